@@ -1,1 +1,24 @@
-//! strake-image
+//! What the bytes of a container image are: tar streams, recipes for layers, digests, configs, archives.
+//!
+//! **Invariant:** nothing here prints, reads the clock or the environment, opens a socket, or exits.
+
+pub mod archive;
+pub mod cache;
+pub mod compression;
+pub mod digest;
+pub mod draft;
+pub mod engine;
+pub mod error;
+pub mod fingerprint;
+pub mod image;
+pub mod layer;
+pub mod new_file;
+pub mod python;
+pub mod recipe;
+pub mod sink;
+pub mod spec;
+pub mod store;
+pub mod tar;
+mod tree;
+
+pub use error::Error;

@@ -1,0 +1,241 @@
+//! What is in an archive, and where.
+//!
+//! The archive is anybody's, so memory is bounded whatever it claims: all headers together may take
+//! [`MAX_HEADERS`] bytes, and content is kept only of small members that look like JSON.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::rc::Rc;
+
+use tar::{Archive, Entry, EntryType, PaxExtensions};
+
+use super::read::BaseError;
+use crate::compression::{CompressedFile, FileDecoder};
+use crate::recipe::Digests;
+use crate::tar::{Kind, Member};
+
+/// What all headers of an archive may take, in bytes.
+const MAX_HEADERS: u64 = 16 * 1024 * 1024;
+
+/// A member up to this size may be JSON that is wanted later, in bytes.
+const SMALL: u64 = 1024 * 1024;
+
+/// What all such members together may take, in bytes.
+const MAX_SMALL: u64 = 8 * 1024 * 1024;
+
+/// One member of an archive.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) member: Member,
+    /// Where its content begins.
+    pub(super) position: u64,
+    /// Its digests, where all content had to be read anyway.
+    pub(super) digests: Option<Digests>,
+    /// Its content, where it is small and was read.
+    pub(super) content: Option<Vec<u8>>,
+}
+
+/// An archive's members by name; of several with one name the last counts, as it does when they are unpacked.
+pub(super) type Index = HashMap<String, Found>;
+
+type Records = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Lists a plain archive. Only headers are read.
+pub(super) fn plain(file: &File) -> Result<Index, BaseError> {
+    let length = file.metadata().map_err(BaseError::Read)?.len();
+    let budget = Budget::default();
+    let mut archive = Archive::new(Metered {
+        inner: file,
+        budget: budget.clone(),
+    });
+    let mut indexer = Indexer::default();
+    for entry in archive.entries_with_seek().map_err(BaseError::Read)? {
+        let entry = entry.map_err(BaseError::Tar)?;
+        let end = entry.raw_file_position().checked_add(entry.size());
+        if end.is_none_or(|end| end > length) {
+            return Err(BaseError::Truncated);
+        }
+        budget.pause(|| indexer.add(entry, |_| Ok((None, None))))?;
+    }
+    Ok(indexer.index)
+}
+
+/// Lists a compressed archive. All of it is read, so the digests are taken as well.
+pub(super) fn compressed(file: &CompressedFile) -> Result<Index, BaseError> {
+    let budget = Budget::default();
+    let decoder = file.open().map_err(BaseError::Read)?;
+    let mut archive = Archive::new(Metered {
+        inner: decoder,
+        budget: budget.clone(),
+    });
+    let mut indexer = Indexer::default();
+    let mut kept = 0;
+    for entry in archive.entries().map_err(BaseError::Read)? {
+        let entry = entry.map_err(BaseError::Tar)?;
+        budget.pause(|| {
+            indexer.add(entry, |entry| {
+                if entry.size() > SMALL.min(MAX_SMALL - kept) {
+                    return Ok((Some(Digests::read(entry)?), None));
+                }
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content)?;
+                let digests = Digests::read(&mut content.as_slice())?;
+                let json = content.starts_with(b"{") || content.starts_with(b"[");
+                kept += if json { content.len() as u64 } else { 0 };
+                Ok((Some(digests), json.then_some(content)))
+            })
+        })?;
+    }
+    drop::<Archive<Metered<FileDecoder>>>(archive);
+    Ok(indexer.index)
+}
+
+#[derive(Default)]
+struct Indexer {
+    index: Index,
+    /// Records that hold for all members from here on.
+    global: Records,
+}
+
+impl Indexer {
+    fn add<R: Read>(
+        &mut self,
+        mut entry: Entry<'_, R>,
+        content: impl FnOnce(&mut Entry<'_, R>) -> io::Result<(Option<Digests>, Option<Vec<u8>>)>,
+    ) -> Result<(), BaseError> {
+        if entry.header().entry_type() == EntryType::XGlobalHeader {
+            let mut text = Vec::new();
+            entry
+                .by_ref()
+                .take(SMALL)
+                .read_to_end(&mut text)
+                .map_err(BaseError::Tar)?;
+            return merge(&mut self.global, PaxExtensions::new(&text)).map_err(BaseError::Tar);
+        }
+        let member = member(&mut entry, &self.global).map_err(BaseError::Tar)?;
+        let (digests, content) = content(&mut entry).map_err(BaseError::Tar)?;
+        // manifest.json can only name members whose names are text.
+        if let Ok(name) = String::from_utf8(member.name.clone()) {
+            let position = entry.raw_file_position();
+            let key = name.strip_prefix("./").unwrap_or(&name).to_owned();
+            self.index.insert(
+                key,
+                Found {
+                    member,
+                    position,
+                    digests,
+                    content,
+                },
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What the archive says of a member, as it is to be said again.
+fn member<R: Read>(entry: &mut Entry<'_, R>, global: &Records) -> io::Result<Member> {
+    let mut records = global.clone();
+    if let Some(local) = entry.pax_extensions()? {
+        merge(&mut records, local)?;
+    }
+    let header = entry.header();
+    let text = |keyword: &str, field: Option<&[u8]>| {
+        let record = records.iter().find(|(known, _)| known == keyword.as_bytes());
+        record
+            .map(|(_, value)| value.clone())
+            .or_else(|| field.map(<[u8]>::to_vec))
+            .unwrap_or_default()
+    };
+    let mtime = records.iter().find(|(keyword, _)| keyword == b"mtime");
+    let mtime = mtime.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse::<f64>().ok());
+    let mut name = entry.path_bytes().into_owned();
+    while name.len() > 1 && name.ends_with(b"/") {
+        name.pop();
+    }
+    Ok(Member {
+        name,
+        // As it stands there: the library takes the flag of a time before ustar for today's.
+        kind: Kind(header.as_bytes()[156]),
+        // Fields that some writers leave empty.
+        mode: header.mode().unwrap_or(0),
+        uid: header.uid().unwrap_or(0),
+        gid: header.gid().unwrap_or(0),
+        size: entry.size(),
+        mtime: match mtime {
+            Some(seconds) => seconds.round_ties_even() as i64,
+            None => header.mtime().unwrap_or(0).cast_signed(),
+        },
+        linkname: entry
+            .link_name_bytes()
+            .map(std::borrow::Cow::into_owned)
+            .unwrap_or_default(),
+        uname: text("uname", header.username_bytes()),
+        gname: text("gname", header.groupname_bytes()),
+        records,
+    })
+}
+
+/// Adds records; one that is there already keeps its place and gets the new value.
+fn merge(records: &mut Records, new: PaxExtensions<'_>) -> io::Result<()> {
+    for record in new {
+        let record = record?;
+        let (keyword, value) = (record.key_bytes(), record.value_bytes().to_vec());
+        match records.iter_mut().find(|(known, _)| known == keyword) {
+            Some((_, old)) => *old = value,
+            None => records.push((keyword.to_vec(), value)),
+        }
+    }
+    Ok(())
+}
+
+/// How much of an archive may still be read to find its members.
+#[derive(Clone)]
+struct Budget {
+    left: Rc<Cell<u64>>,
+    paused: Rc<Cell<bool>>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            left: Rc::new(Cell::new(MAX_HEADERS)),
+            paused: Rc::default(),
+        }
+    }
+}
+
+impl Budget {
+    /// What is read meanwhile is not a header and does not count.
+    fn pause<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.paused.set(true);
+        let result = work();
+        self.paused.set(false);
+        result
+    }
+}
+
+/// Reads at the cost of a budget.
+struct Metered<R> {
+    inner: R,
+    budget: Budget,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(buffer)?;
+        if !self.budget.paused.get() {
+            let left = self.budget.left.get().checked_sub(got as u64);
+            let left = left.ok_or_else(|| io::Error::other("its headers are larger than any image's"))?;
+            self.budget.left.set(left);
+        }
+        Ok(got)
+    }
+}
+
+impl<R: Seek> Seek for Metered<R> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(position)
+    }
+}

@@ -1,0 +1,10 @@
+//! The docker-archive format: a tar archive with layers, an image config and `manifest.json`.
+//!
+//! Format: the Docker image specification v1.2, "combined image JSON and filesystem changeset format".
+
+mod index;
+mod read;
+mod write;
+
+pub use read::{BaseError, BaseImage, open};
+pub use write::{ArchiveWriter, FinishError, Written};

@@ -1,0 +1,180 @@
+//! Decompression of what others have compressed, recognised by its first bytes.
+//!
+//! All four formats may be several streams one behind the other, as parallel compressors write them; all are read.
+//! Memory is bounded: a stream that asks for a window of more than 128 MiB is refused.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::sink::{Sink, SinkError};
+
+/// The most memory that a stream's window may take, as a power of two, in bytes.
+const WINDOW_LOG: u32 = 27;
+
+const BUFFER: usize = 256 * 1024;
+
+/// A compression format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// RFC 1952.
+    Gzip,
+    /// bzip2.
+    Bzip2,
+    /// The .xz file format.
+    Xz,
+    /// RFC 8878.
+    Zstd,
+}
+
+impl Codec {
+    /// Recognises a compressed stream by how it begins. 6 bytes are enough.
+    pub fn detect(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    /// Decompresses a stream.
+    pub fn decoder<R: BufRead>(self, compressed: R) -> io::Result<Decoder<R>> {
+        Ok(match self {
+            Self::Gzip => Decoder::Gzip(flate2::bufread::MultiGzDecoder::new(compressed)),
+            Self::Bzip2 => Decoder::Bzip2(bzip2::bufread::MultiBzDecoder::new(compressed)),
+            Self::Xz => {
+                let flags = liblzma::stream::CONCATENATED;
+                let stream = liblzma::stream::Stream::new_stream_decoder(1 << WINDOW_LOG, flags)?;
+                Decoder::Xz(liblzma::bufread::XzDecoder::new_stream(compressed, stream))
+            }
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed)?;
+                decoder.window_log_max(WINDOW_LOG)?;
+                Decoder::Zstd(decoder)
+            }
+        })
+    }
+}
+
+/// A decompressor of any of the formats.
+pub enum Decoder<R: BufRead> {
+    /// See [`Codec::Gzip`].
+    Gzip(flate2::bufread::MultiGzDecoder<R>),
+    /// See [`Codec::Bzip2`].
+    Bzip2(bzip2::bufread::MultiBzDecoder<R>),
+    /// See [`Codec::Xz`].
+    Xz(liblzma::bufread::XzDecoder<R>),
+    /// See [`Codec::Zstd`].
+    Zstd(zstd::stream::read::Decoder<'static, R>),
+}
+
+impl<R: BufRead> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Bzip2(decoder) => decoder.read(buffer),
+            Self::Xz(decoder) => decoder.read(buffer),
+            Self::Zstd(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+/// A compressed file of which ranges are wanted, as if it were not compressed.
+///
+/// Ranges in ascending order cost one pass over the file; a step back costs a new one. Nothing is kept on disk.
+pub struct CompressedFile {
+    path: PathBuf,
+    codec: Codec,
+    cursor: Mutex<Option<Cursor>>,
+}
+
+/// Decompresses a file from its beginning.
+pub type FileDecoder = Decoder<BufReader<File>>;
+
+/// A decompressor in the middle of its work.
+struct Cursor {
+    decoder: FileDecoder,
+    position: u64,
+}
+
+impl CompressedFile {
+    /// The file at `path`, which begins as `codec` does.
+    pub fn new(path: PathBuf, codec: Codec) -> Self {
+        Self {
+            path,
+            codec,
+            cursor: Mutex::new(None),
+        }
+    }
+
+    /// The file's place.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Decompresses from the beginning.
+    pub fn open(&self) -> io::Result<FileDecoder> {
+        self.codec
+            .decoder(BufReader::with_capacity(BUFFER, File::open(&self.path)?))
+    }
+
+    /// Sends `length` decompressed bytes from `offset` on.
+    pub fn copy(&self, offset: u64, length: u64, sink: &mut dyn Sink) -> Result<(), SinkError> {
+        // A cursor is taken out while it moves, so that a failure leaves none behind.
+        let mut slot = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cursor = match slot.take() {
+            Some(cursor) if cursor.position <= offset => cursor,
+            _ => Cursor {
+                decoder: self.open().map_err(SinkError::Read)?,
+                position: 0,
+            },
+        };
+        let mut buffer = vec![0; BUFFER];
+        cursor.advance(offset - cursor.position, &mut buffer, |_| Ok(()))?;
+        cursor.advance(length, &mut buffer, |data| sink.bytes(data))?;
+        *slot = Some(cursor);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for CompressedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompressedFile")
+            .field("path", &self.path)
+            .field("codec", &self.codec)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cursor {
+    fn advance(
+        &mut self,
+        length: u64,
+        buffer: &mut [u8],
+        mut take: impl FnMut(&[u8]) -> Result<(), SinkError>,
+    ) -> Result<(), SinkError> {
+        let end = self.position + length;
+        while self.position < end {
+            let want = buffer
+                .len()
+                .min(usize::try_from(end - self.position).unwrap_or(usize::MAX));
+            match self.decoder.read(&mut buffer[..want]) {
+                Ok(0) => {
+                    return Err(SinkError::Short {
+                        missing: end - self.position,
+                    });
+                }
+                Ok(got) => {
+                    take(&buffer[..got])?;
+                    self.position += got as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(SinkError::Read(error)),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! An image whose layers have recipes but no digests yet.
+
+use serde_json::{Map, Value};
+
+use crate::recipe::Recipe;
+use crate::tar::Member;
+
+/// All that decides an image, but for what only reading its layers can tell.
+#[derive(Debug)]
+pub struct Draft {
+    /// The layers, lowest first.
+    pub layers: Vec<LayerDraft>,
+    /// All that is not in the layers.
+    pub settings: Settings,
+}
+
+/// What an image is but for its layers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The time of creation, as it stands in the config.
+    pub created: String,
+    /// The time that everything in an archive of the image has, in seconds since 1970.
+    pub mtime: i64,
+    /// The processor architecture, by Go's name for it.
+    pub architecture: String,
+    /// What a container is started with: entrypoint, environment and so on.
+    pub config: Map<String, Value>,
+    /// The name that the image gets where it is loaded.
+    pub repo_tag: String,
+}
+
+/// A layer to be.
+#[derive(Clone, Debug)]
+pub struct LayerDraft {
+    /// What it is made of.
+    pub recipe: Recipe,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What the image's history lists as its contents.
+    pub contents: Vec<String>,
+    /// How a docker-archive lists it, where that is not the usual way.
+    pub member: Option<Member>,
+}
+
+/// Where a layer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The base image.
+    Base,
+    /// The store.
+    Store,
+    /// The customisation layer that was made for this image.
+    Customisation,
+}

@@ -1,0 +1,199 @@
+//! Finds out the digests of layers, on all cores, ahead of whoever takes the layers.
+//!
+//! Each worker takes the next layer in order: it looks at the layer's files and, unless the cache remembers a digest
+//! for just these files, reads and digests them. The layers are handed over in order, so while the first is written
+//! the next are digested. The results are joined by their place, never by who was first.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use crate::cache::Cache;
+use crate::draft::{LayerDraft, Origin};
+use crate::error::Error;
+use crate::layer::Layer;
+use crate::recipe::Survey;
+use crate::store::Store;
+
+/// So many packages are named in a layer's title.
+const TITLE_NAMES: usize = 3;
+
+/// Each worker may be so many layers ahead of the one that is taken: what is known of them takes memory.
+const AHEAD: usize = 16;
+
+/// Where and how digests are found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Engine<'a> {
+    /// The store that the recipes' paths are in.
+    pub store: &'a Store,
+    /// Where digests are remembered, if they are.
+    pub cache: Option<&'a Cache>,
+    /// How many layers are digested at once.
+    pub jobs: NonZeroUsize,
+    /// Checks what others have packed, even if the cache remembers that it was right.
+    pub verify: bool,
+    /// A time at which nothing had been read yet: files changed after it are not remembered.
+    pub started: SystemTime,
+    /// Counts the bytes that are digested.
+    pub digested: &'a AtomicU64,
+}
+
+/// What the workers and the taker share.
+struct Shared {
+    next: AtomicUsize,
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    taken: usize,
+    done: Vec<Option<Result<Layer, Error>>>,
+}
+
+impl Engine<'_> {
+    /// Describes the layers and hands each to `take`, in order. Stops at the first failure, and returns it.
+    pub fn describe<E: From<Error>>(
+        &self,
+        drafts: Vec<LayerDraft>,
+        mut take: impl FnMut(Layer) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let count = drafts.len();
+        let drafts: Vec<_> = drafts.into_iter().map(|draft| Mutex::new(Some(draft))).collect();
+        let shared = Shared {
+            next: AtomicUsize::new(0),
+            cancelled: AtomicBool::new(false),
+            state: Mutex::new(State {
+                taken: 0,
+                done: (0..count).map(|_| None).collect(),
+            }),
+            changed: Condvar::new(),
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs.get().min(count) {
+                scope.spawn(|| self.work(&drafts, &shared));
+            }
+            // Also when `take` panics the workers must not be waited for in vain.
+            let _cancel = Cancel(&shared);
+            for index in 0..count {
+                take(shared.take(index)?)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn work(&self, drafts: &[Mutex<Option<LayerDraft>>], shared: &Shared) {
+        let ahead = AHEAD * self.jobs.get();
+        loop {
+            let index = shared.next.fetch_add(1, Ordering::Relaxed);
+            let Some(draft) = drafts.get(index) else { return };
+            if !shared.may_begin(index, ahead) {
+                return;
+            }
+            let draft = lock(draft).take().expect("each layer is taken once");
+            let result = self.describe_one(draft, &shared.cancelled);
+            lock(&shared.state).done[index] = Some(result);
+            shared.changed.notify_all();
+        }
+    }
+
+    fn describe_one(&self, draft: LayerDraft, cancelled: &AtomicBool) -> Result<Layer, Error> {
+        let key = draft.recipe.key();
+        let trusted = !self.verify || draft.recipe.store_paths().is_some();
+        if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
+            let survey = draft.recipe.survey(self.store)?;
+            if survey.fingerprint == known.fingerprint && survey.size == known.size {
+                return Ok(Layer {
+                    title: title(&draft, &survey),
+                    draft,
+                    diff_id: known.digest,
+                    size: known.size,
+                    remembered: true,
+                    not_remembered: None,
+                    key,
+                    fingerprint: known.fingerprint,
+                });
+            }
+        }
+        let (diff_id, survey) = draft.recipe.digest(self.store, self.digested, cancelled)?;
+        let title = title(&draft, &survey);
+        let cache = self.cache.filter(|_| survey.settled_at <= self.started);
+        let not_remembered = cache.and_then(|cache| cache.put(key, diff_id, &survey, &title).err());
+        let Survey {
+            size, fingerprint, ..
+        } = survey;
+        Ok(Layer {
+            draft,
+            diff_id,
+            size,
+            title,
+            remembered: false,
+            not_remembered,
+            key,
+            fingerprint,
+        })
+    }
+}
+
+impl Shared {
+    /// Waits for a layer.
+    fn take(&self, index: usize) -> Result<Layer, Error> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(result) = state.done[index].take() {
+                state.taken = index + 1;
+                drop(state);
+                self.changed.notify_all();
+                return result;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until the layer is near enough to the one that is taken. `false`: it is not wanted any more.
+    fn may_begin(&self, index: usize, ahead: usize) -> bool {
+        let mut state = lock(&self.state);
+        while index >= state.taken + ahead && !self.cancelled.load(Ordering::Relaxed) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        !self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells the workers to stop when the taker does, for whatever reason.
+struct Cancel<'a>(&'a Shared);
+
+impl Drop for Cancel<'_> {
+    fn drop(&mut self) {
+        let _state = lock(&self.0.state);
+        self.0.cancelled.store(true, Ordering::Relaxed);
+        self.0.changed.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The names of the layer's largest packages, or what else it is.
+fn title(draft: &LayerDraft, survey: &Survey) -> String {
+    let Some(paths) = draft.recipe.store_paths() else {
+        return match draft.origin {
+            Origin::Base => "base image".to_owned(),
+            Origin::Store | Origin::Customisation => "customisation".to_owned(),
+        };
+    };
+    let mut packages: Vec<_> = paths.iter().zip(&survey.weights).collect();
+    packages.sort_by(|a, b| b.1.cmp(a.1));
+    let mut names: Vec<_> = packages
+        .iter()
+        .take(TITLE_NAMES)
+        .map(|(path, _)| path.name())
+        .collect();
+    let more = format!("{} more", packages.len().saturating_sub(TITLE_NAMES));
+    if packages.len() > TITLE_NAMES {
+        names.push(&more);
+    }
+    names.join(", ")
+}

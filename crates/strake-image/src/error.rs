@@ -1,0 +1,85 @@
+//! What can go wrong while a layer's bytes are read, digested or written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::digest::Digest;
+use crate::sink::SinkError;
+
+/// Why a layer could not be read, digested or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system refused.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A file is not what it was a moment ago.
+    #[error("{} changed while it was read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is neither a regular file nor a directory nor a symbolic link.
+    #[error("{} is a {kind}; a layer holds files, directories and symbolic links", path.display())]
+    FileType {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A finished layer is not the one that its name or its image says.
+    #[error("{} has the digest {found}, not {expected}", path.display())]
+    Digest {
+        /// Where the layer's bytes are.
+        path: PathBuf,
+        /// What was said of it.
+        expected: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// A layer inside a base image, compressed there, that cannot be decompressed.
+    #[error("cannot decompress {}", path.display())]
+    Decompress {
+        /// Where the layer's bytes are.
+        path: PathBuf,
+        /// What the decoder said.
+        source: io::Error,
+    },
+    /// What is written to failed.
+    #[error("cannot write the image")]
+    Write(#[source] io::Error),
+    /// Another layer has failed; its error is the one that counts.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// A sink's error, where it was taking content of the file at `path`.
+    pub(crate) fn from_sink(error: SinkError, path: &Path) -> Self {
+        match error {
+            SinkError::Read(source) => Self::Read {
+                path: path.to_owned(),
+                source,
+            },
+            SinkError::Short { .. } => Self::Changed {
+                path: path.to_owned(),
+            },
+            other => other.into(),
+        }
+    }
+}
+
+/// For bytes that come from memory; see [`Error::from_sink`] for those of a file.
+impl From<SinkError> for Error {
+    fn from(error: SinkError) -> Self {
+        match error {
+            SinkError::Write(source) | SinkError::Read(source) => Self::Write(source),
+            SinkError::Short { .. } => Self::Write(io::ErrorKind::UnexpectedEof.into()),
+            SinkError::Cancelled => Self::Cancelled,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Recipes: what a layer is made of.
+//!
+//! A recipe can write itself as a tar stream, always the same bytes. It knows no image and no manifest, so a layer's
+//! digest cannot depend on the image that the layer is in. That makes remembering digests sound.
+
+mod digests;
+mod store_paths;
+mod tarball;
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::SystemTime;
+
+pub(crate) use digests::Digests;
+pub use store_paths::{Owner, StorePaths};
+pub use tarball::{Source, Tarball};
+
+use strake_plan::StorePath;
+
+use crate::cache::Key;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::fingerprint::Fingerprint;
+use crate::sink::Sink;
+use crate::store::Store;
+
+/// What a layer is made of.
+#[derive(Clone, Debug)]
+pub enum Recipe {
+    /// Store paths, to be packed.
+    StorePaths(StorePaths),
+    /// A tar archive that somebody has made.
+    Tarball(Tarball),
+}
+
+/// What one walk over a recipe's files shows.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The stream's length in bytes.
+    pub size: u64,
+    /// What the file system says of the files.
+    pub fingerprint: Fingerprint,
+    /// Bytes of the stream by part of the recipe: by store path, in their order.
+    pub weights: Vec<u64>,
+    /// From when on the fingerprint can be relied on.
+    pub settled_at: SystemTime,
+}
+
+impl Recipe {
+    /// The store paths it is made of, where it is made of such.
+    pub fn store_paths(&self) -> Option<&[StorePath]> {
+        match self {
+            Self::StorePaths(recipe) => Some(&recipe.paths),
+            Self::Tarball(_) => None,
+        }
+    }
+
+    /// Where this recipe's digest is remembered.
+    pub fn key(&self) -> Key {
+        match self {
+            Self::StorePaths(recipe) => recipe.key(),
+            Self::Tarball(recipe) => recipe.key(),
+        }
+    }
+
+    /// Looks at the files without reading them.
+    pub fn survey(&self, store: &Store) -> Result<Survey, Error> {
+        match self {
+            Self::StorePaths(recipe) => recipe.survey(store),
+            Self::Tarball(recipe) => recipe.survey(),
+        }
+    }
+
+    /// Reads everything and computes the diff id: the digest of the tar stream, uncompressed.
+    ///
+    /// Adds the bytes done to `progress`; gives up soon after `cancelled` is set.
+    pub fn digest(
+        &self,
+        store: &Store,
+        progress: &AtomicU64,
+        cancelled: &AtomicBool,
+    ) -> Result<(Digest, Survey), Error> {
+        match self {
+            Self::StorePaths(recipe) => recipe.digest(store, progress, cancelled),
+            Self::Tarball(recipe) => recipe.digest(progress, cancelled),
+        }
+    }
+
+    /// Writes the stream. Fails at the first file that is not as it was when `fingerprint` was taken.
+    pub fn write(&self, store: &Store, fingerprint: &Fingerprint, sink: &mut dyn Sink) -> Result<(), Error> {
+        match self {
+            Self::StorePaths(recipe) => recipe.write(store, fingerprint, sink),
+            Self::Tarball(recipe) => recipe.write(fingerprint, sink),
+        }
+    }
+}
+
+/// A file's name as the system wants it.
+fn c_name<'a>(name: &str, buffer: &'a mut Vec<u8>) -> &'a CStr {
+    buffer.clear();
+    buffer.extend_from_slice(name.as_bytes());
+    buffer.push(0);
+    CStr::from_bytes_until_nul(buffer).expect("a zero byte was added")
+}

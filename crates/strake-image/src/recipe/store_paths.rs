@@ -1,0 +1,211 @@
+//! The recipe for a layer of store paths.
+//!
+//! The stream begins with the directories `/nix` and `/nix/store`, mode 0755 (so it is in dockerTools, whatever the
+//! store directory's name). Then each store path with all that is below it, in the given order. Names are absolute;
+//! owner and mtime are the recipe's; modes are the files' own. Hard links become files of their own, so that it does
+//! not matter whether the store is optimised.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::SystemTime;
+
+use rustix::fs::FileType;
+use strake_plan::StorePath;
+
+use super::{Survey, c_name};
+use crate::cache::Key;
+use crate::digest::{Digest, Hasher};
+use crate::error::Error;
+use crate::fingerprint::{self, Fingerprint};
+use crate::sink::{Digesting, Discard, Sink};
+use crate::store::Store;
+use crate::tar::{Kind, Member, Writer};
+use crate::tree::{Entry, Walker, to_path};
+
+/// Changes whenever the bytes that a recipe gives change, so that no remembered digest outlives its meaning.
+const FORMAT: &str = "store paths, PAX as CPython 3.9 to 3.13, version 1";
+
+/// Who owns the files in a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The owner's name.
+    pub uname: String,
+    /// The group's name.
+    pub gname: String,
+}
+
+/// A layer of store paths.
+#[derive(Clone, Debug)]
+pub struct StorePaths {
+    /// The store paths, in the order in which the layer holds them.
+    pub paths: Vec<StorePath>,
+    /// Who owns everything in it.
+    pub owner: Owner,
+    /// When everything in it was modified, in seconds since 1970.
+    pub mtime: i64,
+}
+
+impl StorePaths {
+    pub(super) fn key(&self) -> Key {
+        let mut hasher = Hasher::default();
+        let mut add = |text: &[u8]| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text);
+        };
+        add(FORMAT.as_bytes());
+        add(&self.mtime.to_le_bytes());
+        add(&self.owner.uid.to_le_bytes());
+        add(&self.owner.gid.to_le_bytes());
+        add(self.owner.uname.as_bytes());
+        add(self.owner.gname.as_bytes());
+        for path in &self.paths {
+            add(path.as_str().as_bytes());
+        }
+        Key::new(hasher.finish())
+    }
+
+    pub(super) fn survey(&self, store: &Store) -> Result<Survey, Error> {
+        self.pack(store, None, &mut Discard, |writer, member, _| {
+            Ok(writer.skip(member.size))
+        })
+    }
+
+    pub(super) fn digest(
+        &self,
+        store: &Store,
+        progress: &AtomicU64,
+        cancelled: &AtomicBool,
+    ) -> Result<(Digest, Survey), Error> {
+        let mut sink = Digesting::new(progress, cancelled);
+        let survey = self.pack(store, None, &mut sink, copy_file)?;
+        Ok((sink.finish()?, survey))
+    }
+
+    pub(super) fn write(
+        &self,
+        store: &Store,
+        fingerprint: &Fingerprint,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Error> {
+        self.pack(store, Some(fingerprint), sink, copy_file).map(drop)
+    }
+
+    /// Walks the store paths and writes a header for each entry; `content` does the rest for a file.
+    ///
+    /// Fails at the first entry that `expected` does not have in its place.
+    fn pack(
+        &self,
+        store: &Store,
+        expected: Option<&Fingerprint>,
+        sink: &mut dyn Sink,
+        content: impl Fn(&mut Writer<'_>, &Member, &Entry<'_>) -> Result<(), Error>,
+    ) -> Result<Survey, Error> {
+        let directory = store.open()?;
+        let mut writer = Writer::new(sink);
+        let mut member = self.template();
+        for name in ["/nix/", "/nix/store/"] {
+            member.name = name.into();
+            writer.member(&member)?;
+        }
+        let mut fingerprints = Vec::new();
+        let mut weights = Vec::with_capacity(self.paths.len());
+        let mut settled_at = SystemTime::UNIX_EPOCH;
+        let mut walker = Walker::default();
+        let mut name = Vec::new();
+        for path in &self.paths {
+            let start = writer.position();
+            let root = c_name(path.base_name(), &mut name);
+            walker.walk(directory.as_fd(), root, path.as_str().as_bytes(), &mut |entry| {
+                let fingerprint = fingerprint::of(entry.path, entry.stat);
+                if expected.is_some_and(|expected| expected.0.get(fingerprints.len()) != Some(&fingerprint)) {
+                    return Err(Error::Changed {
+                        path: to_path(entry.path),
+                    });
+                }
+                fingerprints.push(fingerprint);
+                settled_at = settled_at.max(fingerprint::settled_at(entry.stat));
+                describe(entry, &mut member)?;
+                writer.member(&member)?;
+                if member.size > 0 {
+                    content(&mut writer, &member, entry)
+                } else {
+                    Ok(())
+                }
+            })?;
+            weights.push(writer.position() - start);
+        }
+        if let (Some(expected), Some(path)) = (expected, self.paths.last())
+            && expected.0.len() != fingerprints.len()
+        {
+            return Err(Error::Changed {
+                path: path.as_str().into(),
+            });
+        }
+        Ok(Survey {
+            size: writer.finish()?,
+            fingerprint: Fingerprint(fingerprints),
+            weights,
+            settled_at,
+        })
+    }
+
+    /// A directory of this recipe's owner.
+    fn template(&self) -> Member {
+        Member {
+            kind: Kind::DIRECTORY,
+            mode: 0o755,
+            uid: self.owner.uid.into(),
+            gid: self.owner.gid.into(),
+            uname: self.owner.uname.clone().into(),
+            gname: self.owner.gname.clone().into(),
+            ..Member::file("", 0, self.mtime)
+        }
+    }
+}
+
+/// Fills in what the file system says of the entry.
+fn describe(entry: &Entry<'_>, member: &mut Member) -> Result<(), Error> {
+    member.name.clear();
+    member.name.extend_from_slice(entry.path);
+    member.linkname.clear();
+    member.mode = entry.stat.st_mode;
+    member.size = 0;
+    let refused = match entry.file_type() {
+        FileType::RegularFile => {
+            member.kind = Kind::FILE;
+            member.size = entry.stat.st_size.cast_unsigned();
+            return Ok(());
+        }
+        FileType::Directory => {
+            member.kind = Kind::DIRECTORY;
+            member.name.push(b'/');
+            return Ok(());
+        }
+        FileType::Symlink => {
+            member.kind = Kind::SYMLINK;
+            member.linkname = entry.read_link(std::mem::take(&mut member.linkname))?;
+            return Ok(());
+        }
+        FileType::Fifo => "named pipe",
+        FileType::Socket => "socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "device",
+        FileType::Unknown => "file of an unknown type",
+    };
+    Err(Error::FileType {
+        path: to_path(entry.path),
+        kind: refused,
+    })
+}
+
+/// Sends a file's content, and makes sure that it was the described file's from beginning to end.
+fn copy_file(writer: &mut Writer<'_>, member: &Member, entry: &Entry<'_>) -> Result<(), Error> {
+    let file = entry.open()?;
+    writer
+        .file(file.as_fd(), member.size)
+        .map_err(|error| Error::from_sink(error, &to_path(entry.path)))?;
+    entry.check_unchanged(file.as_fd())
+}

@@ -1,0 +1,171 @@
+//! The recipe for a layer that somebody has already packed: a customisation layer, or a layer of a base image.
+//!
+//! Its diff id was said by others, so before anything is promised the bytes are read and the claim is checked, and
+//! that it held is remembered like any other digest.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::{Digests, Survey};
+use crate::cache::Key;
+use crate::compression::CompressedFile;
+use crate::digest::{Digest, Hasher};
+use crate::error::Error;
+use crate::fingerprint::{self, Fingerprint};
+use crate::sink::Sink;
+
+/// A layer's tar archive, which may itself be compressed, as a docker-archive allows.
+#[derive(Clone, Debug)]
+pub struct Tarball {
+    /// Where its bytes are.
+    pub source: Source,
+    /// Their number.
+    pub size: u64,
+    /// The digest that the uncompressed archive is said to have.
+    pub diff_id: Digest,
+}
+
+/// Where a tarball's bytes are.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// In a file, from an offset on.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, in bytes.
+        offset: u64,
+    },
+    /// In a compressed file. Such a file is read once from end to end to find what is in it, and the claims are
+    /// checked in that pass, so these are not read again for it.
+    Compressed {
+        /// The file.
+        file: Arc<CompressedFile>,
+        /// Where in its decompressed content, in bytes.
+        offset: u64,
+    },
+}
+
+impl Source {
+    fn path(&self) -> &Path {
+        match self {
+            Self::File { path, .. } => path,
+            Self::Compressed { file, .. } => file.path(),
+        }
+    }
+}
+
+impl Tarball {
+    pub(super) fn key(&self) -> Key {
+        let (Source::File { offset, .. } | Source::Compressed { offset, .. }) = &self.source;
+        let mut hasher = Hasher::default();
+        hasher.update(b"tarball, version 1\0");
+        hasher.update(&offset.to_le_bytes());
+        hasher.update(&self.size.to_le_bytes());
+        hasher.update(self.diff_id.as_bytes());
+        hasher.update(self.source.path().as_os_str().as_bytes());
+        Key::new(hasher.finish())
+    }
+
+    pub(super) fn survey(&self) -> Result<Survey, Error> {
+        self.survey_of(&self.open()?)
+    }
+
+    pub(super) fn digest(
+        &self,
+        progress: &AtomicU64,
+        cancelled: &AtomicBool,
+    ) -> Result<(Digest, Survey), Error> {
+        let file = self.open()?;
+        let survey = self.survey_of(&file)?;
+        if let Source::File { offset, .. } = self.source {
+            let digests = Digests::read(&mut Range {
+                file,
+                offset,
+                left: self.size,
+                progress,
+                cancelled,
+            });
+            if cancelled.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            digests
+                .map_err(|error| self.read_error(error))?
+                .check(self.source.path(), self.diff_id)?;
+        }
+        Ok((self.diff_id, survey))
+    }
+
+    pub(super) fn write(&self, fingerprint: &Fingerprint, sink: &mut dyn Sink) -> Result<(), Error> {
+        let path = self.source.path();
+        let file = self.open()?;
+        let unchanged = |survey: Survey| match survey.fingerprint == *fingerprint {
+            true => Ok(()),
+            false => Err(Error::Changed {
+                path: path.to_owned(),
+            }),
+        };
+        unchanged(self.survey_of(&file)?)?;
+        let sent = match &self.source {
+            Source::File { offset, .. } => sink.file(file.as_fd(), *offset, self.size),
+            Source::Compressed { file, offset } => file.copy(*offset, self.size, sink),
+        };
+        sent.map_err(|error| Error::from_sink(error, path))?;
+        unchanged(self.survey_of(&file)?)
+    }
+
+    fn open(&self) -> Result<File, Error> {
+        File::open(self.source.path()).map_err(|source| self.read_error(source))
+    }
+
+    fn survey_of(&self, file: &File) -> Result<Survey, Error> {
+        let stat = rustix::fs::fstat(file).map_err(|error| self.read_error(error.into()))?;
+        if let Source::File { path, offset } = &self.source
+            && offset + self.size > stat.st_size.cast_unsigned()
+        {
+            return Err(Error::Changed { path: path.clone() });
+        }
+        let path = self.source.path().as_os_str().as_bytes();
+        Ok(Survey {
+            size: self.size,
+            fingerprint: Fingerprint(vec![fingerprint::of(path, &stat)]),
+            weights: vec![self.size],
+            settled_at: fingerprint::settled_at(&stat),
+        })
+    }
+
+    fn read_error(&self, source: io::Error) -> Error {
+        Error::Read {
+            path: self.source.path().to_owned(),
+            source,
+        }
+    }
+}
+
+/// A file's range as a stream; it counts what it has read and ends in an error once it is cancelled.
+struct Range<'a> {
+    file: File,
+    offset: u64,
+    left: u64,
+    progress: &'a AtomicU64,
+    cancelled: &'a AtomicBool,
+}
+
+impl Read for Range<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(io::Error::other("cancelled"));
+        }
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let got = self.file.read_at(&mut buffer[..most], self.offset)?;
+        self.offset += got as u64;
+        self.left -= got as u64;
+        self.progress.fetch_add(got as u64, Ordering::Relaxed);
+        Ok(got)
+    }
+}

@@ -1,0 +1,183 @@
+//! From a conf to an image's draft: the base image is opened, the customisation layer found.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+
+use super::{Spec, Time};
+use crate::archive::{self, BaseError};
+use crate::digest::Digest;
+use crate::draft::{Draft, LayerDraft, Origin, Settings};
+use crate::error::Error;
+use crate::python::datetime::DateTime;
+use crate::recipe::{Recipe, Source, StorePaths, Tarball};
+use crate::store::Store;
+use crate::tar::Member;
+
+/// What a conf's meaning depends on besides its text.
+pub struct Surroundings<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// What `now` is.
+    pub now: SystemTime,
+    /// The user's name of a number, as the machine knows it.
+    pub user_name: &'a dyn Fn(u32) -> Option<String>,
+    /// The group's name of a number, as the machine knows it.
+    pub group_name: &'a dyn Fn(u32) -> Option<String>,
+}
+
+/// Why an image cannot be made from a conf.
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    /// A file that the conf names cannot be read.
+    #[error(transparent)]
+    Read(#[from] Error),
+    /// The base image is none, or is damaged.
+    #[error("the base image {} {source}", path.display())]
+    Base {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BaseError,
+    },
+    /// The environment of the base image or of the conf is not a list of texts.
+    #[error("the {0}'s Env is not a list of texts")]
+    Env(&'static str),
+    /// The file `checksum` of the customisation layer holds something else.
+    #[error("{} does not hold a SHA-256 checksum", .0.display())]
+    Checksum(PathBuf),
+    /// The customisation layer's `layer.tar` is not a regular file.
+    #[error("{} is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// The machine's clock shows a time that cannot be written down.
+    #[error("the clock shows a year after 9999")]
+    Clock,
+}
+
+impl Spec {
+    /// Finds everything that the image is made of, and makes sure that it is there.
+    pub fn draft(&self, surroundings: &Surroundings<'_>) -> Result<Draft, DraftError> {
+        let store = surroundings.store;
+        let now = || {
+            let since = surroundings
+                .now
+                .duration_since(UNIX_EPOCH)
+                .map_err(|_| DraftError::Clock)?;
+            let seconds = i64::try_from(since.as_secs()).map_err(|_| DraftError::Clock)?;
+            DateTime::from_unix(seconds, since.subsec_micros()).map_err(|_| DraftError::Clock)
+        };
+        let time = |time| match time {
+            Time::Now => now(),
+            Time::At(time) => Ok(time),
+        };
+        let mtime = time(self.mtime)?.timestamp();
+        let mut layers = Vec::new();
+        let mut config = self.config.clone();
+        if let Some(from_image) = &self.from_image {
+            let path = store.locate(Path::new(from_image));
+            let base = archive::open(&path).map_err(|source| DraftError::Base { path, source })?;
+            overlay(&base.config, &mut config)?;
+            layers = base.layers;
+        }
+        for paths in &self.store_layers {
+            store.check(paths)?;
+            let recipe = StorePaths {
+                paths: paths.clone(),
+                owner: self.owner.clone(),
+                mtime,
+            };
+            layers.push(LayerDraft {
+                contents: paths.iter().map(|path| path.as_str().to_owned()).collect(),
+                recipe: Recipe::StorePaths(recipe),
+                origin: Origin::Store,
+                member: None,
+            });
+        }
+        layers.push(self.customisation(mtime, surroundings)?);
+        let settings = Settings {
+            created: time(self.created)?.isoformat(),
+            mtime,
+            architecture: self.architecture.clone(),
+            config,
+            repo_tag: self.repo_tag.clone(),
+        };
+        Ok(Draft { layers, settings })
+    }
+
+    /// The customisation layer. In the archive it has the owner and mode of its file, as `tarfile` sees them.
+    fn customisation(&self, mtime: i64, surroundings: &Surroundings<'_>) -> Result<LayerDraft, DraftError> {
+        let directory = surroundings.store.locate(Path::new(&self.customisation_layer));
+        let checksum = directory.join("checksum");
+        let mut text = String::new();
+        let read = File::open(&checksum).and_then(|file| file.take(256).read_to_string(&mut text));
+        let diff_id = match read {
+            Ok(_) => Digest::from_hex(text.trim()).ok(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+            Err(source) => {
+                return Err(Error::Read {
+                    path: checksum,
+                    source,
+                }
+                .into());
+            }
+        };
+        let diff_id = diff_id.ok_or(DraftError::Checksum(checksum))?;
+        let path = directory.join("layer.tar");
+        let stat = match fs::symlink_metadata(&path) {
+            Ok(stat) if stat.is_file() => stat,
+            Ok(_) => return Err(DraftError::NotAFile(path)),
+            Err(source) => return Err(Error::Read { path, source }.into()),
+        };
+        let name = |name: Option<String>| name.map(String::into_bytes).unwrap_or_default();
+        let member = Member {
+            mode: stat.mode(),
+            uid: stat.uid().into(),
+            gid: stat.gid().into(),
+            uname: name((surroundings.user_name)(stat.uid())),
+            gname: name((surroundings.group_name)(stat.gid())),
+            ..Member::file(format!("{}/layer.tar", diff_id.hex()), stat.size(), mtime)
+        };
+        Ok(LayerDraft {
+            recipe: Recipe::Tarball(Tarball {
+                source: Source::File { path, offset: 0 },
+                size: stat.size(),
+                diff_id,
+            }),
+            origin: Origin::Customisation,
+            contents: vec![self.customisation_layer.clone()],
+            member: Some(member),
+        })
+    }
+}
+
+/// Puts the base image's environment under the conf's. Of two entries with one name, which is what stands before `=`,
+/// the later counts, in the earlier's place.
+fn overlay(base: &Map<String, Value>, config: &mut Map<String, Value>) -> Result<(), DraftError> {
+    let mut merged = Map::new();
+    for (config, whose) in [(base, "base image"), (&*config, "conf")] {
+        for entry in env(config).ok_or(DraftError::Env(whose))? {
+            let name = entry.split('=').next().unwrap_or_default();
+            merged.insert(name.to_owned(), entry.into());
+        }
+    }
+    if !merged.is_empty() {
+        config.insert(
+            "Env".to_owned(),
+            merged.into_iter().map(|(_, entry)| entry).collect(),
+        );
+    }
+    Ok(())
+}
+
+/// A config's environment. `None` where it is something else than texts.
+fn env(config: &Map<String, Value>) -> Option<Vec<&str>> {
+    match config.get("Env") {
+        // Go writes null for an empty list.
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(list) => list.as_array()?.iter().map(Value::as_str).collect(),
+    }
+}

@@ -1,0 +1,159 @@
+//! From a text to a conf.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+use strake_plan::{StoreDir, StorePath};
+
+use super::{Spec, SpecError, Time};
+use crate::python::datetime::DateTime;
+use crate::recipe::Owner;
+
+/// How much of a wrong value a message shows, in characters.
+const SHOWN: usize = 60;
+
+impl Spec {
+    /// Reads a conf. Keys that it does not know are passed over, as the script does.
+    pub fn parse(json: &[u8]) -> Result<Self, SpecError> {
+        let Value::Object(conf) = serde_json::from_slice(json).map_err(SpecError::Json)? else {
+            return Err(SpecError::NotAnObject);
+        };
+        let conf = Conf(conf);
+        // The script writes "linux" whatever it is told, so nothing else can be wanted.
+        conf.optional("os", "\"linux\"", |value| (value == "linux").then_some(()))?;
+        let store_dir = conf.text("store_dir")?;
+        let store_dir = StoreDir::parse(&store_dir).map_err(|source| SpecError::StorePath {
+            key: "store_dir",
+            source,
+        })?;
+        Ok(Self {
+            architecture: conf.text("architecture")?,
+            config: conf.key("config", "an object", |value| value.as_object().cloned())?,
+            from_image: conf.key("from_image", "a path or null", |value| match value {
+                Value::Null => Some(None),
+                path => text(path).map(Some),
+            })?,
+            store_layers: conf.store_layers(&store_dir)?,
+            store_dir,
+            customisation_layer: conf.text("customisation_layer")?,
+            repo_tag: conf.text("repo_tag")?,
+            created: conf.time("created")?,
+            mtime: conf.time("mtime")?,
+            owner: Owner {
+                uid: conf.id("uid")?,
+                gid: conf.id("gid")?,
+                uname: conf.name("uname")?,
+                gname: conf.name("gname")?,
+            },
+        })
+    }
+}
+
+/// The conf's object.
+struct Conf(Map<String, Value>);
+
+impl Conf {
+    /// The value of a key, taken by `take`; `expected` says what that takes.
+    fn key<T>(
+        &self,
+        key: &'static str,
+        expected: &'static str,
+        take: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<T, SpecError> {
+        self.optional(key, expected, take)?.ok_or(SpecError::Missing(key))
+    }
+
+    fn optional<T>(
+        &self,
+        key: &'static str,
+        expected: &'static str,
+        take: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, SpecError> {
+        let Some(value) = self.0.get(key) else {
+            return Ok(None);
+        };
+        match take(value) {
+            Some(taken) => Ok(Some(taken)),
+            None => Err(SpecError::Value {
+                key,
+                expected,
+                found: shown(value),
+            }),
+        }
+    }
+
+    fn text(&self, key: &'static str) -> Result<String, SpecError> {
+        self.key(key, "a text that is not empty", text)
+    }
+
+    /// An owner's name, which may be empty.
+    fn name(&self, key: &'static str) -> Result<String, SpecError> {
+        self.key(key, "a text", |value| {
+            value
+                .as_str()
+                .filter(|text| !text.contains('\0'))
+                .map(str::to_owned)
+        })
+    }
+
+    /// An owner's number: a JSON number, or a text as Nix writes it.
+    fn id(&self, key: &'static str) -> Result<u32, SpecError> {
+        self.key(
+            key,
+            "a whole number from 0 to 4294967295, or such a text",
+            |value| match value {
+                Value::Number(number) => number.as_u64().and_then(|number| number.try_into().ok()),
+                Value::String(text) => text.trim().parse().ok(),
+                _ => None,
+            },
+        )
+    }
+
+    fn time(&self, key: &'static str) -> Result<Time, SpecError> {
+        self.key(key, "\"now\" or a time in ISO 8601", |value| {
+            match value.as_str()? {
+                "now" => Some(Time::Now),
+                text => DateTime::parse(text).ok().map(Time::At),
+            }
+        })
+    }
+
+    fn store_layers(&self, store_dir: &StoreDir) -> Result<Vec<Vec<StorePath>>, SpecError> {
+        const KEY: &str = "store_layers";
+        let layers: Vec<Vec<String>> = self.key(KEY, "a list of lists of store paths", |value| {
+            let texts = |layer: &Value| layer.as_array()?.iter().map(text).collect::<Option<Vec<_>>>();
+            value.as_array()?.iter().map(texts).collect()
+        })?;
+        let mut seen = HashSet::new();
+        let mut take = |text: String| {
+            let path = store_dir
+                .store_path(&text)
+                .map_err(|source| SpecError::StorePath { key: KEY, source })?;
+            if seen.insert(text) {
+                Ok(path)
+            } else {
+                Err(SpecError::Twice(path))
+            }
+        };
+        layers
+            .into_iter()
+            .map(|layer| layer.into_iter().map(&mut take).collect())
+            .collect()
+    }
+}
+
+/// A text that can be a path or a name.
+fn text(value: &Value) -> Option<String> {
+    value
+        .as_str()
+        .filter(|text| !text.is_empty() && !text.contains('\0'))
+        .map(str::to_owned)
+}
+
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

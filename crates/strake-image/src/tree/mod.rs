@@ -1,0 +1,231 @@
+//! Walks a tree of files by descriptor, in the order that layers have.
+//!
+//! Order: a directory before what is in it, siblings as Python orders their names (`python::text`). That is the same
+//! as sorting whole paths by component, without holding more than the names of the directories on the way down.
+//!
+//! Nothing is looked up by its whole path, so neither depth nor a directory that is renamed in the meantime can lead
+//! astray, and symbolic links are never followed.
+
+mod names;
+
+use std::ffi::{CStr, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::Error;
+use names::Names;
+
+/// So many directories on the way down are kept open. The rest is opened again on the way up, so that a deep tree
+/// needs no more descriptors than a flat one.
+const OPEN_DIRECTORIES: usize = 32;
+
+/// One file, directory or symbolic link that the walk has come to.
+pub(crate) struct Entry<'a> {
+    /// Its path: the one that the walk was given, and the names below it.
+    pub(crate) path: &'a [u8],
+    /// What the file system says of it.
+    pub(crate) stat: &'a Stat,
+    directory: BorrowedFd<'a>,
+    name: &'a CStr,
+}
+
+impl Entry<'_> {
+    /// What it is.
+    pub(crate) fn file_type(&self) -> FileType {
+        FileType::from_raw_mode(self.stat.st_mode)
+    }
+
+    /// Opens it to read its content.
+    pub(crate) fn open(&self) -> Result<OwnedFd, Error> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        rustix::fs::openat(self.directory, self.name, flags, Mode::empty()).map_err(|error| self.error(error))
+    }
+
+    /// Where the symbolic link points to. `buffer` is used for the result.
+    pub(crate) fn read_link(&self, buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
+        match rustix::fs::readlinkat(self.directory, self.name, buffer) {
+            Ok(target) => Ok(target.into_bytes()),
+            Err(error) => Err(self.error(error)),
+        }
+    }
+
+    /// Fails if the file behind the descriptor is not, or no longer, the one that `stat` describes.
+    pub(crate) fn check_unchanged(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
+        let now = rustix::fs::fstat(file).map_err(|error| self.error(error))?;
+        if same(&now, self.stat) {
+            Ok(())
+        } else {
+            Err(Error::Changed {
+                path: to_path(self.path),
+            })
+        }
+    }
+
+    fn error(&self, error: Errno) -> Error {
+        read_error(self.path, error)
+    }
+}
+
+/// Whether both describe one file in one state.
+fn same(a: &Stat, b: &Stat) -> bool {
+    let state = |s: &Stat| {
+        (
+            s.st_dev,
+            s.st_ino,
+            s.st_mode,
+            s.st_size,
+            s.st_mtime,
+            s.st_mtime_nsec,
+            s.st_ctime,
+            s.st_ctime_nsec,
+        )
+    };
+    state(a) == state(b)
+}
+
+/// A directory on the way down.
+struct Level {
+    /// Closed while it is far above; see [`OPEN_DIRECTORIES`].
+    descriptor: Option<OwnedFd>,
+    device: u64,
+    inode: u64,
+    names: Names,
+    next: usize,
+    path_length: usize,
+}
+
+/// A walker, which can be used for many trees. It holds buffers.
+#[derive(Default)]
+pub(crate) struct Walker {
+    spare: Vec<Names>,
+    path: Vec<u8>,
+}
+
+impl Walker {
+    /// Visits `name` in `directory` and all that is below it. `path` is what the root is called in [`Entry::path`].
+    pub(crate) fn walk(
+        &mut self,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        path: &[u8],
+        visit: &mut dyn FnMut(&Entry<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.path.clear();
+        self.path.extend_from_slice(path);
+        let mut levels = Vec::new();
+        self.enter(&mut levels, directory, name, FileType::Unknown, visit)?;
+        while let Some(level) = levels.last_mut() {
+            self.path.truncate(level.path_length);
+            if level.next == level.names.len() {
+                self.leave(&mut levels)?;
+                continue;
+            }
+            // The names move out while one of them is visited: entering pushes onto `levels`.
+            let names = std::mem::take(&mut level.names);
+            let (name, kind) = names.get(level.next);
+            level.next += 1;
+            self.path.push(b'/');
+            self.path.extend_from_slice(name.to_bytes());
+            let depth = levels.len() - 1;
+            let descriptor = levels[depth].descriptor.take().expect("the lowest level is open");
+            let entered = self.enter(&mut levels, descriptor.as_fd(), name, kind, visit);
+            levels[depth].descriptor = Some(descriptor);
+            levels[depth].names = names;
+            entered?;
+            if let Some(far) = levels.len().checked_sub(OPEN_DIRECTORIES + 1) {
+                levels[far].descriptor = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits one entry and, if it is a directory, goes down into it.
+    fn enter(
+        &mut self,
+        levels: &mut Vec<Level>,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        kind: FileType,
+        visit: &mut dyn FnMut(&Entry<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let failed = |path: &[u8], error| read_error(path, error);
+        let mut stat = None;
+        if kind != FileType::Directory {
+            let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|error| failed(&self.path, error))?;
+            if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
+                return visit(&Entry {
+                    path: &self.path,
+                    stat: &found,
+                    directory,
+                    name,
+                });
+            }
+            stat = Some(found);
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(directory, name, flags, Mode::empty());
+        let descriptor = opened.map_err(|error| failed(&self.path, error))?;
+        let opened = rustix::fs::fstat(&descriptor).map_err(|error| failed(&self.path, error))?;
+        if stat.is_some_and(|stat| !same(&stat, &opened)) {
+            return Err(Error::Changed {
+                path: to_path(&self.path),
+            });
+        }
+        visit(&Entry {
+            path: &self.path,
+            stat: &opened,
+            directory,
+            name,
+        })?;
+        let mut names = self.spare.pop().unwrap_or_default();
+        names
+            .read(descriptor.as_fd())
+            .map_err(|error| failed(&self.path, error))?;
+        levels.push(Level {
+            descriptor: Some(descriptor),
+            device: opened.st_dev,
+            inode: opened.st_ino,
+            names,
+            next: 0,
+            path_length: self.path.len(),
+        });
+        Ok(())
+    }
+
+    /// Goes up from the lowest level, and opens the one above again if it was closed.
+    fn leave(&mut self, levels: &mut Vec<Level>) -> Result<(), Error> {
+        let Some(left) = levels.pop() else { return Ok(()) };
+        self.spare.push(left.names);
+        let Some(above) = levels.last_mut().filter(|level| level.descriptor.is_none()) else {
+            return Ok(());
+        };
+        let path = &self.path[..above.path_length];
+        let below = left.descriptor.expect("the lowest level is open");
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&below, c"..", flags, Mode::empty());
+        let descriptor = opened.map_err(|error| read_error(path, error))?;
+        let stat = rustix::fs::fstat(&descriptor).map_err(|error| read_error(path, error))?;
+        if (stat.st_dev, stat.st_ino) != (above.device, above.inode) {
+            return Err(Error::Changed { path: to_path(path) });
+        }
+        above.descriptor = Some(descriptor);
+        Ok(())
+    }
+}
+
+/// Bytes as a path.
+pub(crate) fn to_path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+fn read_error(path: &[u8], error: Errno) -> Error {
+    Error::Read {
+        path: to_path(path),
+        source: error.into(),
+    }
+}

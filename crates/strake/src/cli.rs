@@ -1,0 +1,122 @@
+//! What can be said on the command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::report::Style;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, \
+                          141 the reader of the output went away before it was whole.";
+
+/// Lays container images straight over a Nix store
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write an image as a docker-archive, to stdout or into a file
+    #[command(after_help = EXIT_CODES)]
+    Stream(Stream),
+    /// Look at the remembered layer digests, or clean them up
+    Cache {
+        #[command(subcommand)]
+        action: CacheAction,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stream {
+    /// The image: a conf.json as nixpkgs' dockerTools writes it, or - for stdin
+    pub(crate) conf: PathBuf,
+    /// Name and tag of the image, instead of the conf's
+    #[arg(short = 't', long, alias = "repo_tag", value_name = "NAME:TAG")]
+    pub(crate) repo_tag: Option<String>,
+    /// Directory below which the store lies: /nix/store is at DIR/nix/store
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) store_root: PathBuf,
+    /// Write into FILE, which appears when it is whole
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Layers digested at once [default: one for each processor]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Neither use nor remember layer digests
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Digest everything once more while it is written
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Say what happens as JSON, an event a line, on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// In place of `json` and `quiet`: the words of nixpkgs' script
+    #[arg(skip)]
+    pub(crate) script: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheAction {
+    /// List what is remembered
+    Show {
+        /// As JSON, an entry a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget what was not used for some time
+    Prune {
+        /// That time, in days
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        older_than: u32,
+    },
+    /// Forget everything
+    Clear,
+}
+
+/// This program is strake under the name of nixpkgs' script: it generates a Docker image from a set of store paths
+#[derive(Debug, Parser)]
+#[command(name = "stream_layered_image", infer_long_args = true)]
+pub(crate) struct Script {
+    /// JSON file that says what is to be in the image, which is written to stdout
+    conf: PathBuf,
+    /// Override the RepoTags from the configuration
+    #[arg(short = 't', long = "repo_tag")]
+    repo_tag: Option<String>,
+}
+
+impl Stream {
+    /// How to speak to the user.
+    pub(crate) fn style(&self) -> Style {
+        match self {
+            Self { script: true, .. } => Style::Script,
+            Self { json: true, .. } => Style::Json,
+            Self { quiet: true, .. } => Style::Quiet,
+            _ => Style::Lines,
+        }
+    }
+}
+
+impl From<Script> for Stream {
+    fn from(script: Script) -> Self {
+        Self {
+            conf: script.conf,
+            repo_tag: script.repo_tag,
+            store_root: "/".into(),
+            output: None,
+            jobs: None,
+            no_cache: false,
+            verify: false,
+            quiet: false,
+            json: false,
+            script: true,
+        }
+    }
+}

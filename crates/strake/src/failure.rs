@@ -1,0 +1,140 @@
+//! Failures, worded for the user: this is the only place where that is done.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use serde_json::json;
+use strake_image::archive::{BaseError, FinishError};
+use strake_image::error::Error;
+use strake_image::spec::{DraftError, SpecError};
+
+use crate::report::Style;
+
+/// The exit code of a process that a closed pipe has ended, as shells count it.
+const CLOSED_PIPE: u8 = 141;
+
+/// What went wrong, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<&'static str>,
+    exit_code: u8,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            exit_code: 1,
+        }
+    }
+
+    pub(crate) fn hint(self, hint: &'static str) -> Self {
+        Self {
+            hint: Some(hint),
+            ..self
+        }
+    }
+
+    /// Stdout failed, outside an archive.
+    pub(crate) fn stdout(error: io::Error) -> Self {
+        Error::Write(error).into()
+    }
+
+    /// The conf called `name` is wrong.
+    pub(crate) fn spec(name: &str, error: &SpecError) -> Self {
+        let failure = Self::new(format!("{name} {}", chain(error)));
+        match error {
+            SpecError::StorePath { .. } | SpecError::Twice(_) => failure,
+            _ => failure.hint("it must be a conf.json as dockerTools.streamLayeredImage writes it"),
+        }
+    }
+
+    /// Tells the user.
+    pub(crate) fn report(&self, style: Style) {
+        if let Style::Json = style {
+            eprintln!(
+                "{}",
+                json!({ "event": "error", "message": self.message, "hint": self.hint })
+            );
+        } else {
+            eprintln!("strake: error: {}", self.message);
+            if let Some(hint) = self.hint {
+                eprintln!("hint: {hint}");
+            }
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        self.exit_code.into()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let failure = Self::new(chain(&error));
+        match error {
+            Error::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Self {
+                exit_code: CLOSED_PIPE,
+                ..Self::new("the reader of the image went away before it was whole")
+            },
+            Error::Write(error) if error.kind() == io::ErrorKind::StorageFull => {
+                failure.hint("make room, or write to another file system")
+            }
+            Error::Changed { .. } => failure
+                .hint("store paths must not change; if a build was running, wait for it and run this again"),
+            Error::Digest { .. } => {
+                failure.hint("the file was damaged or changed after it was made; make it again")
+            }
+            Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                failure.hint("build or fetch it first, or say with --store-root where the store lies")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<FinishError> for Failure {
+    fn from(error: FinishError) -> Self {
+        match error {
+            FinishError::Write(error) => error.into(),
+            error @ FinishError::Config(_) => Self::new(chain(&error)),
+        }
+    }
+}
+
+impl From<DraftError> for Failure {
+    fn from(error: DraftError) -> Self {
+        match error {
+            DraftError::Read(error) => error.into(),
+            DraftError::Base { path, source } => {
+                let failure = Self::new(format!("the base image {} {}", path.display(), chain(&source)));
+                match source {
+                    BaseError::Read(_) => failure,
+                    _ => failure
+                        .hint("a base image is a docker-archive, as docker save and dockerTools write it"),
+                }
+            }
+            error => Self::new(chain(&error)),
+        }
+    }
+}
+
+/// An error with all its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
+}

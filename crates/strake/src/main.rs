@@ -1,0 +1,46 @@
+//! strake lays container images straight over a Nix store.
+
+mod cli;
+mod commands;
+mod failure;
+mod output;
+mod report;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, Script};
+use report::Style;
+
+/// Started under this name the command is the drop-in for nixpkgs' script of that name.
+const SCRIPT_NAME: &str = "stream_layered_image";
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let (style, result) = if is_script(&arguments) {
+        (
+            Style::Script,
+            commands::stream::run(&Script::parse_from(arguments).into()),
+        )
+    } else {
+        match Cli::parse_from(arguments).command {
+            Command::Stream(arguments) => (arguments.style(), commands::stream::run(&arguments)),
+            Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report(style);
+            failure.exit_code()
+        }
+    }
+}
+
+fn is_script(arguments: &[OsString]) -> bool {
+    let name = arguments.first().and_then(|name| Path::new(name).file_stem());
+    name.is_some_and(|name| name == SCRIPT_NAME)
+}

@@ -1,0 +1,209 @@
+//! What is said on stderr while an image is made.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use strake_image::archive::Written;
+use strake_image::draft::{LayerDraft, Origin};
+use strake_image::image::Image;
+use strake_image::layer::Layer;
+use strake_image::python::repr::repr_list;
+use strake_image::store::Store;
+
+/// How often the progress bar is drawn.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How to speak to the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Not at all, but for errors.
+    Quiet,
+    /// A progress bar on a terminal, else a line a layer.
+    Lines,
+    /// An event a line, as JSON.
+    Json,
+    /// In the words of nixpkgs' script.
+    Script,
+}
+
+/// Bytes done, counted by whoever does them.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) written: AtomicU64,
+    pub(crate) digested: AtomicU64,
+}
+
+/// Speaks to the user.
+pub(crate) struct Reporter {
+    style: Style,
+    count: usize,
+    number: usize,
+    bar: Option<Bar>,
+    warned: bool,
+}
+
+impl Reporter {
+    /// Will report on the layers that are made from `drafts`.
+    pub(crate) fn new(style: Style, drafts: &[LayerDraft], store: &Store, progress: &Arc<Progress>) -> Self {
+        let bar =
+            (style == Style::Lines && stderr().is_terminal()).then(|| Bar::start(drafts, store, progress));
+        if style == Style::Script && !drafts.iter().any(|draft| draft.origin == Origin::Base) {
+            eprintln!("No 'fromImage' provided");
+        }
+        Self {
+            style,
+            count: drafts.len(),
+            number: 0,
+            bar,
+            warned: false,
+        }
+    }
+
+    /// A layer is about to be written.
+    pub(crate) fn layer(&mut self, layer: &Layer) {
+        self.number += 1;
+        let Self { number, count, .. } = *self;
+        match self.style {
+            Style::Quiet => {}
+            Style::Lines => {
+                let known = if layer.remembered {
+                    "remembered"
+                } else {
+                    "digested"
+                };
+                let size = HumanBytes(layer.size).to_string();
+                let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {}", layer.title);
+                match &self.bar {
+                    Some(bar) => bar.bar.set_message(format!("{number}/{count} {}", layer.title)),
+                    None => eprintln!("{line}"),
+                }
+            }
+            Style::Json => event(&json!({
+                "event": "layer",
+                "number": number,
+                "of": count,
+                "diff_id": layer.diff_id.to_string(),
+                "size": layer.size,
+                "remembered": layer.remembered,
+                "title": layer.title,
+                "contents": layer.draft.contents,
+            })),
+            Style::Script => {
+                let contents = &layer.draft.contents;
+                match layer.draft.origin {
+                    Origin::Base => eprintln!("Adding base layer {number} from {}", contents.concat()),
+                    Origin::Store => eprintln!("Creating layer {number} from paths: {}", repr_list(contents)),
+                    Origin::Customisation => eprintln!("Creating layer {number} with customisation..."),
+                }
+            }
+        }
+        if let Some(error) = layer.not_remembered.as_ref().filter(|_| !self.warned) {
+            self.warned = true;
+            self.warning(&format!("cannot remember layer digests: {error}"));
+        }
+    }
+
+    /// Something that is no reason to stop.
+    pub(crate) fn warning(&self, message: &str) {
+        match self.style {
+            Style::Quiet => {}
+            Style::Json => event(&json!({ "event": "warning", "message": message })),
+            Style::Lines | Style::Script => self.say(&format!("strake: warning: {message}")),
+        }
+    }
+
+    /// The image is whole.
+    pub(crate) fn done(self, image: &Image, written: Written, digested: u64, elapsed: Duration) {
+        let Written { image_id, size } = written;
+        let repo_tag = &image.settings.repo_tag;
+        match self.style {
+            Style::Quiet => {}
+            Style::Lines => self.say(&format!(
+                "{repo_tag}  {image_id}  {} layers, {} written and {} digested in {:.2} s",
+                image.layers.len(),
+                HumanBytes(size),
+                HumanBytes(digested),
+                elapsed.as_secs_f64(),
+            )),
+            Style::Json => event(&json!({
+                "event": "done",
+                "repo_tag": repo_tag,
+                "image_id": image_id.to_string(),
+                "layers": image.layers.len(),
+                "size": size,
+                "digested": digested,
+                "seconds": elapsed.as_secs_f64(),
+            })),
+            Style::Script => eprintln!("Adding manifests...\nDone."),
+        }
+    }
+
+    /// A line that stays, also above a progress bar.
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+fn event(value: &Value) {
+    eprintln!("{value}");
+}
+
+/// The progress bar. It goes away when it is dropped.
+struct Bar {
+    bar: ProgressBar,
+    stop: Arc<AtomicBool>,
+    drawer: Option<JoinHandle<()>>,
+}
+
+impl Bar {
+    fn start(drafts: &[LayerDraft], store: &Store, progress: &Arc<Progress>) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let template = "{bytes:>11}/{total_bytes} {wide_bar} {bytes_per_sec} {msg:40!}";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
+        let stop = Arc::new(AtomicBool::new(false));
+        let recipes: Vec<_> = drafts.iter().map(|draft| draft.recipe.clone()).collect();
+        let drawer = std::thread::spawn({
+            let (bar, stop, store, progress) = (bar.clone(), stop.clone(), store.clone(), progress.clone());
+            let stopped = move || stop.load(Ordering::Relaxed);
+            move || {
+                // What cannot be looked at here will be reported where it is read.
+                for survey in recipes
+                    .iter()
+                    .take_while(|_| !stopped())
+                    .flat_map(|recipe| recipe.survey(&store))
+                {
+                    bar.inc_length(survey.size);
+                }
+                while !stopped() {
+                    bar.set_position(progress.written.load(Ordering::Relaxed));
+                    std::thread::park_timeout(TICK);
+                }
+            }
+        });
+        Self {
+            bar,
+            stop,
+            drawer: Some(drawer),
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(drawer) = self.drawer.take() {
+            drawer.thread().unpark();
+            // A panic over there has been reported.
+            let _ = drawer.join();
+        }
+        self.bar.finish_and_clear();
+    }
+}
