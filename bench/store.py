@@ -29,7 +29,6 @@ import struct
 import subprocess
 import sys
 import tarfile
-
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
