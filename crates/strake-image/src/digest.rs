@@ -27,6 +27,11 @@ impl Digest {
         hasher.finish()
     }
 
+    /// A digest that was computed elsewhere.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Takes 64 hex digits, lower case.
     pub fn from_hex(text: &str) -> Result<Self, DigestError> {
         let error = || DigestError(text.chars().take(80).collect());

@@ -14,13 +14,15 @@ use crate::draft::{LayerDraft, Origin};
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::recipe::Survey;
+use crate::sha256::Lanes;
+use crate::sink::Watch;
 use crate::store::Store;
 
 /// So many packages are named in a layer's title.
 const TITLE_NAMES: usize = 3;
 
 /// Each worker may be so many layers ahead of the one that is taken: what is known of them takes memory.
-const AHEAD: usize = 16;
+const AHEAD: usize = 8;
 
 /// Where and how digests are found out.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,7 @@ pub struct Engine<'a> {
 struct Shared {
     next: AtomicUsize,
     cancelled: AtomicBool,
+    lanes: Lanes,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -64,6 +67,7 @@ impl Engine<'_> {
         let shared = Shared {
             next: AtomicUsize::new(0),
             cancelled: AtomicBool::new(false),
+            lanes: Lanes::default(),
             state: Mutex::new(State {
                 taken: 0,
                 done: (0..count).map(|_| None).collect(),
@@ -92,13 +96,13 @@ impl Engine<'_> {
                 return;
             }
             let draft = lock(draft).take().expect("each layer is taken once");
-            let result = self.describe_one(draft, &shared.cancelled);
+            let result = self.describe_one(draft, shared);
             lock(&shared.state).done[index] = Some(result);
             shared.changed.notify_all();
         }
     }
 
-    fn describe_one(&self, draft: LayerDraft, cancelled: &AtomicBool) -> Result<Layer, Error> {
+    fn describe_one(&self, draft: LayerDraft, shared: &Shared) -> Result<Layer, Error> {
         let key = draft.recipe.key();
         let trusted = !self.verify || draft.recipe.store_paths().is_some();
         if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
@@ -116,7 +120,13 @@ impl Engine<'_> {
                 });
             }
         }
-        let (diff_id, survey) = draft.recipe.digest(self.store, self.digested, cancelled)?;
+        let Shared { cancelled, lanes, .. } = shared;
+        let watch = Watch {
+            progress: self.digested,
+            cancelled,
+            lanes,
+        };
+        let (diff_id, survey) = draft.recipe.digest(self.store, watch)?;
         let title = title(&draft, &survey);
         let cache = self.cache.filter(|_| survey.settled_at <= self.started);
         let not_remembered = cache.and_then(|cache| cache.put(key, diff_id, &survey, &title).err());

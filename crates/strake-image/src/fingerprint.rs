@@ -21,9 +21,9 @@ pub(crate) fn of(path: &[u8], stat: &Stat) -> u64 {
     let numbers: [i64; 6] = [
         stat.st_size,
         stat.st_mtime,
-        stat.st_mtime_nsec as i64,
+        stat.st_mtime_nsec.cast_signed(),
         stat.st_ctime,
-        stat.st_ctime_nsec as i64,
+        stat.st_ctime_nsec.cast_signed(),
         stat.st_ino.cast_signed(),
     ];
     for number in numbers {
@@ -44,7 +44,7 @@ pub(crate) fn of(path: &[u8], stat: &Stat) -> u64 {
 /// in its nanoseconds being zero. A file written twice in that time has the same fingerprint with other bytes (git's
 /// documentation calls this "racy").
 pub(crate) fn settled_at(stat: &Stat) -> SystemTime {
-    let nanoseconds = stat.st_ctime_nsec as u64;
+    let nanoseconds = stat.st_ctime_nsec;
     let margin = if nanoseconds == 0 {
         Duration::from_secs(2)
     } else {

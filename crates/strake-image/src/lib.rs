@@ -15,6 +15,7 @@ pub mod layer;
 pub mod new_file;
 pub mod python;
 pub mod recipe;
+pub mod sha256;
 pub mod sink;
 pub mod spec;
 pub mod store;

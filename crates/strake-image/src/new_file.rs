@@ -54,21 +54,20 @@ impl NewFile {
 
     /// Gives the file its name; what had the name before is replaced in the same moment.
     pub fn commit(mut self) -> io::Result<()> {
-        let name = match self.named.take() {
-            Some(name) => name,
-            None => {
-                let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                with_free_name(&self.target, |name| {
-                    Ok(rustix::fs::linkat(
-                        CWD,
-                        &unnamed,
-                        CWD,
-                        name,
-                        AtFlags::SYMLINK_FOLLOW,
-                    )?)
-                })?
-                .1
-            }
+        let name = if let Some(name) = self.named.take() {
+            name
+        } else {
+            let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            let link = |name: &Path| {
+                Ok(rustix::fs::linkat(
+                    CWD,
+                    &unnamed,
+                    CWD,
+                    name,
+                    AtFlags::SYMLINK_FOLLOW,
+                )?)
+            };
+            with_free_name(&self.target, link)?.1
         };
         fs::rename(&name, &self.target).inspect_err(|_| drop(fs::remove_file(&name)))
     }
@@ -94,7 +93,7 @@ fn with_free_name<T>(target: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io
         let name = directory.join(name);
         match make(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|made| (made, name)),
+            result => return result.map(|made| (made, name)),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())

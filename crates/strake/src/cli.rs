@@ -30,6 +30,7 @@ pub(crate) enum Command {
     },
 }
 
+#[allow(clippy::struct_excessive_bools)] // Each switch stands for itself.
 #[derive(Debug, Args)]
 pub(crate) struct Stream {
     /// The image: a conf.json as nixpkgs' dockerTools writes it, or - for stdin
@@ -43,7 +44,7 @@ pub(crate) struct Stream {
     /// Write into FILE, which appears when it is whole
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Layers digested at once [default: one for each processor]
+    /// Layers digested at once [default: as many as keep all processors busy]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// Neither use nor remember layer digests
@@ -87,7 +88,7 @@ pub(crate) enum CacheAction {
 pub(crate) struct Script {
     /// JSON file that says what is to be in the image, which is written to stdout
     conf: PathBuf,
-    /// Override the RepoTags from the configuration
+    /// Override the `RepoTags` from the configuration
     #[arg(short = 't', long = "repo_tag")]
     repo_tag: Option<String>,
 }

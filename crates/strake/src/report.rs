@@ -79,7 +79,7 @@ impl Reporter {
                 let size = HumanBytes(layer.size).to_string();
                 let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {}", layer.title);
                 match &self.bar {
-                    Some(bar) => bar.bar.set_message(format!("{number}/{count} {}", layer.title)),
+                    Some(bar) => bar.line.set_message(format!("{number}/{count} {}", layer.title)),
                     None => eprintln!("{line}"),
                 }
             }
@@ -146,7 +146,7 @@ impl Reporter {
     /// A line that stays, also above a progress bar.
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.bar.println(line),
+            Some(bar) => bar.line.println(line),
             None => eprintln!("{line}"),
         }
     }
@@ -158,7 +158,7 @@ fn event(value: &Value) {
 
 /// The progress bar. It goes away when it is dropped.
 struct Bar {
-    bar: ProgressBar,
+    line: ProgressBar,
     stop: Arc<AtomicBool>,
     drawer: Option<JoinHandle<()>>,
 }
@@ -204,6 +204,6 @@ impl Drop for Bar {
             // A panic over there has been reported.
             let _ = drawer.join();
         }
-        self.bar.finish_and_clear();
+        self.line.finish_and_clear();
     }
 }

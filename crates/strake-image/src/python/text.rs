@@ -74,7 +74,7 @@ mod tests {
         let piece = prop_oneof![
             any::<char>().prop_map(|c| c.to_string().into_bytes()),
             any::<u8>().prop_map(|byte| vec![byte]),
-            prop::sample::select(vec!["a", "\u{d7ff}", "\u{e000}", "\u{10000}"]).prop_map(|s| s.into()),
+            prop::sample::select(vec!["a", "\u{d7ff}", "\u{e000}", "\u{10000}"]).prop_map(Into::into),
         ];
         prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
     }

@@ -8,7 +8,6 @@ mod store_paths;
 mod tarball;
 
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::SystemTime;
 
 pub(crate) use digests::Digests;
@@ -21,7 +20,7 @@ use crate::cache::Key;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
-use crate::sink::Sink;
+use crate::sink::{Sink, Watch};
 use crate::store::Store;
 
 /// What a layer is made of.
@@ -73,16 +72,11 @@ impl Recipe {
 
     /// Reads everything and computes the diff id: the digest of the tar stream, uncompressed.
     ///
-    /// Adds the bytes done to `progress`; gives up soon after `cancelled` is set.
-    pub fn digest(
-        &self,
-        store: &Store,
-        progress: &AtomicU64,
-        cancelled: &AtomicBool,
-    ) -> Result<(Digest, Survey), Error> {
+    /// `watch` tells how far it is, and can stop it.
+    pub fn digest(&self, store: &Store, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
         match self {
-            Self::StorePaths(recipe) => recipe.digest(store, progress, cancelled),
-            Self::Tarball(recipe) => recipe.digest(progress, cancelled),
+            Self::StorePaths(recipe) => recipe.digest(store, watch),
+            Self::Tarball(recipe) => recipe.digest(watch),
         }
     }
 

@@ -6,7 +6,6 @@
 //! not matter whether the store is optimised.
 
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::SystemTime;
 
 use rustix::fs::FileType;
@@ -17,7 +16,7 @@ use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
-use crate::sink::{Digesting, Discard, Sink};
+use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::store::Store;
 use crate::tar::{Kind, Member, Writer};
 use crate::tree::{Entry, Walker, to_path};
@@ -70,19 +69,15 @@ impl StorePaths {
 
     pub(super) fn survey(&self, store: &Store) -> Result<Survey, Error> {
         self.pack(store, None, &mut Discard, |writer, member, _| {
-            Ok(writer.skip(member.size))
+            writer.skip(member.size);
+            Ok(())
         })
     }
 
-    pub(super) fn digest(
-        &self,
-        store: &Store,
-        progress: &AtomicU64,
-        cancelled: &AtomicBool,
-    ) -> Result<(Digest, Survey), Error> {
-        let mut sink = Digesting::new(progress, cancelled);
+    pub(super) fn digest(&self, store: &Store, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
+        let mut sink = Digesting::new(watch);
         let survey = self.pack(store, None, &mut sink, copy_file)?;
-        Ok((sink.finish()?, survey))
+        Ok((sink.finish(), survey))
     }
 
     pub(super) fn write(

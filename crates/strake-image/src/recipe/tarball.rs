@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::{Digests, Survey};
 use crate::cache::Key;
@@ -18,7 +18,7 @@ use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
-use crate::sink::Sink;
+use crate::sink::{Sink, Watch};
 
 /// A layer's tar archive, which may itself be compressed, as a docker-archive allows.
 #[derive(Clone, Debug)]
@@ -76,11 +76,7 @@ impl Tarball {
         self.survey_of(&self.open()?)
     }
 
-    pub(super) fn digest(
-        &self,
-        progress: &AtomicU64,
-        cancelled: &AtomicBool,
-    ) -> Result<(Digest, Survey), Error> {
+    pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
         let file = self.open()?;
         let survey = self.survey_of(&file)?;
         if let Source::File { offset, .. } = self.source {
@@ -88,10 +84,9 @@ impl Tarball {
                 file,
                 offset,
                 left: self.size,
-                progress,
-                cancelled,
+                watch,
             });
-            if cancelled.load(Ordering::Relaxed) {
+            if watch.cancelled.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
             digests
@@ -104,11 +99,14 @@ impl Tarball {
     pub(super) fn write(&self, fingerprint: &Fingerprint, sink: &mut dyn Sink) -> Result<(), Error> {
         let path = self.source.path();
         let file = self.open()?;
-        let unchanged = |survey: Survey| match survey.fingerprint == *fingerprint {
-            true => Ok(()),
-            false => Err(Error::Changed {
-                path: path.to_owned(),
-            }),
+        let unchanged = |survey: Survey| {
+            if survey.fingerprint == *fingerprint {
+                Ok(())
+            } else {
+                Err(Error::Changed {
+                    path: path.to_owned(),
+                })
+            }
         };
         unchanged(self.survey_of(&file)?)?;
         let sent = match &self.source {
@@ -152,20 +150,19 @@ struct Range<'a> {
     file: File,
     offset: u64,
     left: u64,
-    progress: &'a AtomicU64,
-    cancelled: &'a AtomicBool,
+    watch: Watch<'a>,
 }
 
 impl Read for Range<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if self.watch.cancelled.load(Ordering::Relaxed) {
             return Err(io::Error::other("cancelled"));
         }
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let got = self.file.read_at(&mut buffer[..most], self.offset)?;
         self.offset += got as u64;
         self.left -= got as u64;
-        self.progress.fetch_add(got as u64, Ordering::Relaxed);
+        self.watch.progress.fetch_add(got as u64, Ordering::Relaxed);
         Ok(got)
     }
 }

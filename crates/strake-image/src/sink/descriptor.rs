@@ -6,10 +6,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::FileType;
 use rustix::io::Errno;
+use rustix::pipe::SpliceFlags;
 
 use super::{BUFFER, Sink, SinkError, read_range, read_some};
 
@@ -22,11 +24,16 @@ const TRANSFER: u64 = 16 * 1024 * 1024;
 /// What a pipe should hold, in bytes: the most that an unprivileged process may ask for on Linux by default.
 const PIPE_SIZE: usize = 1024 * 1024;
 
+/// How long the reader of a full pipe is left alone with it: about what it takes to read half of it.
+const DRAIN: Duration = Duration::from_micros(50);
+
 /// How the kernel can be asked to copy file data.
 #[derive(Clone, Copy)]
 enum Transfer {
     /// Between two files, which some file systems do without moving any data.
     CopyFileRange,
+    /// From a file into a pipe, as much as fits without waiting.
+    Splice,
     /// From a file into anything.
     SendFile,
     /// Not at all.
@@ -49,6 +56,7 @@ impl<'a> Descriptor<'a> {
         let kind = rustix::fs::fstat(&target).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let transfer = match kind {
             Ok(FileType::RegularFile) => Transfer::CopyFileRange,
+            Ok(FileType::Fifo) => Transfer::Splice,
             _ => Transfer::SendFile,
         };
         if let Ok(FileType::Fifo) = kind {
@@ -100,6 +108,10 @@ impl<'a> Descriptor<'a> {
             Transfer::CopyFileRange => {
                 rustix::fs::copy_file_range(file, Some(&mut position), &self.target, None, most)
             }
+            Transfer::Splice => {
+                let flags = SpliceFlags::NONBLOCK;
+                rustix::pipe::splice(file, Some(&mut position), &self.target, None, most, flags)
+            }
             Transfer::SendFile => rustix::fs::sendfile(&self.target, file, Some(&mut position), most),
             Transfer::Never => return Ok(None),
         };
@@ -107,7 +119,12 @@ impl<'a> Descriptor<'a> {
             Ok(0) => Err(SinkError::Short { missing: length }),
             Ok(moved) => Ok(Some(moved as u64)),
             Err(Errno::INTR) => Ok(Some(0)),
-            Err(Errno::AGAIN) => wait(self.target.as_fd()).map(|()| Some(0)),
+            Err(Errno::AGAIN) => {
+                wait(self.target.as_fd())?;
+                // The reader has only just begun to empty the pipe, and each transfer locks it out.
+                std::thread::sleep(DRAIN);
+                Ok(Some(0))
+            }
             // Two file systems, a file opened for appending, a file system that does not take part.
             Err(Errno::INVAL | Errno::NOSYS | Errno::XDEV | Errno::OPNOTSUPP | Errno::BADF | Errno::PERM) => {
                 Ok(None)
@@ -144,7 +161,7 @@ impl Sink for Descriptor<'_> {
                     done += moved;
                 }
                 None => match self.transfer {
-                    Transfer::CopyFileRange => self.transfer = Transfer::SendFile,
+                    Transfer::CopyFileRange | Transfer::Splice => self.transfer = Transfer::SendFile,
                     Transfer::SendFile => self.transfer = Transfer::Never,
                     Transfer::Never => {
                         let mut buffer = vec![0; BUFFER];

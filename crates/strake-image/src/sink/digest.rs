@@ -4,57 +4,74 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{BUFFER, Sink, SinkError, read_some};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
+use crate::sha256::{Lanes, Stream};
 
 /// Digests what it takes.
 pub struct Digesting<'a> {
-    hasher: Hasher,
+    stream: Stream<'a>,
+    /// Always of the same length, of which `filled` bytes count: no byte is cleared only to be overwritten.
     buffer: Vec<u8>,
     filled: usize,
-    progress: &'a AtomicU64,
-    cancelled: &'a AtomicBool,
+    watch: Watch<'a>,
+}
+
+/// What connects a long piece of work with whoever waits for it.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Counts the bytes done.
+    pub progress: &'a AtomicU64,
+    /// Set when the result is no longer wanted: the work stops soon.
+    pub cancelled: &'a AtomicBool,
+    /// Where streams that are digested at the same time meet.
+    pub lanes: &'a Lanes,
 }
 
 impl<'a> Digesting<'a> {
-    /// Adds what it has digested to `progress`, and stops soon after `cancelled` is set.
-    pub fn new(progress: &'a AtomicU64, cancelled: &'a AtomicBool) -> Self {
+    /// Begins a digest.
+    pub fn new(watch: Watch<'a>) -> Self {
         Self {
-            hasher: Hasher::default(),
+            stream: watch.lanes.begin(),
             buffer: vec![0; BUFFER],
             filled: 0,
-            progress,
-            cancelled,
+            watch,
         }
     }
 
     /// The digest of all bytes taken.
-    pub fn finish(mut self) -> Result<Digest, SinkError> {
-        self.flush()?;
-        Ok(self.hasher.finish())
+    pub fn finish(self) -> Digest {
+        self.watch
+            .progress
+            .fetch_add(self.filled as u64, Ordering::Relaxed);
+        self.stream.finish(&self.buffer[..self.filled])
     }
 
-    /// Small pieces wait in the buffer: the hash function runs at full speed only over many bytes at once.
-    fn flush(&mut self) -> Result<(), SinkError> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(SinkError::Cancelled);
+    /// Room for at most `wanted` bytes, and for one at least.
+    ///
+    /// Small pieces wait in the buffer: hashing runs at full speed only over many bytes at once.
+    fn room(&mut self, wanted: u64) -> Result<&mut [u8], SinkError> {
+        if self.filled == BUFFER {
+            if self.watch.cancelled.load(Ordering::Relaxed) {
+                return Err(SinkError::Cancelled);
+            }
+            self.stream.update(&mut self.buffer);
+            self.watch.progress.fetch_add(BUFFER as u64, Ordering::Relaxed);
+            self.filled = 0;
         }
-        self.hasher.update(&self.buffer[..self.filled]);
-        self.progress.fetch_add(self.filled as u64, Ordering::Relaxed);
-        self.filled = 0;
-        Ok(())
+        let room = &mut self.buffer[self.filled..];
+        let length = room.len().min(usize::try_from(wanted).unwrap_or(usize::MAX));
+        Ok(&mut room[..length])
     }
 }
 
 impl Sink for Digesting<'_> {
     fn bytes(&mut self, mut data: &[u8]) -> Result<(), SinkError> {
         while !data.is_empty() {
-            if self.filled == BUFFER {
-                self.flush()?;
-            }
-            let taken = data.len().min(BUFFER - self.filled);
-            self.buffer[self.filled..self.filled + taken].copy_from_slice(&data[..taken]);
-            self.filled += taken;
-            data = &data[taken..];
+            let room = self.room(data.len() as u64)?;
+            let (now, later) = data.split_at(room.len());
+            room.copy_from_slice(now);
+            self.filled += now.len();
+            data = later;
         }
         Ok(())
     }
@@ -62,12 +79,7 @@ impl Sink for Digesting<'_> {
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), SinkError> {
         let mut done = 0;
         while done < length {
-            if self.filled == BUFFER {
-                self.flush()?;
-            }
-            let room = (BUFFER - self.filled).min(usize::try_from(length - done).unwrap_or(usize::MAX));
-            let room = &mut self.buffer[self.filled..self.filled + room];
-            let got = read_some(file, offset + done, room, length - done)?;
+            let got = read_some(file, offset + done, self.room(length - done)?, length - done)?;
             self.filled += got;
             done += got as u64;
         }

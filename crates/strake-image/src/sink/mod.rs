@@ -14,7 +14,7 @@ use std::os::fd::BorrowedFd;
 use rustix::io::Errno;
 
 pub use descriptor::Descriptor;
-pub use digest::Digesting;
+pub use digest::{Digesting, Watch};
 pub use discard::Discard;
 pub use tee::Tee;
 

@@ -11,14 +11,14 @@ use strake_image::cache::{Cache, Entry, Removed};
 use crate::cli::CacheAction;
 use crate::failure::Failure;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
     let cache = super::open_cache()?;
     let now = SystemTime::now();
     let text = match action {
         CacheAction::Show { json } => {
-            let entries = cache.entries().map_err(unreadable)?;
+            let entries = cache.entries().map_err(|error| unreadable(&error))?;
             if *json {
                 lines(&entries)
             } else {
@@ -27,16 +27,16 @@ pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
         }
         CacheAction::Prune { older_than } => {
             let limit = now.checked_sub(DAY * *older_than).unwrap_or(UNIX_EPOCH);
-            removed(cache.prune(limit).map_err(unreadable)?)
+            removed(cache.prune(limit).map_err(|error| unreadable(&error))?)
         }
-        CacheAction::Clear => removed(cache.clear().map_err(unreadable)?),
+        CacheAction::Clear => removed(cache.clear().map_err(|error| unreadable(&error))?),
     };
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(Failure::stdout)
 }
 
-fn unreadable(error: std::io::Error) -> Failure {
+fn unreadable(error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot read or clean the cache: {error}"))
 }
 

@@ -13,6 +13,7 @@ use strake_image::cache::Cache;
 use strake_image::draft::Draft;
 use strake_image::engine::Engine;
 use strake_image::image::Image;
+use strake_image::sha256::streams_per_processor;
 use strake_image::sink::Descriptor;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
@@ -53,7 +54,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
-        jobs: arguments.jobs.unwrap_or_else(processors),
+        jobs: arguments.jobs.unwrap_or_else(all_processors),
         verify: arguments.verify,
         started: now,
         digested: &progress.digested,
@@ -110,6 +111,8 @@ fn usable_cache(arguments: &Stream, reporter: &mut Reporter) -> Option<Cache> {
         .ok()
 }
 
-fn processors() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+/// As many as keep all processors busy.
+fn all_processors() -> NonZeroUsize {
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    processors.saturating_mul(NonZeroUsize::new(streams_per_processor()).unwrap_or(NonZeroUsize::MIN))
 }
