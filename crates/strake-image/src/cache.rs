@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::fingerprint::Fingerprint;
 use crate::new_file::NewFile;
-use crate::recipe::Survey;
+use crate::survey::Survey;
 
 /// Entries of other versions are not used. Part of the directory's name.
 const VERSION: &str = "layers-v1";
@@ -95,24 +95,10 @@ impl Cache {
     pub(crate) fn get(&self, key: Key) -> Option<Remembered> {
         let mut file = File::open(self.path(key)).ok()?;
         let (head, body) = read(&mut file)?;
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_NOW,
-        };
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         // A cache that is only readable is as good, but for its cleaning up.
-        let _ = rustix::fs::futimens(
-            &file,
-            &Timestamps {
-                last_access: now,
-                last_modification: now,
-            },
-        );
-        let fingerprint = body
-            .as_chunks()
-            .0
-            .iter()
-            .map(|bytes| u64::from_le_bytes(*bytes))
-            .collect();
+        let _ = rustix::fs::futimens(&file, &Timestamps { last_access: now, last_modification: now });
+        let fingerprint = body.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
         Some(Remembered {
             digest: Digest::parse(&head.digest).ok()?,
             size: head.size,
@@ -215,11 +201,7 @@ impl Cache {
             let Ok(metadata) = fs::symlink_metadata(&path) else {
                 continue;
             };
-            files.push(CacheFile {
-                path,
-                used: metadata.modified()?,
-                bytes: metadata.len(),
-            });
+            files.push(CacheFile { path, used: metadata.modified()?, bytes: metadata.len() });
         }
         Ok(files)
     }

@@ -103,11 +103,7 @@ struct Cursor {
 impl CompressedFile {
     /// The file at `path`, which begins as `codec` does.
     pub fn new(path: PathBuf, codec: Codec) -> Self {
-        Self {
-            path,
-            codec,
-            cursor: Mutex::new(None),
-        }
+        Self { path, codec, cursor: Mutex::new(None) }
     }
 
     /// The file's place.
@@ -117,8 +113,7 @@ impl CompressedFile {
 
     /// Decompresses from the beginning.
     pub fn open(&self) -> io::Result<FileDecoder> {
-        self.codec
-            .decoder(BufReader::with_capacity(BUFFER, File::open(&self.path)?))
+        self.codec.decoder(BufReader::with_capacity(BUFFER, File::open(&self.path)?))
     }
 
     /// Sends `length` decompressed bytes from `offset` on.
@@ -127,10 +122,7 @@ impl CompressedFile {
         let mut slot = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
         let mut cursor = match slot.take() {
             Some(cursor) if cursor.position <= offset => cursor,
-            _ => Cursor {
-                decoder: self.open().map_err(SinkError::Read)?,
-                position: 0,
-            },
+            _ => Cursor { decoder: self.open().map_err(SinkError::Read)?, position: 0 },
         };
         let mut buffer = vec![0; BUFFER];
         cursor.advance(offset - cursor.position, &mut buffer, |_| Ok(()))?;
@@ -158,14 +150,10 @@ impl Cursor {
     ) -> Result<(), SinkError> {
         let end = self.position + length;
         while self.position < end {
-            let want = buffer
-                .len()
-                .min(usize::try_from(end - self.position).unwrap_or(usize::MAX));
+            let want = buffer.len().min(usize::try_from(end - self.position).unwrap_or(usize::MAX));
             match self.decoder.read(&mut buffer[..want]) {
                 Ok(0) => {
-                    return Err(SinkError::Short {
-                        missing: end - self.position,
-                    });
+                    return Err(SinkError::Short { missing: end - self.position });
                 }
                 Ok(got) => {
                     take(&buffer[..got])?;

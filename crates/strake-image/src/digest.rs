@@ -48,10 +48,7 @@ impl Digest {
         }
         let mut bytes = [0; 32];
         for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = nibble(*high)
-                .zip(nibble(*low))
-                .map(|(h, l)| h << 4 | l)
-                .ok_or_else(error)?;
+            *byte = nibble(*high).zip(nibble(*low)).map(|(h, l)| h << 4 | l).ok_or_else(error)?;
         }
         Ok(Self(bytes))
     }
@@ -112,14 +109,8 @@ mod tests {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(Digest::parse(empty), Ok(Digest::of(b"")));
-        for refused in [
-            "",
-            "sha256:",
-            &empty[7..],
-            &empty[..70],
-            &empty.to_uppercase(),
-            &format!("{empty}0"),
-        ] {
+        for refused in ["", "sha256:", &empty[7..], &empty[..70], &empty.to_uppercase(), &format!("{empty}0")]
+        {
             assert!(Digest::parse(refused).is_err(), "{refused}");
         }
         assert!(Digest::from_hex(&"é".repeat(32)).is_err());

@@ -13,10 +13,10 @@ use crate::cache::Cache;
 use crate::draft::{LayerDraft, Origin};
 use crate::error::Error;
 use crate::layer::Layer;
-use crate::recipe::Survey;
 use crate::sha256::Lanes;
 use crate::sink::Watch;
 use crate::store::Store;
+use crate::survey::Survey;
 
 /// So many packages are named in a layer's title.
 const TITLE_NAMES: usize = 3;
@@ -68,10 +68,7 @@ impl Engine<'_> {
             next: AtomicUsize::new(0),
             cancelled: AtomicBool::new(false),
             lanes: Lanes::default(),
-            state: Mutex::new(State {
-                taken: 0,
-                done: (0..count).map(|_| None).collect(),
-            }),
+            state: Mutex::new(State { taken: 0, done: (0..count).map(|_| None).collect() }),
             changed: Condvar::new(),
         };
         std::thread::scope(|scope| {
@@ -121,28 +118,13 @@ impl Engine<'_> {
             }
         }
         let Shared { cancelled, lanes, .. } = shared;
-        let watch = Watch {
-            progress: self.digested,
-            cancelled,
-            lanes,
-        };
+        let watch = Watch { progress: self.digested, cancelled, lanes };
         let (diff_id, survey) = draft.recipe.digest(self.store, watch)?;
         let title = title(&draft, &survey);
         let cache = self.cache.filter(|_| survey.settled_at <= self.started);
         let not_remembered = cache.and_then(|cache| cache.put(key, diff_id, &survey, &title).err());
-        let Survey {
-            size, fingerprint, ..
-        } = survey;
-        Ok(Layer {
-            draft,
-            diff_id,
-            size,
-            title,
-            remembered: false,
-            not_remembered,
-            key,
-            fingerprint,
-        })
+        let Survey { size, fingerprint, .. } = survey;
+        Ok(Layer { draft, diff_id, size, title, remembered: false, not_remembered, key, fingerprint })
     }
 }
 
@@ -196,11 +178,7 @@ fn title(draft: &LayerDraft, survey: &Survey) -> String {
     };
     let mut packages: Vec<_> = paths.iter().zip(&survey.weights).collect();
     packages.sort_by(|a, b| b.1.cmp(a.1));
-    let mut names: Vec<_> = packages
-        .iter()
-        .take(TITLE_NAMES)
-        .map(|(path, _)| path.name())
-        .collect();
+    let mut names: Vec<_> = packages.iter().take(TITLE_NAMES).map(|(path, _)| path.name()).collect();
     let more = format!("{} more", packages.len().saturating_sub(TITLE_NAMES));
     if packages.len() > TITLE_NAMES {
         names.push(&more);

@@ -61,13 +61,8 @@ impl Error {
     /// A sink's error, where it was taking content of the file at `path`.
     pub(crate) fn from_sink(error: SinkError, path: &Path) -> Self {
         match error {
-            SinkError::Read(source) => Self::Read {
-                path: path.to_owned(),
-                source,
-            },
-            SinkError::Short { .. } => Self::Changed {
-                path: path.to_owned(),
-            },
+            SinkError::Read(source) => Self::Read { path: path.to_owned(), source },
+            SinkError::Short { .. } => Self::Changed { path: path.to_owned() },
             other => other.into(),
         }
     }

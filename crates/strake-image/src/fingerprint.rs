@@ -31,10 +31,7 @@ pub(crate) fn of(path: &[u8], stat: &Stat) -> u64 {
     }
     hasher.update(path);
     let digest = hasher.finish();
-    let (head, _) = digest
-        .as_bytes()
-        .split_first_chunk()
-        .expect("a digest has 32 bytes");
+    let (head, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
     u64::from_le_bytes(*head)
 }
 
@@ -45,11 +42,7 @@ pub(crate) fn of(path: &[u8], stat: &Stat) -> u64 {
 /// documentation calls this "racy").
 pub(crate) fn settled_at(stat: &Stat) -> SystemTime {
     let nanoseconds = stat.st_ctime_nsec;
-    let margin = if nanoseconds == 0 {
-        Duration::from_secs(2)
-    } else {
-        Duration::from_millis(20)
-    };
+    let margin = if nanoseconds == 0 { Duration::from_secs(2) } else { Duration::from_millis(20) };
     let changed =
         Duration::new(u64::try_from(stat.st_ctime).unwrap_or(0), 0) + Duration::from_nanos(nanoseconds);
     SystemTime::UNIX_EPOCH + changed + margin

@@ -22,17 +22,8 @@ impl Image {
     /// Format: the Docker image specification v1.2, "image JSON". Which fields there are, their order and the text's
     /// layout are those of dockerTools' stream script, or the ID would be another.
     pub fn config(&self) -> Result<Vec<u8>, JsonError> {
-        let Settings {
-            created,
-            architecture,
-            config,
-            ..
-        } = &self.settings;
-        let diff_ids: Vec<_> = self
-            .layers
-            .iter()
-            .map(|layer| layer.diff_id.to_string())
-            .collect();
+        let Settings { created, architecture, config, .. } = &self.settings;
+        let diff_ids: Vec<_> = self.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
         let history: Vec<Value> = self
             .layers
             .iter()

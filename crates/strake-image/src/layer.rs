@@ -50,14 +50,7 @@ impl Layer {
         if found == self.diff_id {
             return Ok(());
         }
-        let path = paths
-            .first()
-            .map_or(store.dir().as_str(), |path| path.as_str())
-            .into();
-        Err(Error::Digest {
-            path,
-            expected: self.diff_id,
-            found,
-        })
+        let path = paths.first().map_or(store.dir().as_str(), |path| path.as_str()).into();
+        Err(Error::Digest { path, expected: self.diff_id, found })
     }
 }

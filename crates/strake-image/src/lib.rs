@@ -19,6 +19,7 @@ pub mod sha256;
 pub mod sink;
 pub mod spec;
 pub mod store;
+pub mod survey;
 pub mod tar;
 mod tree;
 

@@ -29,19 +29,13 @@ impl NewFile {
         let (directory, _) = split(&target)?;
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::open(directory, flags, Mode::from_raw_mode(0o666)) {
-            Ok(file) if Path::new("/proc/self/fd").exists() => Ok(Self {
-                file: file.into(),
-                target,
-                named: None,
-            }),
+            Ok(file) if Path::new("/proc/self/fd").exists() => {
+                Ok(Self { file: file.into(), target, named: None })
+            }
             // Old kernels and some file systems know no unnamed files, and say so in several ways.
             Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
                 let (file, name) = with_free_name(&target, |name| File::create_new(name))?;
-                Ok(Self {
-                    file,
-                    target,
-                    named: Some(name),
-                })
+                Ok(Self { file, target, named: Some(name) })
             }
             Err(error) => Err(error.into()),
         }
@@ -58,15 +52,8 @@ impl NewFile {
             name
         } else {
             let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            let link = |name: &Path| {
-                Ok(rustix::fs::linkat(
-                    CWD,
-                    &unnamed,
-                    CWD,
-                    name,
-                    AtFlags::SYMLINK_FOLLOW,
-                )?)
-            };
+            let link =
+                |name: &Path| Ok(rustix::fs::linkat(CWD, &unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?);
             with_free_name(&self.target, link)?.1
         };
         fs::rename(&name, &self.target).inspect_err(|_| drop(fs::remove_file(&name)))
@@ -160,10 +147,7 @@ mod tests {
     fn where_nothing_can_be() {
         let directory = tempfile::tempdir().unwrap();
         for impossible in ["missing/image.tar", ".."] {
-            assert!(
-                NewFile::create(&directory.path().join(impossible)).is_err(),
-                "{impossible}"
-            );
+            assert!(NewFile::create(&directory.path().join(impossible)).is_err(), "{impossible}");
         }
     }
 }

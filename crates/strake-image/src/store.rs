@@ -22,10 +22,7 @@ pub struct Store {
 impl Store {
     /// The store of this name that lies below `root`: `/nix/store` is at `root/nix/store`.
     pub fn new(dir: StoreDir, root: impl Into<PathBuf>) -> Self {
-        Self {
-            dir,
-            root: root.into(),
-        }
+        Self { dir, root: root.into() }
     }
 
     /// The logical name.
@@ -37,10 +34,8 @@ impl Store {
     pub(crate) fn open(&self) -> Result<OwnedFd, Error> {
         let path = self.real(Path::new(self.dir.as_str()));
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| Error::Read {
-            path,
-            source: error.into(),
-        })
+        rustix::fs::open(&path, flags, Mode::empty())
+            .map_err(|error| Error::Read { path, source: error.into() })
     }
 
     /// Makes sure that the store paths are there.

@@ -49,11 +49,7 @@ impl StoreDir {
         let normal = text.strip_prefix('/').is_some_and(|rest| {
             rest.split('/').all(|part| !matches!(part, "" | "." | "..")) && !text.contains('\0')
         });
-        if normal {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(StorePathError::StoreDir(text.to_owned()))
-        }
+        if normal { Ok(Self(text.to_owned())) } else { Err(StorePathError::StoreDir(text.to_owned())) }
     }
 
     /// The directory's name.
@@ -66,20 +62,14 @@ impl StoreDir {
         let base_name = text
             .strip_prefix(&self.0)
             .and_then(|rest| rest.strip_prefix('/'))
-            .ok_or_else(|| StorePathError::OutsideStore {
-                path: text.to_owned(),
-                store_dir: self.clone(),
-            })?;
+            .ok_or_else(|| StorePathError::OutsideStore { path: text.to_owned(), store_dir: self.clone() })?;
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+-._?=".contains(&b);
         let well_formed = !base_name.is_empty()
             && base_name.len() <= MAX_BASE_NAME
             && !base_name.starts_with('.')
             && base_name.bytes().all(allowed);
         if well_formed {
-            Ok(StorePath {
-                path: text.to_owned(),
-                base_name: self.0.len() + 1,
-            })
+            Ok(StorePath { path: text.to_owned(), base_name: self.0.len() + 1 })
         } else {
             Err(StorePathError::BaseName(text.to_owned()))
         }
@@ -123,11 +113,7 @@ mod tests {
     /// `expected` is the name without the hash, or `None` where the text is refused.
     fn check(store_dir: &str, text: &str, expected: Option<&str>) {
         let parsed = StoreDir::parse(store_dir).unwrap().store_path(text);
-        assert_eq!(
-            parsed.as_ref().ok().map(StorePath::name),
-            expected,
-            "{text:?} in {store_dir}"
-        );
+        assert_eq!(parsed.as_ref().ok().map(StorePath::name), expected, "{text:?} in {store_dir}");
         if let Ok(path) = parsed {
             assert_eq!(path.as_str(), text);
             assert_eq!(format!("{store_dir}/{}", path.base_name()), text);
@@ -136,11 +122,7 @@ mod tests {
 
     #[test]
     fn store_paths() {
-        check(
-            "/nix/store",
-            "/nix/store/00000000000000000000000000000000-hello-2.12",
-            Some("hello-2.12"),
-        );
+        check("/nix/store", "/nix/store/00000000000000000000000000000000-hello-2.12", Some("hello-2.12"));
         check("/nix/store", "/nix/store/aaa-a+b_c?d=e", Some("a+b_c?d=e"));
         check("/nix/store", "/nix/store/nodash", Some("nodash"));
         check("/gnu/store", "/gnu/store/aaa-b", Some("b"));
@@ -167,20 +149,10 @@ mod tests {
 
     #[test]
     fn store_dirs() {
-        for refused in [
-            "",
-            "/",
-            "nix/store",
-            "/nix/store/",
-            "/nix//store",
-            "/nix/../store",
-            "/nix/./store",
-            "/a\0b",
-        ] {
-            assert_eq!(
-                StoreDir::parse(refused),
-                Err(StorePathError::StoreDir(refused.to_owned()))
-            );
+        for refused in
+            ["", "/", "nix/store", "/nix/store/", "/nix//store", "/nix/../store", "/nix/./store", "/a\0b"]
+        {
+            assert_eq!(StoreDir::parse(refused), Err(StorePathError::StoreDir(refused.to_owned())));
         }
     }
 }

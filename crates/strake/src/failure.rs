@@ -24,18 +24,11 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-            exit_code: 1,
-        }
+        Self { message: message.into(), hint: None, exit_code: 1 }
     }
 
     pub(crate) fn hint(self, hint: &'static str) -> Self {
-        Self {
-            hint: Some(hint),
-            ..self
-        }
+        Self { hint: Some(hint), ..self }
     }
 
     /// Stdout failed, outside an archive.
@@ -55,10 +48,7 @@ impl Failure {
     /// Tells the user.
     pub(crate) fn report(&self, style: Style) {
         if let Style::Json = style {
-            eprintln!(
-                "{}",
-                json!({ "event": "error", "message": self.message, "hint": self.hint })
-            );
+            eprintln!("{}", json!({ "event": "error", "message": self.message, "hint": self.hint }));
         } else {
             eprintln!("strake: error: {}", self.message);
             if let Some(hint) = self.hint {

@@ -21,10 +21,7 @@ const SCRIPT_NAME: &str = "stream_layered_image";
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let (style, result) = if is_script(&arguments) {
-        (
-            Style::Script,
-            commands::stream::run(&Script::parse_from(arguments).into()),
-        )
+        (Style::Script, commands::stream::run(&Script::parse_from(arguments).into()))
     } else {
         match Cli::parse_from(arguments).command {
             Command::Stream(arguments) => (arguments.style(), commands::stream::run(&arguments)),

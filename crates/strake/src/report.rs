@@ -55,13 +55,7 @@ impl Reporter {
         if style == Style::Script && !drafts.iter().any(|draft| draft.origin == Origin::Base) {
             eprintln!("No 'fromImage' provided");
         }
-        Self {
-            style,
-            count: drafts.len(),
-            number: 0,
-            bar,
-            warned: false,
-        }
+        Self { style, count: drafts.len(), number: 0, bar, warned: false }
     }
 
     /// A layer is about to be written.
@@ -71,11 +65,7 @@ impl Reporter {
         match self.style {
             Style::Quiet => {}
             Style::Lines => {
-                let known = if layer.remembered {
-                    "remembered"
-                } else {
-                    "digested"
-                };
+                let known = if layer.remembered { "remembered" } else { "digested" };
                 let size = HumanBytes(layer.size).to_string();
                 let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {}", layer.title);
                 match &self.bar {
@@ -175,10 +165,8 @@ impl Bar {
             let stopped = move || stop.load(Ordering::Relaxed);
             move || {
                 // What cannot be looked at here will be reported where it is read.
-                for survey in recipes
-                    .iter()
-                    .take_while(|_| !stopped())
-                    .flat_map(|recipe| recipe.survey(&store))
+                for survey in
+                    recipes.iter().take_while(|_| !stopped()).flat_map(|recipe| recipe.survey(&store))
                 {
                     bar.inc_length(survey.size);
                 }
@@ -188,11 +176,7 @@ impl Bar {
                 }
             }
         });
-        Self {
-            bar,
-            stop,
-            drawer: Some(drawer),
-        }
+        Self { line: bar, stop, drawer: Some(drawer) }
     }
 }
 

@@ -46,10 +46,7 @@ type Records = Vec<(Vec<u8>, Vec<u8>)>;
 pub(super) fn plain(file: &File) -> Result<Index, BaseError> {
     let length = file.metadata().map_err(BaseError::Read)?.len();
     let budget = Budget::default();
-    let mut archive = Archive::new(Metered {
-        inner: file,
-        budget: budget.clone(),
-    });
+    let mut archive = Archive::new(Metered { inner: file, budget: budget.clone() });
     let mut indexer = Indexer::default();
     for entry in archive.entries_with_seek().map_err(BaseError::Read)? {
         let entry = entry.map_err(BaseError::Tar)?;
@@ -66,10 +63,7 @@ pub(super) fn plain(file: &File) -> Result<Index, BaseError> {
 pub(super) fn compressed(file: &CompressedFile) -> Result<Index, BaseError> {
     let budget = Budget::default();
     let decoder = file.open().map_err(BaseError::Read)?;
-    let mut archive = Archive::new(Metered {
-        inner: decoder,
-        budget: budget.clone(),
-    });
+    let mut archive = Archive::new(Metered { inner: decoder, budget: budget.clone() });
     let mut indexer = Indexer::default();
     let mut kept = 0;
     for entry in archive.entries().map_err(BaseError::Read)? {
@@ -107,11 +101,7 @@ impl Indexer {
     ) -> Result<(), BaseError> {
         if entry.header().entry_type() == EntryType::XGlobalHeader {
             let mut text = Vec::new();
-            entry
-                .by_ref()
-                .take(SMALL)
-                .read_to_end(&mut text)
-                .map_err(BaseError::Tar)?;
+            entry.by_ref().take(SMALL).read_to_end(&mut text).map_err(BaseError::Tar)?;
             return merge(&mut self.global, PaxExtensions::new(&text)).map_err(BaseError::Tar);
         }
         let member = member(&mut entry, &self.global).map_err(BaseError::Tar)?;
@@ -120,15 +110,7 @@ impl Indexer {
         if let Ok(name) = String::from_utf8(member.name.clone()) {
             let position = entry.raw_file_position();
             let key = name.strip_prefix("./").unwrap_or(&name).to_owned();
-            self.index.insert(
-                key,
-                Found {
-                    member,
-                    position,
-                    digests,
-                    content,
-                },
-            );
+            self.index.insert(key, Found { member, position, digests, content });
         }
         Ok(())
     }
@@ -143,10 +125,7 @@ fn member<R: Read>(entry: &mut Entry<'_, R>, global: &Records) -> io::Result<Mem
     let header = entry.header();
     let text = |keyword: &str, field: Option<&[u8]>| {
         let record = records.iter().find(|(known, _)| known == keyword.as_bytes());
-        record
-            .map(|(_, value)| value.clone())
-            .or_else(|| field.map(<[u8]>::to_vec))
-            .unwrap_or_default()
+        record.map(|(_, value)| value.clone()).or_else(|| field.map(<[u8]>::to_vec)).unwrap_or_default()
     };
     let mtime = records.iter().find(|(keyword, _)| keyword == b"mtime");
     let mtime = mtime.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse::<f64>().ok());
@@ -167,10 +146,7 @@ fn member<R: Read>(entry: &mut Entry<'_, R>, global: &Records) -> io::Result<Mem
             Some(seconds) => seconds.round_ties_even() as i64,
             None => header.mtime().unwrap_or(0).cast_signed(),
         },
-        linkname: entry
-            .link_name_bytes()
-            .map(std::borrow::Cow::into_owned)
-            .unwrap_or_default(),
+        linkname: entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default(),
         uname: text("uname", header.username_bytes()),
         gname: text("gname", header.groupname_bytes()),
         records,
@@ -199,10 +175,7 @@ struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self {
-            left: Rc::new(Cell::new(MAX_HEADERS)),
-            paused: Rc::default(),
-        }
+        Self { left: Rc::new(Cell::new(MAX_HEADERS)), paused: Rc::default() }
     }
 }
 

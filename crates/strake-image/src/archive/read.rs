@@ -119,19 +119,13 @@ pub fn open(path: &Path) -> Result<BaseImage, BaseError> {
     let config: Config = archive.json(&index, &manifest.config)?;
     let diff_ids = config.rootfs.diff_ids;
     if diff_ids.len() != manifest.layers.len() {
-        return Err(BaseError::Count {
-            layers: manifest.layers.len(),
-            diff_ids: diff_ids.len(),
-        });
+        return Err(BaseError::Count { layers: manifest.layers.len(), diff_ids: diff_ids.len() });
     }
     let mut layers = Vec::with_capacity(diff_ids.len());
     for (name, diff_id) in manifest.layers.iter().zip(&diff_ids) {
         layers.push(archive.layer(&index, &manifest.layers, name, Digest::parse(diff_id)?)?);
     }
-    Ok(BaseImage {
-        layers,
-        config: config.config.unwrap_or_default(),
-    })
+    Ok(BaseImage { layers, config: config.config.unwrap_or_default() })
 }
 
 enum Archive {
@@ -166,10 +160,7 @@ impl Archive {
             Some(content) => content,
             None => &self.content(found).map_err(BaseError::Read)?,
         };
-        serde_json::from_slice(content).map_err(|source| BaseError::Json {
-            member: name.to_owned(),
-            source,
-        })
+        serde_json::from_slice(content).map_err(|source| BaseError::Json { member: name.to_owned(), source })
     }
 
     fn content(&self, found: &Found) -> io::Result<Vec<u8>> {
@@ -181,8 +172,7 @@ impl Archive {
             }
             Self::Compressed(file) => {
                 let mut content = Collect(Vec::new());
-                file.copy(found.position, found.member.size, &mut content)
-                    .map_err(io::Error::other)?;
+                file.copy(found.position, found.member.size, &mut content).map_err(io::Error::other)?;
                 Ok(content.0)
             }
         }
@@ -199,35 +189,20 @@ impl Archive {
         let named = find(index, name)?;
         let (target, found) = follow(index, name)?;
         if let Some(digests) = &found.digests {
-            digests
-                .check(&self.path().join(name), diff_id)
-                .map_err(BaseError::Layer)?;
+            digests.check(&self.path().join(name), diff_id).map_err(BaseError::Layer)?;
         }
         let source = match self {
-            Self::Plain(path, _) => Source::File {
-                path: path.clone(),
-                offset: found.position,
-            },
-            Self::Compressed(file) => Source::Compressed {
-                file: file.clone(),
-                offset: found.position,
-            },
+            Self::Plain(path, _) => Source::File { path: path.clone(), offset: found.position },
+            Self::Compressed(file) => Source::Compressed { file: file.clone(), offset: found.position },
         };
         // A link to another layer stays one. What else it points to will not be in the new archive.
         let member = if listed.contains(&target) {
             named.member.clone()
         } else {
-            Member {
-                name: named.member.name.clone(),
-                ..found.member.clone()
-            }
+            Member { name: named.member.name.clone(), ..found.member.clone() }
         };
         Ok(LayerDraft {
-            recipe: Recipe::Tarball(Tarball {
-                source,
-                size: found.member.size,
-                diff_id,
-            }),
+            recipe: Recipe::Tarball(Tarball { source, size: found.member.size, diff_id }),
             origin: Origin::Base,
             contents: vec![String::from_utf8_lossy(&member.name).into_owned()],
             member: Some(member),

@@ -40,10 +40,7 @@ pub struct ArchiveWriter<'s> {
 impl<'s> ArchiveWriter<'s> {
     /// Begins an archive. `mtime` is for everything in it that has no time of its own, in seconds since 1970.
     pub fn new(sink: &'s mut dyn Sink, mtime: i64) -> Self {
-        Self {
-            tar: Writer::new(sink),
-            mtime,
-        }
+        Self { tar: Writer::new(sink), mtime }
     }
 
     /// Writes the next layer. For `verify` see [`Layer::write`].
@@ -57,8 +54,7 @@ impl<'s> ArchiveWriter<'s> {
             return Ok(self.tar.member(&member)?);
         }
         self.tar.member(&member)?;
-        self.tar
-            .content(layer.size, |sink| layer.write(store, verify, sink))
+        self.tar.content(layer.size, |sink| layer.write(store, verify, sink))
     }
 
     /// Writes the config and `manifest.json`, and ends the archive. `image` holds the layers that were written.
@@ -73,15 +69,11 @@ impl<'s> ArchiveWriter<'s> {
             "Layers": image.layers.iter().map(layer_name).collect::<Vec<_>>(),
         }]))?;
         self.file("manifest.json", &manifest)?;
-        Ok(Written {
-            image_id,
-            size: self.tar.finish().map_err(Error::from)?,
-        })
+        Ok(Written { image_id, size: self.tar.finish().map_err(Error::from)? })
     }
 
     fn file(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
-        self.tar
-            .member(&Member::file(name, content.len() as u64, self.mtime))?;
+        self.tar.member(&Member::file(name, content.len() as u64, self.mtime))?;
         Ok(self.tar.bytes(content)?)
     }
 }

@@ -5,9 +5,7 @@
 /// Rust finds the same digits as `CPython`; the two differ only in when and how an exponent is written.
 pub(super) fn repr(value: f64) -> String {
     let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific
-        .split_once('e')
-        .expect("a finite number has an exponent");
+    let (digits, exponent) = scientific.split_once('e').expect("a finite number has an exponent");
     match exponent.parse().expect("an exponent is a small integer") {
         -4..16 => fixed(value),
         exponent => format!("{digits}e{exponent:+03}"),
@@ -16,11 +14,7 @@ pub(super) fn repr(value: f64) -> String {
 
 fn fixed(value: f64) -> String {
     let digits = value.to_string();
-    if digits.contains('.') {
-        digits
-    } else {
-        digits + ".0"
-    }
+    if digits.contains('.') { digits } else { digits + ".0" }
 }
 
 #[cfg(test)]

@@ -30,9 +30,7 @@ pub enum JsonError {
 pub fn to_vec_pretty(value: &impl Serialize) -> Result<Vec<u8>, JsonError> {
     let mut bytes = Vec::new();
     let formatter = PythonFormatter(PrettyFormatter::with_indent(b"    "));
-    value
-        .serialize(&mut Serializer::with_formatter(&mut bytes, formatter))
-        .map_err(typed)?;
+    value.serialize(&mut Serializer::with_formatter(&mut bytes, formatter)).map_err(typed)?;
     Ok(bytes)
 }
 
@@ -109,9 +107,7 @@ fn is_escaped(c: char) -> bool {
 }
 
 fn write_escape<W: ?Sized + Write>(writer: &mut W, c: char) -> io::Result<()> {
-    c.encode_utf16(&mut [0; 2])
-        .iter()
-        .try_for_each(|unit| write!(writer, "\\u{unit:04x}"))
+    c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(writer, "\\u{unit:04x}"))
 }
 
 fn number(literal: &str) -> Result<Cow<'_, str>, Infinite> {
@@ -157,11 +153,7 @@ mod tests {
     fn check(cases: &[(&str, &str)]) {
         for (input, expected) in cases {
             let value: Value = serde_json::from_str(input).unwrap();
-            assert_eq!(
-                String::from_utf8(to_vec_pretty(&value).unwrap()).unwrap(),
-                *expected,
-                "{input}"
-            );
+            assert_eq!(String::from_utf8(to_vec_pretty(&value).unwrap()).unwrap(), *expected, "{input}");
         }
     }
 
@@ -183,19 +175,10 @@ mod tests {
         check(&[
             (r#""""#, r#""""#),
             (r#""a/b 'c'""#, r#""a/b 'c'""#),
-            (
-                r#""\"\\\b\f\n\r\t\u0000\u001F""#,
-                r#""\"\\\b\f\n\r\t\u0000\u001f""#,
-            ),
+            (r#""\"\\\b\f\n\r\t\u0000\u001F""#, r#""\"\\\b\f\n\r\t\u0000\u001f""#),
             ("\"~\x7f\u{80}é\"", r#""~\u007f\u0080\u00e9""#),
-            (
-                "\"a\u{ffff}b\u{10000}c\u{10ffff}\"",
-                r#""a\uffffb\ud800\udc00c\udbff\udfff""#,
-            ),
-            (
-                "{\"é\": \"\u{1f600}\"}",
-                "{\n    \"\\u00e9\": \"\\ud83d\\ude00\"\n}",
-            ),
+            ("\"a\u{ffff}b\u{10000}c\u{10ffff}\"", r#""a\uffffb\ud800\udc00c\udbff\udfff""#),
+            ("{\"é\": \"\u{1f600}\"}", "{\n    \"\\u00e9\": \"\\ud83d\\ude00\"\n}"),
         ]);
     }
 

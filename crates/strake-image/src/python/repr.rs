@@ -15,11 +15,7 @@ pub fn repr_list<T: AsRef<[u8]>>(items: &[T]) -> String {
 /// Whatever the bytes, the result is a string: a surrogate is not printable and so is escaped. What is
 /// printable follows Unicode 16, the tables of `CPython` 3.14; an older one escapes what it knows not yet.
 pub fn repr_str(bytes: &[u8]) -> String {
-    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
     let mut text = String::from(quote);
     for point in code_points(bytes) {
         match char::from_u32(point) {
@@ -74,11 +70,7 @@ mod tests {
 
     #[test]
     fn lists() {
-        check(&[
-            (&[], "[]"),
-            (&[b""], "['']"),
-            (&[b"/nix/store/a", b"b"], "['/nix/store/a', 'b']"),
-        ]);
+        check(&[(&[], "[]"), (&[b""], "['']"), (&[b"/nix/store/a", b"b"], "['/nix/store/a', 'b']")]);
     }
 
     #[test]
@@ -98,14 +90,8 @@ mod tests {
             (&[b"\t\n\r\x00\x1b\x7f ~"], r"['\t\n\r\x00\x1b\x7f ~']"),
             (&[b"\xff\xe2\x82A"], r"['\udcff\udce2\udc82A']"),
             (&["\u{80}\u{a0}\u{ad}é".as_bytes()], r"['\x80\xa0\xadé']"),
-            (
-                &["\u{3000}\u{2028}\u{2029}\u{200b}\u{e000}".as_bytes()],
-                r"['\u3000\u2028\u2029\u200b\ue000']",
-            ),
-            (
-                &["\u{1f600}\u{e0001}\u{10ffff}".as_bytes()],
-                "['\u{1f600}\\U000e0001\\U0010ffff']",
-            ),
+            (&["\u{3000}\u{2028}\u{2029}\u{200b}\u{e000}".as_bytes()], r"['\u3000\u2028\u2029\u200b\ue000']"),
+            (&["\u{1f600}\u{e0001}\u{10ffff}".as_bytes()], "['\u{1f600}\\U000e0001\\U0010ffff']"),
             (&["日\u{301}\u{378}".as_bytes()], "['日\u{301}\\u0378']"),
         ]);
     }

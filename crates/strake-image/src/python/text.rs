@@ -16,11 +16,7 @@ pub fn code_points(bytes: &[u8]) -> impl Iterator<Item = u32> {
 /// Of names that are UTF-8 the bytes have the same order. A byte that is not UTF-8 sorts as its
 /// surrogate: after U+D7FF, before U+E000.
 pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    if is_utf8(a) && is_utf8(b) {
-        a.cmp(b)
-    } else {
-        code_points(a).cmp(code_points(b))
-    }
+    if is_utf8(a) && is_utf8(b) { a.cmp(b) } else { code_points(a).cmp(code_points(b)) }
 }
 
 fn is_utf8(bytes: &[u8]) -> bool {

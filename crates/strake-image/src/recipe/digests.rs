@@ -20,26 +20,17 @@ pub(crate) struct Digests {
 impl Digests {
     /// Reads a layer to its end.
     pub(crate) fn read(layer: &mut dyn Read) -> io::Result<Self> {
-        let mut stored = Hashing {
-            inner: layer,
-            hasher: Hasher::default(),
-        };
+        let mut stored = Hashing { inner: layer, hasher: Hasher::default() };
         let mut start = Vec::new();
         stored.by_ref().take(8).read_to_end(&mut start)?;
         let decompressed = Codec::detect(&start).map(|codec| {
             let whole = BufReader::with_capacity(BUFFER, start.chain(&mut stored));
-            let mut decompressed = Hashing {
-                inner: &mut codec.decoder(whole)?,
-                hasher: Hasher::default(),
-            };
+            let mut decompressed = Hashing { inner: &mut codec.decoder(whole)?, hasher: Hasher::default() };
             read_all(&mut decompressed)?;
             Ok(decompressed.hasher.finish())
         });
         read_all(&mut stored)?;
-        Ok(Self {
-            stored: stored.hasher.finish(),
-            decompressed,
-        })
+        Ok(Self { stored: stored.hasher.finish(), decompressed })
     }
 
     /// Fails unless the layer has this diff id. `path` is what the error calls it.
@@ -49,21 +40,14 @@ impl Digests {
             Some(Ok(decompressed)) => *decompressed,
             Some(Err(error)) => {
                 let source = io::Error::new(error.kind(), error.to_string());
-                return Err(Error::Decompress {
-                    path: path.to_owned(),
-                    source,
-                });
+                return Err(Error::Decompress { path: path.to_owned(), source });
             }
             None => self.stored,
         };
         if found == diff_id {
             Ok(())
         } else {
-            Err(Error::Digest {
-                path: path.to_owned(),
-                expected: diff_id,
-                found,
-            })
+            Err(Error::Digest { path: path.to_owned(), expected: diff_id, found })
         }
     }
 }

@@ -7,10 +7,8 @@ mod digests;
 mod store_paths;
 mod tarball;
 
-use std::ffi::CStr;
-use std::time::SystemTime;
-
 pub(crate) use digests::Digests;
+use std::ffi::CStr;
 pub use store_paths::{Owner, StorePaths};
 pub use tarball::{Source, Tarball};
 
@@ -22,6 +20,7 @@ use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 use crate::sink::{Sink, Watch};
 use crate::store::Store;
+use crate::survey::Survey;
 
 /// What a layer is made of.
 #[derive(Clone, Debug)]
@@ -30,19 +29,6 @@ pub enum Recipe {
     StorePaths(StorePaths),
     /// A tar archive that somebody has made.
     Tarball(Tarball),
-}
-
-/// What one walk over a recipe's files shows.
-#[derive(Clone, Debug)]
-pub struct Survey {
-    /// The stream's length in bytes.
-    pub size: u64,
-    /// What the file system says of the files.
-    pub fingerprint: Fingerprint,
-    /// Bytes of the stream by part of the recipe: by store path, in their order.
-    pub weights: Vec<u64>,
-    /// From when on the fingerprint can be relied on.
-    pub settled_at: SystemTime,
 }
 
 impl Recipe {

@@ -11,13 +11,14 @@ use std::time::SystemTime;
 use rustix::fs::FileType;
 use strake_plan::StorePath;
 
-use super::{Survey, c_name};
+use super::c_name;
 use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::store::Store;
+use crate::survey::Survey;
 use crate::tar::{Kind, Member, Writer};
 use crate::tree::{Entry, Walker, to_path};
 
@@ -117,35 +118,22 @@ impl StorePaths {
             walker.walk(directory.as_fd(), root, path.as_str().as_bytes(), &mut |entry| {
                 let fingerprint = fingerprint::of(entry.path, entry.stat);
                 if expected.is_some_and(|expected| expected.0.get(fingerprints.len()) != Some(&fingerprint)) {
-                    return Err(Error::Changed {
-                        path: to_path(entry.path),
-                    });
+                    return Err(Error::Changed { path: to_path(entry.path) });
                 }
                 fingerprints.push(fingerprint);
                 settled_at = settled_at.max(fingerprint::settled_at(entry.stat));
                 describe(entry, &mut member)?;
                 writer.member(&member)?;
-                if member.size > 0 {
-                    content(&mut writer, &member, entry)
-                } else {
-                    Ok(())
-                }
+                if member.size > 0 { content(&mut writer, &member, entry) } else { Ok(()) }
             })?;
             weights.push(writer.position() - start);
         }
         if let (Some(expected), Some(path)) = (expected, self.paths.last())
             && expected.0.len() != fingerprints.len()
         {
-            return Err(Error::Changed {
-                path: path.as_str().into(),
-            });
+            return Err(Error::Changed { path: path.as_str().into() });
         }
-        Ok(Survey {
-            size: writer.finish()?,
-            fingerprint: Fingerprint(fingerprints),
-            weights,
-            settled_at,
-        })
+        Ok(Survey { size: writer.finish()?, fingerprint: Fingerprint(fingerprints), weights, settled_at })
     }
 
     /// A directory of this recipe's owner.
@@ -190,17 +178,12 @@ fn describe(entry: &Entry<'_>, member: &mut Member) -> Result<(), Error> {
         FileType::CharacterDevice | FileType::BlockDevice => "device",
         FileType::Unknown => "file of an unknown type",
     };
-    Err(Error::FileType {
-        path: to_path(entry.path),
-        kind: refused,
-    })
+    Err(Error::FileType { path: to_path(entry.path), kind: refused })
 }
 
 /// Sends a file's content, and makes sure that it was the described file's from beginning to end.
 fn copy_file(writer: &mut Writer<'_>, member: &Member, entry: &Entry<'_>) -> Result<(), Error> {
     let file = entry.open()?;
-    writer
-        .file(file.as_fd(), member.size)
-        .map_err(|error| Error::from_sink(error, &to_path(entry.path)))?;
+    writer.file(file.as_fd(), member.size).map_err(|error| Error::from_sink(error, &to_path(entry.path)))?;
     entry.check_unchanged(file.as_fd())
 }

@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Digests, Survey};
+use super::Digests;
 use crate::cache::Key;
 use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
 use crate::sink::{Sink, Watch};
+use crate::survey::Survey;
 
 /// A layer's tar archive, which may itself be compressed, as a docker-archive allows.
 #[derive(Clone, Debug)]
@@ -80,18 +81,11 @@ impl Tarball {
         let file = self.open()?;
         let survey = self.survey_of(&file)?;
         if let Source::File { offset, .. } = self.source {
-            let digests = Digests::read(&mut Range {
-                file,
-                offset,
-                left: self.size,
-                watch,
-            });
+            let digests = Digests::read(&mut Range { file, offset, left: self.size, watch });
             if watch.cancelled.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
-            digests
-                .map_err(|error| self.read_error(error))?
-                .check(self.source.path(), self.diff_id)?;
+            digests.map_err(|error| self.read_error(error))?.check(self.source.path(), self.diff_id)?;
         }
         Ok((self.diff_id, survey))
     }
@@ -103,9 +97,7 @@ impl Tarball {
             if survey.fingerprint == *fingerprint {
                 Ok(())
             } else {
-                Err(Error::Changed {
-                    path: path.to_owned(),
-                })
+                Err(Error::Changed { path: path.to_owned() })
             }
         };
         unchanged(self.survey_of(&file)?)?;
@@ -138,10 +130,7 @@ impl Tarball {
     }
 
     fn read_error(&self, source: io::Error) -> Error {
-        Error::Read {
-            path: self.source.path().to_owned(),
-            source,
-        }
+        Error::Read { path: self.source.path().to_owned(), source }
     }
 }
 

@@ -41,11 +41,7 @@ impl Lanes {
     /// Begins a stream. The thread must come back with its pieces or drop it, or others may wait for it.
     pub fn begin(&self) -> Stream<'_> {
         self.lock().streams += 1;
-        Stream {
-            lanes: self,
-            state: State::default(),
-            length: 0,
-        }
+        Stream { lanes: self, state: State::default(), length: 0 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Meeting> {
@@ -70,10 +66,8 @@ impl Lanes {
                 let mut pieces: Vec<Piece> = meeting.waiting.drain(..count).collect();
                 meeting.busy += count;
                 drop(meeting);
-                let mut streams: Vec<_> = pieces
-                    .iter_mut()
-                    .map(|piece| (&mut piece.state, piece.data.as_slice()))
-                    .collect();
+                let mut streams: Vec<_> =
+                    pieces.iter_mut().map(|piece| (&mut piece.state, piece.data.as_slice())).collect();
                 update_all(&mut streams);
                 meeting = self.lock();
                 meeting.busy -= count;

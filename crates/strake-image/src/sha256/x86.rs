@@ -132,8 +132,5 @@ fn load_big_endian(block: &[u8; BLOCK], index: usize) -> __m128i {
     let bytes: &[u8] = &block[16 * index..16 * index + 16];
     // SAFETY: the slice has 16 bytes; no alignment is needed.
     let words = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
-    _mm_shuffle_epi8(
-        words,
-        _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203),
-    )
+    _mm_shuffle_epi8(words, _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203))
 }

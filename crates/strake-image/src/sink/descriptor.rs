@@ -63,12 +63,7 @@ impl<'a> Descriptor<'a> {
             // A smaller pipe works too, only slower.
             let _ = rustix::pipe::fcntl_setpipe_size(&target, PIPE_SIZE);
         }
-        Self {
-            target,
-            transfer,
-            buffer: Vec::with_capacity(BUFFER),
-            progress,
-        }
+        Self { target, transfer, buffer: Vec::with_capacity(BUFFER), progress }
     }
 
     /// Writes what is still in the buffer and hands the descriptor back.
@@ -79,8 +74,7 @@ impl<'a> Descriptor<'a> {
 
     fn flush(&mut self) -> Result<(), SinkError> {
         write_all(self.target.as_fd(), &self.buffer)?;
-        self.progress
-            .fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
+        self.progress.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
         self.buffer.clear();
         Ok(())
     }

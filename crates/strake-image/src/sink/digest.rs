@@ -30,19 +30,12 @@ pub struct Watch<'a> {
 impl<'a> Digesting<'a> {
     /// Begins a digest.
     pub fn new(watch: Watch<'a>) -> Self {
-        Self {
-            stream: watch.lanes.begin(),
-            buffer: vec![0; BUFFER],
-            filled: 0,
-            watch,
-        }
+        Self { stream: watch.lanes.begin(), buffer: vec![0; BUFFER], filled: 0, watch }
     }
 
     /// The digest of all bytes taken.
     pub fn finish(self) -> Digest {
-        self.watch
-            .progress
-            .fetch_add(self.filled as u64, Ordering::Relaxed);
+        self.watch.progress.fetch_add(self.filled as u64, Ordering::Relaxed);
         self.stream.finish(&self.buffer[..self.filled])
     }
 

@@ -60,9 +60,7 @@ fn read_range(
 ) -> Result<(), SinkError> {
     let mut done = 0;
     while done < length {
-        let want = buffer
-            .len()
-            .min(usize::try_from(length - done).unwrap_or(usize::MAX));
+        let want = buffer.len().min(usize::try_from(length - done).unwrap_or(usize::MAX));
         let got = read_some(file, offset + done, &mut buffer[..want], length - done)?;
         take(&buffer[..got])?;
         done += got as u64;

@@ -15,11 +15,7 @@ pub struct Tee<'s> {
 impl<'s> Tee<'s> {
     /// Passes on to `inner`.
     pub fn new(inner: &'s mut dyn Sink) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::default(),
-            buffer: Vec::new(),
-        }
+        Self { inner, hasher: Hasher::default(), buffer: Vec::new() }
     }
 
     /// The digest of all bytes that went through.

@@ -63,10 +63,7 @@ impl Spec {
     pub fn draft(&self, surroundings: &Surroundings<'_>) -> Result<Draft, DraftError> {
         let store = surroundings.store;
         let now = || {
-            let since = surroundings
-                .now
-                .duration_since(UNIX_EPOCH)
-                .map_err(|_| DraftError::Clock)?;
+            let since = surroundings.now.duration_since(UNIX_EPOCH).map_err(|_| DraftError::Clock)?;
             let seconds = i64::try_from(since.as_secs()).map_err(|_| DraftError::Clock)?;
             DateTime::from_unix(seconds, since.subsec_micros()).map_err(|_| DraftError::Clock)
         };
@@ -85,11 +82,7 @@ impl Spec {
         }
         for paths in &self.store_layers {
             store.check(paths)?;
-            let recipe = StorePaths {
-                paths: paths.clone(),
-                owner: self.owner.clone(),
-                mtime,
-            };
+            let recipe = StorePaths { paths: paths.clone(), owner: self.owner.clone(), mtime };
             layers.push(LayerDraft {
                 contents: paths.iter().map(|path| path.as_str().to_owned()).collect(),
                 recipe: Recipe::StorePaths(recipe),
@@ -118,11 +111,7 @@ impl Spec {
             Ok(_) => Digest::from_hex(text.trim()).ok(),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
             Err(source) => {
-                return Err(Error::Read {
-                    path: checksum,
-                    source,
-                }
-                .into());
+                return Err(Error::Read { path: checksum, source }.into());
             }
         };
         let diff_id = diff_id.ok_or(DraftError::Checksum(checksum))?;
@@ -165,10 +154,7 @@ fn overlay(base: &Map<String, Value>, config: &mut Map<String, Value>) -> Result
         }
     }
     if !merged.is_empty() {
-        config.insert(
-            "Env".to_owned(),
-            merged.into_iter().map(|(_, entry)| entry).collect(),
-        );
+        config.insert("Env".to_owned(), merged.into_iter().map(|(_, entry)| entry).collect());
     }
     Ok(())
 }

@@ -22,10 +22,8 @@ impl Spec {
         // The script writes "linux" whatever it is told, so nothing else can be wanted.
         conf.optional("os", "\"linux\"", |value| (value == "linux").then_some(()))?;
         let store_dir = conf.text("store_dir")?;
-        let store_dir = StoreDir::parse(&store_dir).map_err(|source| SpecError::StorePath {
-            key: "store_dir",
-            source,
-        })?;
+        let store_dir = StoreDir::parse(&store_dir)
+            .map_err(|source| SpecError::StorePath { key: "store_dir", source })?;
         Ok(Self {
             architecture: conf.text("architecture")?,
             config: conf.key("config", "an object", |value| value.as_object().cloned())?,
@@ -74,11 +72,7 @@ impl Conf {
         };
         match take(value) {
             Some(taken) => Ok(Some(taken)),
-            None => Err(SpecError::Value {
-                key,
-                expected,
-                found: shown(value),
-            }),
+            None => Err(SpecError::Value { key, expected, found: shown(value) }),
         }
     }
 
@@ -88,33 +82,22 @@ impl Conf {
 
     /// An owner's name, which may be empty.
     fn name(&self, key: &'static str) -> Result<String, SpecError> {
-        self.key(key, "a text", |value| {
-            value
-                .as_str()
-                .filter(|text| !text.contains('\0'))
-                .map(str::to_owned)
-        })
+        self.key(key, "a text", |value| value.as_str().filter(|text| !text.contains('\0')).map(str::to_owned))
     }
 
     /// An owner's number: a JSON number, or a text as Nix writes it.
     fn id(&self, key: &'static str) -> Result<u32, SpecError> {
-        self.key(
-            key,
-            "a whole number from 0 to 4294967295, or such a text",
-            |value| match value {
-                Value::Number(number) => number.as_u64().and_then(|number| number.try_into().ok()),
-                Value::String(text) => text.trim().parse().ok(),
-                _ => None,
-            },
-        )
+        self.key(key, "a whole number from 0 to 4294967295, or such a text", |value| match value {
+            Value::Number(number) => number.as_u64().and_then(|number| number.try_into().ok()),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        })
     }
 
     fn time(&self, key: &'static str) -> Result<Time, SpecError> {
-        self.key(key, "\"now\" or a time in ISO 8601", |value| {
-            match value.as_str()? {
-                "now" => Some(Time::Now),
-                text => DateTime::parse(text).ok().map(Time::At),
-            }
+        self.key(key, "\"now\" or a time in ISO 8601", |value| match value.as_str()? {
+            "now" => Some(Time::Now),
+            text => DateTime::parse(text).ok().map(Time::At),
         })
     }
 
@@ -126,28 +109,17 @@ impl Conf {
         })?;
         let mut seen = HashSet::new();
         let mut take = |text: String| {
-            let path = store_dir
-                .store_path(&text)
-                .map_err(|source| SpecError::StorePath { key: KEY, source })?;
-            if seen.insert(text) {
-                Ok(path)
-            } else {
-                Err(SpecError::Twice(path))
-            }
+            let path =
+                store_dir.store_path(&text).map_err(|source| SpecError::StorePath { key: KEY, source })?;
+            if seen.insert(text) { Ok(path) } else { Err(SpecError::Twice(path)) }
         };
-        layers
-            .into_iter()
-            .map(|layer| layer.into_iter().map(&mut take).collect())
-            .collect()
+        layers.into_iter().map(|layer| layer.into_iter().map(&mut take).collect()).collect()
     }
 }
 
 /// A text that can be a path or a name.
 fn text(value: &Value) -> Option<String> {
-    value
-        .as_str()
-        .filter(|text| !text.is_empty() && !text.contains('\0'))
-        .map(str::to_owned)
+    value.as_str().filter(|text| !text.is_empty() && !text.contains('\0')).map(str::to_owned)
 }
 
 fn shown(value: &Value) -> String {

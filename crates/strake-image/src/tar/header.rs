@@ -49,11 +49,7 @@ fn put_text(field: &mut [u8], text: &[u8]) {
 /// Octal digits over the whole field but for a zero byte at its end.
 fn put_octal(field: &mut [u8], number: u64) {
     let digits = field.len() - 1;
-    let mut rest = if number < limit(field.len() as u32) {
-        number
-    } else {
-        0
-    };
+    let mut rest = if number < limit(field.len() as u32) { number } else { 0 };
     for byte in field[..digits].iter_mut().rev() {
         *byte = b'0' + (rest & 7) as u8;
         rest >>= 3;
@@ -63,9 +59,5 @@ fn put_octal(field: &mut [u8], number: u64) {
 
 /// The name under which an extended header goes; POSIX recommends another one.
 pub(super) fn extended(size: usize) -> Member {
-    Member {
-        kind: Kind::EXTENDED,
-        mode: 0,
-        ..Member::file("././@PaxHeader", size as u64, 0)
-    }
+    Member { kind: Kind::EXTENDED, mode: 0, ..Member::file("././@PaxHeader", size as u64, 0) }
 }

@@ -12,10 +12,7 @@ pub(super) fn append(member: &Member, out: &mut Vec<u8>) {
     let records = records(member);
     if !records.is_empty() {
         let mut text = Vec::new();
-        if records
-            .iter()
-            .any(|(_, value)| std::str::from_utf8(value).is_err())
-        {
+        if records.iter().any(|(_, value)| std::str::from_utf8(value).is_err()) {
             append_record(b"hdrcharset", b"BINARY", &mut text);
         }
         for (keyword, value) in &records {
@@ -47,11 +44,9 @@ fn records(member: &Member) -> Vec<(Vec<u8>, Vec<u8>)> {
             add(keyword, &|| text.clone());
         }
     }
-    for (keyword, number, field) in [
-        ("uid", member.uid, 8),
-        ("gid", member.gid, 8),
-        ("size", member.size, 12),
-    ] {
+    for (keyword, number, field) in
+        [("uid", member.uid, 8), ("gid", member.gid, 8), ("size", member.size, 12)]
+    {
         if number >= header::limit(field) {
             add(keyword, &|| number.to_string().into_bytes());
         }

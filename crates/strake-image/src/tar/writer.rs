@@ -18,11 +18,7 @@ pub struct Writer<'s> {
 impl<'s> Writer<'s> {
     /// Begins an archive.
     pub fn new(sink: &'s mut dyn Sink) -> Self {
-        Self {
-            sink,
-            header: Vec::with_capacity(4096),
-            position: 0,
-        }
+        Self { sink, header: Vec::with_capacity(4096), position: 0 }
     }
 
     /// Bytes written until now.

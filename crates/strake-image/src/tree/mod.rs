@@ -56,13 +56,7 @@ impl Entry<'_> {
     /// Fails if the file behind the descriptor is not, or no longer, the one that `stat` describes.
     pub(crate) fn check_unchanged(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
         let now = rustix::fs::fstat(file).map_err(|error| self.error(error))?;
-        if same(&now, self.stat) {
-            Ok(())
-        } else {
-            Err(Error::Changed {
-                path: to_path(self.path),
-            })
-        }
+        if same(&now, self.stat) { Ok(()) } else { Err(Error::Changed { path: to_path(self.path) }) }
     }
 
     fn error(&self, error: Errno) -> Error {
@@ -73,16 +67,7 @@ impl Entry<'_> {
 /// Whether both describe one file in one state.
 fn same(a: &Stat, b: &Stat) -> bool {
     let state = |s: &Stat| {
-        (
-            s.st_dev,
-            s.st_ino,
-            s.st_mode,
-            s.st_size,
-            s.st_mtime,
-            s.st_mtime_nsec,
-            s.st_ctime,
-            s.st_ctime_nsec,
-        )
+        (s.st_dev, s.st_ino, s.st_mode, s.st_size, s.st_mtime, s.st_mtime_nsec, s.st_ctime, s.st_ctime_nsec)
     };
     state(a) == state(b)
 }
@@ -158,12 +143,7 @@ impl Walker {
             let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(|error| failed(&self.path, error))?;
             if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
-                return visit(&Entry {
-                    path: &self.path,
-                    stat: &found,
-                    directory,
-                    name,
-                });
+                return visit(&Entry { path: &self.path, stat: &found, directory, name });
             }
             stat = Some(found);
         }
@@ -172,20 +152,11 @@ impl Walker {
         let descriptor = opened.map_err(|error| failed(&self.path, error))?;
         let opened = rustix::fs::fstat(&descriptor).map_err(|error| failed(&self.path, error))?;
         if stat.is_some_and(|stat| !same(&stat, &opened)) {
-            return Err(Error::Changed {
-                path: to_path(&self.path),
-            });
+            return Err(Error::Changed { path: to_path(&self.path) });
         }
-        visit(&Entry {
-            path: &self.path,
-            stat: &opened,
-            directory,
-            name,
-        })?;
+        visit(&Entry { path: &self.path, stat: &opened, directory, name })?;
         let mut names = self.spare.pop().unwrap_or_default();
-        names
-            .read(descriptor.as_fd())
-            .map_err(|error| failed(&self.path, error))?;
+        names.read(descriptor.as_fd()).map_err(|error| failed(&self.path, error))?;
         levels.push(Level {
             descriptor: Some(descriptor),
             device: opened.st_dev,
@@ -224,8 +195,5 @@ pub(crate) fn to_path(bytes: &[u8]) -> PathBuf {
 }
 
 fn read_error(path: &[u8], error: Errno) -> Error {
-    Error::Read {
-        path: to_path(path),
-        source: error.into(),
-    }
+    Error::Read { path: to_path(path), source: error.into() }
 }

@@ -42,8 +42,7 @@ impl Names {
         }
         let text = &self.text;
         if text.is_ascii() {
-            self.entries
-                .sort_unstable_by_key(|&(start, _)| name_at(text, start).to_bytes());
+            self.entries.sort_unstable_by_key(|&(start, _)| name_at(text, start).to_bytes());
         } else {
             self.entries.sort_unstable_by(|&(a, _), &(b, _)| {
                 text::compare(name_at(text, a).to_bytes(), name_at(text, b).to_bytes())

@@ -19,11 +19,7 @@ pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
     let text = match action {
         CacheAction::Show { json } => {
             let entries = cache.entries().map_err(|error| unreadable(&error))?;
-            if *json {
-                lines(&entries)
-            } else {
-                table(&cache, &entries, now)
-            }
+            if *json { lines(&entries) } else { table(&cache, &entries, now) }
         }
         CacheAction::Prune { older_than } => {
             let limit = now.checked_sub(DAY * *older_than).unwrap_or(UNIX_EPOCH);
@@ -31,9 +27,7 @@ pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
         }
         CacheAction::Clear => removed(cache.clear().map_err(|error| unreadable(&error))?),
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(Failure::stdout)
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::stdout)
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {
@@ -46,11 +40,7 @@ fn removed(Removed { entries, bytes }: Removed) -> String {
 
 fn lines(entries: &[Entry]) -> String {
     entries.iter().fold(String::new(), |mut text, entry| {
-        let used = entry
-            .used
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let used = entry.used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let line = json!({
             "digest": entry.digest.to_string(),
             "size": entry.size,
@@ -79,11 +69,6 @@ fn table(cache: &Cache, entries: &[Entry], now: SystemTime) -> String {
     }
     let bytes = entries.iter().map(|entry| entry.size).sum();
     let place = cache.directory().display();
-    let _ = writeln!(
-        text,
-        "{} layers of {} remembered in {place}",
-        entries.len(),
-        HumanBytes(bytes)
-    );
+    let _ = writeln!(text, "{} layers of {} remembered in {place}", entries.len(), HumanBytes(bytes));
     text
 }

@@ -11,31 +11,24 @@ use crate::failure::Failure;
 
 /// Where the digest cache is: `STRAKE_CACHE_DIR`, else in the XDG cache directory.
 fn cache_directory() -> Result<PathBuf, Failure> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // The XDG base directory specification: a relative path there is to be ignored.
     let xdg = || variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
     let home = || variable("HOME").map(|home| home.join(".cache"));
-    variable("STRAKE_CACHE_DIR")
-        .or_else(|| xdg().or_else(home).map(|base| base.join("strake")))
-        .ok_or_else(|| {
+    variable("STRAKE_CACHE_DIR").or_else(|| xdg().or_else(home).map(|base| base.join("strake"))).ok_or_else(
+        || {
             Failure::new(
                 "there is no place for the cache: STRAKE_CACHE_DIR, XDG_CACHE_HOME and HOME are all unset",
             )
-        })
+        },
+    )
 }
 
 fn open_cache() -> Result<Cache, Failure> {
     let directory = cache_directory()?;
     Cache::open(&directory)
         .map_err(|error| {
-            Failure::new(format!(
-                "cannot use the cache directory {}: {error}",
-                directory.display()
-            ))
+            Failure::new(format!("cannot use the cache directory {}: {error}", directory.display()))
         })
         .map_err(|failure| failure.hint("set STRAKE_CACHE_DIR to a directory that you can write to"))
 }

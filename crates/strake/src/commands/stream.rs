@@ -36,16 +36,8 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let store = Store::new(spec.store_dir.clone(), &arguments.store_root);
     let user_name = |uid| uzers::get_user_by_uid(uid)?.name().to_str().map(str::to_owned);
     let group_name = |gid| uzers::get_group_by_gid(gid)?.name().to_str().map(str::to_owned);
-    let surroundings = Surroundings {
-        store: &store,
-        now,
-        user_name: &user_name,
-        group_name: &group_name,
-    };
-    let Draft {
-        layers: drafts,
-        settings,
-    } = spec.draft(&surroundings)?;
+    let surroundings = Surroundings { store: &store, now, user_name: &user_name, group_name: &group_name };
+    let Draft { layers: drafts, settings } = spec.draft(&surroundings)?;
 
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
@@ -76,22 +68,13 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let written = archive.finish(&image)?;
     sink.finish().map_err(strake_image::Error::from)?;
     output.commit()?;
-    reporter.done(
-        &image,
-        written,
-        progress.digested.load(Ordering::Relaxed),
-        begun.elapsed(),
-    );
+    reporter.done(&image, written, progress.digested.load(Ordering::Relaxed), begun.elapsed());
     Ok(())
 }
 
 fn read_spec(path: &Path) -> Result<Spec, Failure> {
     let mut text = Vec::new();
-    let name = if path == Path::new("-") {
-        "the conf on stdin".into()
-    } else {
-        path.display().to_string()
-    };
+    let name = if path == Path::new("-") { "the conf on stdin".into() } else { path.display().to_string() };
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(MAX_CONF).read_to_end(&mut text)
     } else {
@@ -106,9 +89,7 @@ fn usable_cache(arguments: &Stream, reporter: &mut Reporter) -> Option<Cache> {
     if arguments.no_cache {
         return None;
     }
-    super::open_cache()
-        .map_err(|failure| reporter.warning(&failure.to_string()))
-        .ok()
+    super::open_cache().map_err(|failure| reporter.warning(&failure.to_string())).ok()
 }
 
 /// As many as keep all processors busy.

@@ -33,10 +33,7 @@ pub(super) fn days_by_week(year: i64, week: i64, day: i64) -> Result<i64, RangeE
 pub(super) fn date(days: i64) -> (i64, i64, i64) {
     // Too early by a year at most: the mean year is 146,097 / 400 days.
     let guess = (days - FIRST) * 400 / 146_097;
-    let year = (guess..=guess + 2)
-        .rev()
-        .find(|&year| year_start(year) <= days)
-        .unwrap_or(guess);
+    let year = (guess..=guess + 2).rev().find(|&year| year_start(year) <= days).unwrap_or(guess);
     let (mut month, mut day) = (1, days - year_start(year));
     while day >= month_length(year, month) {
         day -= month_length(year, month);
@@ -85,26 +82,19 @@ mod tests {
             assert_eq!(found, expected);
             let (year, month, of_month) = found;
             assert_eq!(days(year, month, of_month), Ok(day));
-            expected = [
-                (year, month, of_month + 1),
-                (year, month + 1, 1),
-                (year + 1, 1, 1),
-            ]
-            .into_iter()
-            .find(|&(year, month, day)| year == 10_000 || days(year, month, day).is_ok())
-            .unwrap();
+            expected = [(year, month, of_month + 1), (year, month + 1, 1), (year + 1, 1, 1)]
+                .into_iter()
+                .find(|&(year, month, day)| year == 10_000 || days(year, month, day).is_ok())
+                .unwrap();
         }
         assert_eq!(expected, (10_000, 1, 1));
     }
 
     #[test]
     fn weeks() {
-        for (year, expected) in [
-            (1, (1, 1, 1)),
-            (2004, (2003, 12, 29)),
-            (2020, (2019, 12, 30)),
-            (2021, (2021, 1, 4)),
-        ] {
+        for (year, expected) in
+            [(1, (1, 1, 1)), (2004, (2003, 12, 29)), (2020, (2019, 12, 30)), (2021, (2021, 1, 4))]
+        {
             assert_eq!(date(first_monday(year)), expected);
         }
     }

@@ -31,12 +31,7 @@ pub(super) struct Offset {
 
 impl Time {
     fn new([hour, minute, second]: [i64; 3], microsecond: u32) -> Self {
-        Self {
-            hour,
-            minute,
-            second,
-            microsecond,
-        }
+        Self { hour, minute, second, microsecond }
     }
 
     pub(super) fn seconds(&self) -> i64 {
@@ -74,11 +69,7 @@ fn date_length(text: &[u8]) -> usize {
 /// that too is a digit, is the day.
 fn compact_week_length(text: &[u8]) -> usize {
     let week = "YYYYWww".len();
-    let digits = text
-        .iter()
-        .skip(week)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let digits = text.iter().skip(week).take_while(|byte| byte.is_ascii_digit()).count();
     match digits {
         0 => week,
         1 => week + 1,
@@ -91,21 +82,13 @@ fn date(text: &[u8]) -> Option<Date> {
     let (year, rest) = text.split_at_checked(4)?;
     let year = number(year)?;
     match *rest {
-        [b'W', w, x] | [b'-', b'W', w, x] => Some(Date::Week {
-            year,
-            week: number(&[w, x])?,
-            day: 1,
-        }),
-        [b'W', w, x, d] | [b'-', b'W', w, x, b'-', d] => Some(Date::Week {
-            year,
-            week: number(&[w, x])?,
-            day: number(&[d])?,
-        }),
-        [m, n, d, e] | [b'-', m, n, b'-', d, e] => Some(Date::Month {
-            year,
-            month: number(&[m, n])?,
-            day: number(&[d, e])?,
-        }),
+        [b'W', w, x] | [b'-', b'W', w, x] => Some(Date::Week { year, week: number(&[w, x])?, day: 1 }),
+        [b'W', w, x, d] | [b'-', b'W', w, x, b'-', d] => {
+            Some(Date::Week { year, week: number(&[w, x])?, day: number(&[d])? })
+        }
+        [m, n, d, e] | [b'-', m, n, b'-', d, e] => {
+            Some(Date::Month { year, month: number(&[m, n])?, day: number(&[d, e])? })
+        }
         _ => None,
     }
 }
@@ -122,13 +105,7 @@ fn time_and_offset(text: &[u8]) -> Option<(Time, Option<Offset>)> {
         b'Z' => return None,
         _ => whole_time(after)?,
     };
-    Some((
-        time,
-        Some(Offset {
-            west: sign == b'-',
-            time: offset,
-        }),
-    ))
+    Some((time, Some(Offset { west: sign == b'-', time: offset })))
 }
 
 fn whole_time(text: &[u8]) -> Option<Time> {
@@ -178,8 +155,7 @@ fn microseconds(digits: &[u8]) -> Option<u32> {
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + i64::from(byte - b'0'))
-    })
+    digits
+        .iter()
+        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
 }

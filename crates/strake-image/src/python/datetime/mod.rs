@@ -48,11 +48,7 @@ impl DateTime {
     pub fn from_unix(seconds: i64, microsecond: u32) -> Result<Self, RangeError> {
         let days = calendar::check_days(seconds.div_euclid(DAY))?;
         check("microsecond", microsecond.into(), 0..MICROS)?;
-        Ok(Self {
-            seconds: days * DAY + seconds.rem_euclid(DAY),
-            microsecond,
-            offset: Some(0),
-        })
+        Ok(Self { seconds: days * DAY + seconds.rem_euclid(DAY), microsecond, offset: Some(0) })
     }
 
     /// `self.isoformat()`.
@@ -81,23 +77,14 @@ impl DateTime {
         check("minute", time.minute, 0..60)?;
         check("second", time.second, 0..60)?;
         let offset = parts.offset.as_ref().map(offset_micros).transpose()?;
-        Ok(Self {
-            seconds: days * DAY + time.seconds(),
-            microsecond: time.microsecond,
-            offset,
-        })
+        Ok(Self { seconds: days * DAY + time.seconds(), microsecond: time.microsecond, offset })
     }
 }
 
 /// By way of a double, as in Python: far from 1970 the last microseconds round up to a second.
 fn to_whole_seconds(micros: i64) -> i64 {
-    let seconds: f64 = format!("{micros}e-6")
-        .parse()
-        .expect("an integer with an exponent is a number");
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the years up to 9999 have few seconds"
-    )]
+    let seconds: f64 = format!("{micros}e-6").parse().expect("an integer with an exponent is a number");
+    #[expect(clippy::cast_possible_truncation, reason = "the years up to 9999 have few seconds")]
     let whole = seconds as i64;
     whole
 }
@@ -117,30 +104,18 @@ fn isoformat_offset(offset: i64) -> String {
     let sign = if offset < 0 { '-' } else { '+' };
     let (seconds, microsecond) = (offset.abs() / MICROS, offset.abs() % MICROS);
     let clock = clock(seconds, microsecond);
-    let shown = if seconds % 60 == 0 && microsecond == 0 {
-        "00:00".len()
-    } else {
-        clock.len()
-    };
+    let shown = if seconds % 60 == 0 && microsecond == 0 { "00:00".len() } else { clock.len() };
     format!("{sign}{}", &clock[..shown])
 }
 
 fn clock(seconds: i64, microsecond: i64) -> String {
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let fraction = if microsecond == 0 {
-        String::new()
-    } else {
-        format!(".{microsecond:06}")
-    };
+    let fraction = if microsecond == 0 { String::new() } else { format!(".{microsecond:06}") };
     format!("{hour:02}:{minute:02}:{second:02}{fraction}")
 }
 
 fn check(field: &'static str, value: i64, range: std::ops::Range<i64>) -> Result<i64, RangeError> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(RangeError { field, value })
-    }
+    if range.contains(&value) { Ok(value) } else { Err(RangeError { field, value }) }
 }
 
 #[cfg(test)]

@@ -1,0 +1,14 @@
+//! What strake's tests share: throw-away stores, an oracle, other programs. Never part of a release.
+
+pub mod command;
+pub mod peer;
+pub mod store;
+pub mod tree;
+
+use std::path::{Path, PathBuf};
+
+/// The workspace's directory.
+pub fn workspace() -> PathBuf {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    crates.canonicalize().expect("the workspace is there")
+}

@@ -1,0 +1,176 @@
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use strake_testkit::command::{command, output_of, stdout_of};
+use strake_testkit::store::TestStore;
+use strake_testkit::tree::Node;
+
+use crate::strake::{Ran, stream, stream_with_cache};
+
+/// A store with one layer: a file larger than any pipe, then small ones.
+fn store() -> (TestStore, PathBuf) {
+    let store = TestStore::empty();
+    let file = |name: &str, length| (name.as_bytes().to_vec(), Node::File(length, 0o644));
+    let entries =
+        vec![file("1-large", 5_000_000), file("2-small", 3000), file("3-large", 200_000), file("4-last", 7)];
+    Node::Directory(0o755, entries).make(&store.real(PATH));
+    let conf = store.write_conf("faults", &[vec![PATH.to_owned()]], |_| ());
+    (store, conf)
+}
+
+const PATH: &str = "/nix/store/00000000000000000000000000000001-faults";
+
+/// Starts strake and reads a little of what it writes: it is then in the middle of the large file.
+fn begin(store: &TestStore, conf: &Path) -> (Child, Vec<u8>) {
+    let mut strake = stream(store, conf);
+    strake.command.arg("--no-cache").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = strake.command.spawn().unwrap();
+    let mut start = vec![0; 512];
+    child.stdout.as_mut().unwrap().read_exact(&mut start).unwrap();
+    (child, start)
+}
+
+/// What comes of it when the rest is read.
+fn end((mut child, mut archive): (Child, Vec<u8>)) -> Ran {
+    child.stdout.as_mut().unwrap().read_to_end(&mut archive).unwrap();
+    let mut stderr = String::new();
+    child.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
+    Ran { code: child.wait().unwrap().code(), stdout: archive, stderr }
+}
+
+#[test]
+fn a_file_changes_behind_the_reader() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 7] = [
+        ("2-small", |file| fs::write(file, "shorter").unwrap()),
+        ("2-small", |file| fs::write(file, vec![1; 3001]).unwrap()),
+        ("2-small", |file| fs::write(file, vec![1; 3000]).unwrap()),
+        ("2-small", |file| fs::remove_file(file).unwrap()),
+        ("3-large", |file| fs::File::options().write(true).open(file).unwrap().set_len(1).unwrap()),
+        ("3-large", |file| {
+            fs::remove_file(file).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", file).unwrap();
+        }),
+        ("1-large", |file| fs::File::options().write(true).open(file).unwrap().set_len(2_000_000).unwrap()),
+    ];
+    for (name, change) in changes {
+        let (store, conf) = store();
+        let begun = begin(&store, &conf);
+        // Not in the same tick of the file system's clock.
+        std::thread::sleep(Duration::from_millis(30));
+        change(&store.real(PATH).join(name));
+        end(begun).failed(&[name]);
+    }
+}
+
+#[test]
+fn a_file_cannot_be_read() {
+    let (store, conf) = store();
+    let mut other = command("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    let program = store.root().join("strake");
+    fs::copy(env!("CARGO_BIN_EXE_strake"), &program).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode;
+    fs::set_permissions(store.root(), mode(0o755)).unwrap();
+    fs::set_permissions(store.real(PATH).join("2-small"), mode(0o600)).unwrap();
+    other.arg(program).args(["stream", "--no-cache", "--store-root"]).arg(store.root()).arg(conf);
+    crate::strake::ran(output_of(&mut other)).failed(&["2-small", "Permission denied"]);
+}
+
+#[test]
+fn something_that_no_layer_holds() {
+    let (store, conf) = store();
+    stdout_of(command("mkfifo", [store.real(PATH).join("pipe")]));
+    stream(&store, &conf).run().failed(&["pipe", "named pipe"]);
+}
+
+#[test]
+fn the_reader_goes_away() {
+    let (store, conf) = store();
+    let (mut child, _) = begin(&store, &conf);
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(141), "{stderr}");
+    assert!(stderr.ends_with("the reader of the image went away before it was whole\n"), "{stderr}");
+}
+
+#[test]
+fn the_disk_is_full() {
+    let (store, conf) = store();
+    let disk = tempfile::tempdir().unwrap();
+    let place = disk.path().to_str().unwrap();
+    stdout_of(command("mount", ["-t", "tmpfs", "-o", "size=2m", "none", place]));
+    let target = disk.path().join("image.tar");
+    fs::write(&target, "old").unwrap();
+    let ran = stream(&store, &conf).args(["-o", target.to_str().unwrap()]).run();
+    let left: Vec<_> = fs::read_dir(disk.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let old = fs::read(&target).unwrap();
+    stdout_of(command("umount", [place]));
+    ran.failed(&["No space left on device", "hint:"]);
+    assert_eq!((left, old), (vec!["image.tar".into()], b"old".to_vec()));
+}
+
+#[test]
+fn the_file_cannot_be_made() {
+    let (store, conf) = store();
+    for target in ["/nonexistent/image.tar", "/", "/proc/image.tar"] {
+        stream(&store, &conf).args(["-o", target]).run().failed(&[target]);
+    }
+}
+
+#[test]
+fn killed_at_any_moment() {
+    let (store, conf) = store();
+    std::thread::sleep(Duration::from_millis(100));
+    let expected = stream(&store, &conf).archive();
+    let place = tempfile::tempdir().unwrap();
+    let (target, cache) = (place.path().join("image.tar"), place.path().join("cache"));
+    for moment in 0..60 {
+        let mut strake = stream_with_cache(&store, &conf, &cache);
+        strake.command.arg("-o").arg(&target).stderr(Stdio::null());
+        let mut child = strake.command.spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(moment * 300));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if let Ok(found) = fs::read(&target) {
+            assert!(found == expected, "a wrong file after {moment}");
+            fs::remove_file(&target).unwrap();
+        }
+        // What the killed process has remembered, if it has, is right.
+        assert!(
+            stream_with_cache(&store, &conf, &cache).archive() == expected,
+            "a wrong entry after {moment}"
+        );
+        if moment % 3 == 0 {
+            let _ = fs::remove_dir_all(&cache);
+        }
+    }
+}
+
+#[test]
+fn memory_stays_small() {
+    let store = TestStore::empty();
+    let large = Node::Directory(0o755, vec![(b"large".to_vec(), Node::File(300_000_000, 0o644))]);
+    let many =
+        (0..60_000).map(|index| (format!("file-{index}").into_bytes(), Node::File(1, 0o644))).collect();
+    let paths = [PATH.to_owned(), PATH.replace("faults", "many")];
+    large.make(&store.real(&paths[0]));
+    Node::Directory(0o755, many).make(&store.real(&paths[1]));
+    let conf = store.write_conf("large", &paths.map(|path| vec![path]), |_| ());
+    for arguments in [&["--no-cache"][..], &["--verify"], &[]] {
+        let strake = stream(&store, &conf);
+        let mut timed = command("/usr/bin/time", ["-f", "%M"]);
+        timed
+            .arg(strake.command.get_program())
+            .args(strake.command.get_args())
+            .args(arguments)
+            .arg("--quiet");
+        timed.stdout(Stdio::null()).env("STRAKE_CACHE_DIR", store.root());
+        let output = output_of(&mut timed);
+        let kilobytes: u64 = String::from_utf8(output.stderr).unwrap().trim().parse().unwrap();
+        assert!(output.status.success() && kilobytes <= 64 * 1024, "{arguments:?}: {kilobytes} KiB");
+    }
+}

@@ -1,0 +1,37 @@
+//! What strake promises, held against the real thing.
+
+/// How the tests start strake.
+mod strake;
+
+/// Known archives come out as they always have: whatever the locale, threads, user, cache, or hard links.
+mod golden;
+
+/// Any tree of files gives what Python's tarfile gives.
+mod differential;
+
+/// Base images: compressed ones, and ones that are broken or mean harm.
+mod base_image;
+
+/// Confs that are wrong in any one place.
+mod conf;
+
+/// Files that change, outputs that end, processes that are killed.
+mod faults;
+
+/// The digest cache, and the command for it.
+mod cache;
+
+/// What is said, where, and with which exit code.
+mod terminal;
+
+/// Docker, podman, skopeo and umoci take the archives.
+mod peers;
+
+/// A real Nix store.
+mod nix;
+
+/// What the documentation shows works.
+mod docs;
+
+/// The rules of ARCHITECTURE.md.
+mod architecture;
