@@ -52,7 +52,7 @@ impl Dockerd {
         while !output_of(&mut started.docker(["version"])).status.success() {
             let log = started.directory.path().join("log");
             let said = || std::fs::read_to_string(&log).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(60), "dockerd does not answer:\n{}", said());
+            assert!(begun.elapsed() < Duration::from_mins(1), "dockerd does not answer:\n{}", said());
             std::thread::sleep(Duration::from_millis(200));
         }
         started
