@@ -70,14 +70,14 @@ fn modules_have_no_cycles() {
             let module = path.strip_prefix(&root).unwrap().components().next().unwrap();
             let module = module.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
             let text = product(&path);
-            let used = text.split("crate::").skip(1).filter_map(|rest| {
+            let names = text.split("crate::").skip(1).filter_map(|rest| {
                 let name: String = rest
                     .chars()
                     .take_while(|c| c.is_ascii_lowercase() || *c == '_' || c.is_ascii_digit())
                     .collect();
                 (!name.is_empty() && name != module).then_some(name)
             });
-            uses.entry(module.clone()).or_default().extend(used);
+            uses.entry(module.clone()).or_default().extend(names);
         }
         for module in uses.keys() {
             let mut reached = BTreeSet::new();

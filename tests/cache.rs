@@ -54,8 +54,8 @@ fn show_prune_clear() {
 fn a_file_has_changed_since() {
     let (store, directory) = (settled(), tempfile::tempdir().unwrap());
     assert_eq!(remembered(&store, directory.path()), 0);
-    let sizes = fs::read_dir(store.real("/nix/store")).unwrap().map(|entry| entry.unwrap().path());
-    let sizes = sizes.filter(|path| path.to_str().unwrap().ends_with("-sizes-1.0")).next().unwrap();
+    let mut sizes = fs::read_dir(store.real("/nix/store")).unwrap().map(|entry| entry.unwrap().path());
+    let sizes = sizes.find(|path| path.to_str().unwrap().ends_with("-sizes-1.0")).unwrap();
     // The same size and the same modification time: only the change time tells.
     let file = sizes.join("share/1024.bin");
     let before = fs::metadata(&file).unwrap();

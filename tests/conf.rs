@@ -62,9 +62,8 @@ fn a_value_is_of_the_wrong_type() {
         ("gname", &[]),
         ("os", &[]),
     ] {
-        for (index, value) in values.iter().enumerate().filter(|(index, _)| !right.contains(index)) {
+        for (_, value) in values.iter().enumerate().filter(|(index, _)| !right.contains(index)) {
             check(|conf| conf[key] = value.clone(), &[key]);
-            let _ = index;
         }
     }
 }
@@ -84,11 +83,7 @@ fn a_value_is_wrong() {
         ("store_layers", json!([["/nix/store/a-b"], ["/nix/store/a-b"]]), &["/nix/store/a-b twice"]),
         ("customisation_layer", json!("/nix/store/aaa-gone"), &["checksum", "No such file"]),
         ("from_image", json!("/nix/store/aaa-gone"), &["the base image", "No such file"]),
-        ("config", json!({"n": 5}), &[]),
     ] {
-        if words.is_empty() {
-            continue;
-        }
         check(|conf| conf[key] = value, words);
     }
 }

@@ -3,7 +3,6 @@ use std::os::unix::fs::chown;
 use std::path::Path;
 
 use serde_json::Value;
-use sha2::Digest as _;
 use strake_testkit::store::{GOLDEN, TestStore, oracle};
 use strake_testkit::workspace;
 
@@ -21,7 +20,7 @@ fn check(store: &TestStore, prepare: impl Fn(Strake) -> Strake) {
 }
 
 fn sha256(data: &[u8]) -> String {
-    sha2::Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+    strake_image::digest::Digest::of(data).hex()
 }
 
 #[test]

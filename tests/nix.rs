@@ -29,7 +29,7 @@ fn a_real_store_optimised_or_not() {
     let added = nix_store(&["--add", source.to_str().unwrap(), root.join("hello.sh").to_str().unwrap()]);
     let paths: Vec<String> = added.lines().map(str::to_owned).collect();
     assert_eq!(paths.len(), 2, "{added}");
-    let conf = store.write_conf("nix", &[paths.clone()], |_| ());
+    let conf = store.write_conf("nix", std::slice::from_ref(&paths), |_| ());
     let expected = store.oracle(&conf);
     assert!(stream(&store, &conf).archive() == expected);
     nix_store(&["--optimise"]);

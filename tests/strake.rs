@@ -9,7 +9,7 @@ use strake_testkit::store::TestStore;
 /// A strake command. Its cache is a directory of its own, unless the test says otherwise.
 pub(crate) struct Strake {
     pub(crate) command: Command,
-    pub(crate) _cache: Option<tempfile::TempDir>,
+    pub(crate) own_cache: Option<tempfile::TempDir>,
 }
 
 /// What a run of strake came to.
@@ -23,7 +23,7 @@ pub(crate) struct Ran {
 pub(crate) fn stream(store: &TestStore, conf: &Path) -> Strake {
     let cache = tempfile::tempdir().unwrap();
     let mut command = stream_with_cache(store, conf, cache.path());
-    command._cache = Some(cache);
+    command.own_cache = Some(cache);
     command
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn stream(store: &TestStore, conf: &Path) -> Strake {
 pub(crate) fn stream_with_cache(store: &TestStore, conf: &Path, cache: &Path) -> Strake {
     let mut command = program();
     command.arg("stream").arg("--store-root").arg(store.root()).arg(conf).env("STRAKE_CACHE_DIR", cache);
-    Strake { command, _cache: None }
+    Strake { command, own_cache: None }
 }
 
 /// Just the program.

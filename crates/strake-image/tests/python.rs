@@ -31,7 +31,8 @@ fn python(function: &str, inputs: &[Value]) -> Vec<Value> {
 
 /// Some values of a strategy, always the same.
 fn samples<T>(strategy: &impl Strategy<Value = T>, count: usize) -> Vec<T> {
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut runner =
+        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
 }
 
@@ -62,17 +63,18 @@ fn times() {
     ];
     let text = (date, clock, offset).prop_map(|(date, clock, offset)| date + &clock + &offset);
     // A character replaced, removed or doubled, or nothing.
-    let text = (text, any::<prop::sample::Index>(), 0..6, "[0-9:TWZ+.-]").prop_map(|(text, index, how, new)| {
-        let mut parts: Vec<String> = text.chars().map(String::from).collect();
-        let index = index.index(parts.len());
-        match how {
-            0 => parts[index] = new,
-            1 => drop(parts.remove(index)),
-            2 => parts.insert(index, new),
-            _ => {}
-        }
-        json!(parts.concat())
-    });
+    let text =
+        (text, any::<prop::sample::Index>(), 0..6, "[0-9:TWZ+.-]").prop_map(|(text, index, how, new)| {
+            let mut parts: Vec<String> = text.chars().map(String::from).collect();
+            let index = index.index(parts.len());
+            match how {
+                0 => parts[index] = new,
+                1 => drop(parts.remove(index)),
+                2 => parts.insert(index, new),
+                _ => {}
+            }
+            json!(parts.concat())
+        });
     let function = "
 def f(text):
     try:
@@ -97,7 +99,10 @@ def stamp(time):
             (None, Value::Null) => {}
             (Some(time), Value::Array(expected)) => {
                 assert_eq!(time.isoformat(), expected[0], "{input}");
-                assert!(expected[1] == "none" || json!(time.timestamp()) == expected[1], "{input}: {expected:?}");
+                assert!(
+                    expected[1] == "none" || json!(time.timestamp()) == expected[1],
+                    "{input}: {expected:?}"
+                );
             }
             (ours, expected) => panic!("{input}: {ours:?}, in Python {expected}"),
         }
@@ -123,14 +128,18 @@ fn json_texts() {
         ]
     });
     let function = "def f(value): return json.dumps(value, indent=4)";
-    check(function, &samples(&value, 3000), |value| json!(String::from_utf8(to_vec_pretty(value).unwrap()).unwrap()));
+    check(function, &samples(&value, 3000), |value| {
+        json!(String::from_utf8(to_vec_pretty(value).unwrap()).unwrap())
+    });
 }
 
 #[test]
 fn reprs() {
     // As numbers, since JSON has no bytes. A code point that Python 3.11 does not know yet may be printable to us.
-    let known = any::<char>().prop_filter("in Unicode 14", |&c| c < '\u{1c00}' || ('\u{1f300}'..'\u{1f900}').contains(&c));
-    let text = prop::collection::vec(known, 0..12).prop_map(|chars| chars.into_iter().collect::<String>().into_bytes());
+    let known = any::<char>()
+        .prop_filter("in Unicode 14", |&c| c < '\u{1c00}' || ('\u{1f300}'..'\u{1f900}').contains(&c));
+    let text = prop::collection::vec(known, 0..12)
+        .prop_map(|chars| chars.into_iter().collect::<String>().into_bytes());
     let bytes = prop::collection::vec(any::<u8>(), 0..12);
     let ascii = "[ -~\t\n\r'\"\\\\]{0,12}".prop_map(String::into_bytes);
     let any_item = prop_oneof![text, bytes, ascii];

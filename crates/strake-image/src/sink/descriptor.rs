@@ -25,7 +25,7 @@ const TRANSFER: u64 = 16 * 1024 * 1024;
 const PIPE_SIZE: usize = 1024 * 1024;
 
 /// How long the reader of a full pipe is left alone with it: about what it takes to read half of it.
-const DRAIN: Duration = Duration::from_micros(50);
+const DRAIN: Duration = Duration::from_micros(20);
 
 /// How the kernel can be asked to copy file data.
 #[derive(Clone, Copy)]

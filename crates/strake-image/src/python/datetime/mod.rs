@@ -117,6 +117,3 @@ fn clock(seconds: i64, microsecond: i64) -> String {
 fn check(field: &'static str, value: i64, range: std::ops::Range<i64>) -> Result<i64, RangeError> {
     if range.contains(&value) { Ok(value) } else { Err(RangeError { field, value }) }
 }
-
-#[cfg(test)]
-mod tests;
