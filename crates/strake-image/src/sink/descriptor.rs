@@ -6,13 +6,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::pipe::SpliceFlags;
 
+use super::staging::{Staging, wait};
 use super::{BUFFER, Sink, SinkError, read_range, read_some};
 
 /// From this size on the kernel copies file data, in bytes.
@@ -21,18 +20,12 @@ const LARGE: u64 = 32 * 1024;
 /// At most this much in one call, so that progress shows.
 const TRANSFER: u64 = 16 * 1024 * 1024;
 
-/// What a pipe should hold, in bytes: the most that an unprivileged process may ask for on Linux by default.
-const PIPE_SIZE: usize = 1024 * 1024;
-
-/// How long the reader of a full pipe is left alone with it: about what it takes to read half of it.
-const DRAIN: Duration = Duration::from_micros(20);
-
 /// How the kernel can be asked to copy file data.
 #[derive(Clone, Copy)]
 enum Transfer {
     /// Between two files, which some file systems do without moving any data.
     CopyFileRange,
-    /// From a file into a pipe, as much as fits without waiting.
+    /// From a file into a pipe.
     Splice,
     /// From a file into anything.
     SendFile,
@@ -43,6 +36,7 @@ enum Transfer {
 /// Writes to a descriptor.
 pub struct Descriptor<'a> {
     target: OwnedFd,
+    staging: Option<Staging>,
     transfer: Transfer,
     buffer: Vec<u8>,
     progress: &'a AtomicU64,
@@ -54,28 +48,45 @@ impl<'a> Descriptor<'a> {
     /// A pipe is made larger if it can be.
     pub fn new(target: OwnedFd, progress: &'a AtomicU64) -> Self {
         let kind = rustix::fs::fstat(&target).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        let transfer = match kind {
-            Ok(FileType::RegularFile) => Transfer::CopyFileRange,
-            Ok(FileType::Fifo) => Transfer::Splice,
-            _ => Transfer::SendFile,
+        let (transfer, staging) = match kind {
+            Ok(FileType::RegularFile) => (Transfer::CopyFileRange, None),
+            // Without a pipe in front it works too, only slower.
+            Ok(FileType::Fifo) => (Transfer::Splice, Staging::new(target.as_fd()).ok()),
+            _ => (Transfer::SendFile, None),
         };
-        if let Ok(FileType::Fifo) = kind {
-            // A smaller pipe works too, only slower.
-            let _ = rustix::pipe::fcntl_setpipe_size(&target, PIPE_SIZE);
-        }
-        Self { target, transfer, buffer: Vec::with_capacity(BUFFER), progress }
+        Self { target, staging, transfer, buffer: Vec::with_capacity(BUFFER), progress }
     }
 
-    /// Writes what is still in the buffer and hands the descriptor back.
+    /// Writes everything that still waits and hands the descriptor back.
     pub fn finish(mut self) -> Result<OwnedFd, SinkError> {
         self.flush()?;
+        if let Some(staging) = &mut self.staging {
+            staging.empty(self.target.as_fd())?;
+        }
         Ok(self.target)
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        write_all(self.target.as_fd(), &self.buffer)?;
-        self.progress.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
-        self.buffer.clear();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = self.write_all(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        written
+    }
+
+    fn write_all(&mut self, mut data: &[u8]) -> Result<(), SinkError> {
+        while !data.is_empty() {
+            match rustix::io::write(self.door(), data) {
+                Ok(0) => return Err(SinkError::Write(std::io::ErrorKind::WriteZero.into())),
+                Ok(written) => {
+                    self.went_in(written);
+                    data = &data[written..];
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => self.make_room()?,
+                Err(error) => return Err(SinkError::Write(error.into())),
+            }
+        }
         Ok(())
     }
 
@@ -95,35 +106,49 @@ impl<'a> Descriptor<'a> {
     }
 
     /// One transfer by the kernel. `None`: it cannot, for this pair of descriptors.
-    fn transfer(&self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<Option<u64>, SinkError> {
+    fn transfer(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<Option<u64>, SinkError> {
         let most = usize::try_from(length.min(TRANSFER)).unwrap_or(usize::MAX);
         let mut position = offset;
+        let (from, to) = (Some(&mut position), self.door());
         let moved = match self.transfer {
-            Transfer::CopyFileRange => {
-                rustix::fs::copy_file_range(file, Some(&mut position), &self.target, None, most)
-            }
-            Transfer::Splice => {
-                let flags = SpliceFlags::NONBLOCK;
-                rustix::pipe::splice(file, Some(&mut position), &self.target, None, most, flags)
-            }
-            Transfer::SendFile => rustix::fs::sendfile(&self.target, file, Some(&mut position), most),
+            Transfer::CopyFileRange => rustix::fs::copy_file_range(file, from, to, None, most),
+            Transfer::Splice => rustix::pipe::splice(file, from, to, None, most, SpliceFlags::empty()),
+            Transfer::SendFile => rustix::fs::sendfile(to, file, from, most),
             Transfer::Never => return Ok(None),
         };
         match moved {
             Ok(0) => Err(SinkError::Short { missing: length }),
-            Ok(moved) => Ok(Some(moved as u64)),
-            Err(Errno::INTR) => Ok(Some(0)),
-            Err(Errno::AGAIN) => {
-                wait(self.target.as_fd())?;
-                // The reader has only just begun to empty the pipe, and each transfer locks it out.
-                std::thread::sleep(DRAIN);
-                Ok(Some(0))
+            Ok(moved) => {
+                self.went_in(moved);
+                Ok(Some(moved as u64))
             }
+            Err(Errno::INTR) => Ok(Some(0)),
+            Err(Errno::AGAIN) => self.make_room().map(|()| Some(0)),
             // Two file systems, a file opened for appending, a file system that does not take part.
             Err(Errno::INVAL | Errno::NOSYS | Errno::XDEV | Errno::OPNOTSUPP | Errno::BADF | Errno::PERM) => {
                 Ok(None)
             }
             Err(error) => Err(SinkError::Write(error.into())),
+        }
+    }
+
+    /// Where bytes go in.
+    fn door(&self) -> BorrowedFd<'_> {
+        self.staging.as_ref().map_or(self.target.as_fd(), Staging::door)
+    }
+
+    fn went_in(&mut self, bytes: usize) {
+        self.progress.fetch_add(bytes as u64, Ordering::Relaxed);
+        if let Some(staging) = &mut self.staging {
+            staging.went_in(bytes);
+        }
+    }
+
+    /// Waits until more can go in.
+    fn make_room(&mut self) -> Result<(), SinkError> {
+        match &mut self.staging {
+            Some(staging) => staging.advance(self.target.as_fd()),
+            None => wait(self.target.as_fd()),
         }
     }
 }
@@ -133,9 +158,7 @@ impl Sink for Descriptor<'_> {
         if self.buffer.len() + data.len() > BUFFER {
             self.flush()?;
             if data.len() > BUFFER {
-                write_all(self.target.as_fd(), data)?;
-                self.progress.fetch_add(data.len() as u64, Ordering::Relaxed);
-                return Ok(());
+                return self.write_all(data);
             }
         }
         self.buffer.extend_from_slice(data);
@@ -150,10 +173,7 @@ impl Sink for Descriptor<'_> {
         let mut done = 0;
         while done < length {
             match self.transfer(file, offset + done, length - done)? {
-                Some(moved) => {
-                    self.progress.fetch_add(moved, Ordering::Relaxed);
-                    done += moved;
-                }
+                Some(moved) => done += moved,
                 None => match self.transfer {
                     Transfer::CopyFileRange | Transfer::Splice => self.transfer = Transfer::SendFile,
                     Transfer::SendFile => self.transfer = Transfer::Never,
@@ -167,26 +187,5 @@ impl Sink for Descriptor<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn write_all(target: BorrowedFd<'_>, mut data: &[u8]) -> Result<(), SinkError> {
-    while !data.is_empty() {
-        match rustix::io::write(target, data) {
-            Ok(0) => return Err(SinkError::Write(std::io::ErrorKind::WriteZero.into())),
-            Ok(written) => data = &data[written..],
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => wait(target)?,
-            Err(error) => return Err(SinkError::Write(error.into())),
-        }
-    }
-    Ok(())
-}
-
-/// Waits until a descriptor that somebody has made non-blocking takes more.
-fn wait(target: BorrowedFd<'_>) -> Result<(), SinkError> {
-    match rustix::event::poll(&mut [PollFd::new(&target, PollFlags::OUT)], None) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(SinkError::Write(error.into())),
     }
 }

@@ -6,6 +6,7 @@
 mod descriptor;
 mod digest;
 mod discard;
+mod staging;
 mod tee;
 
 use std::io;
