@@ -4,7 +4,7 @@
 //! and a process that is killed leaves nothing wrong. An entry is used only as long as the layer's files have the
 //! fingerprint they had when they were digested.
 //!
-//! An entry's file: a line of JSON ([`Head`]), the fingerprint as 8 bytes a file, little-endian, and the SHA-256 of all
+//! An entry's file: a line of JSON (`Head`), the fingerprint as 8 bytes a file, little-endian, and the SHA-256 of all
 //! that, which tells a file that a crash of the machine has cut or mixed up.
 
 use std::fs::{self, File};

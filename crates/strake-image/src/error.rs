@@ -68,7 +68,7 @@ impl Error {
     }
 }
 
-/// For bytes that come from memory; see [`Error::from_sink`] for those of a file.
+/// For bytes that come from memory; see `from_sink` for those of a file.
 impl From<SinkError> for Error {
     fn from(error: SinkError) -> Self {
         match error {
