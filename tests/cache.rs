@@ -118,3 +118,28 @@ fn a_directory_that_cannot_be_used() {
         cache(directory, &["show"]).failed(&["cache directory", "hint:"]);
     }
 }
+
+#[test]
+fn an_entry_that_lies_is_found_out() {
+    let (store, directory) = (settled(), tempfile::tempdir().unwrap());
+    assert_eq!(remembered(&store, directory.path()), 0);
+    let entries = directory.path().join("layers-v1");
+    for entry in fs::read_dir(&entries).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read(&path).unwrap();
+        let (body, _) = text.split_at(text.len() - 32);
+        if String::from_utf8_lossy(body).contains("many-9") {
+            let mut forged = body.to_vec();
+            let digest = forged.windows(7).position(|window| window == b"sha256:").unwrap() + 7;
+            forged[digest..digest + 4].copy_from_slice(b"0123");
+            let check = strake_image::digest::Digest::of(&forged);
+            forged.extend_from_slice(check.as_bytes());
+            fs::write(&path, forged).unwrap();
+        }
+    }
+    let verify = || stream_with_cache(&store, &store.conf("plain"), directory.path()).args(["--verify"]).run();
+    verify().failed(&["hard-7", "has the digest", "not sha256:0123"]);
+    // The entry is gone, so the next run is right.
+    assert_eq!(verify().code, Some(0));
+    assert_eq!(remembered(&store, directory.path()), 8);
+}

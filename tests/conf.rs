@@ -142,3 +142,23 @@ fn the_customisation_layer_is_another() {
     std::os::unix::fs::symlink("/etc/passwd", directory.join("layer.tar")).unwrap();
     stream(&store, &store.conf("no-store")).run().failed(&["not a regular file"]);
 }
+
+#[test]
+fn made_now() {
+    let store = TestStore::empty();
+    let conf = store.write_conf("now", &[], |conf| {
+        conf["created"] = "now".into();
+        conf["mtime"] = "now".into();
+    });
+    let archive = stream(&store, &conf).archive();
+    let seconds = |text: &[u8]| u64::from_str_radix(std::str::from_utf8(text).unwrap(), 8).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // The modification time of the archive's first member.
+    assert!((now - 60..=now).contains(&seconds(&archive[136..147])));
+    let text = strake_testkit::command::text(&archive);
+    let created = text.split("\"created\": \"").nth(1).unwrap().split('"').next().unwrap();
+    let python = "import sys, datetime as d; print(int(d.datetime.fromisoformat(sys.argv[1]).timestamp()))";
+    let printed = strake_testkit::command::stdout_of(strake_testkit::command::command("python3", ["-c", python, created]));
+    let created = strake_testkit::command::text(&printed).trim().parse().unwrap();
+    assert!((now - 60..=now).contains(&created));
+}

@@ -50,7 +50,7 @@ pub(crate) struct Stream {
     /// Neither use nor remember layer digests
     #[arg(long)]
     pub(crate) no_cache: bool,
-    /// Digest everything once more while it is written
+    /// Digest what is packed from the store once more while it is written, and check finished layers again
     #[arg(long)]
     pub(crate) verify: bool,
     /// Say nothing but errors

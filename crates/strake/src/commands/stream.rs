@@ -12,6 +12,7 @@ use strake_image::archive::ArchiveWriter;
 use strake_image::cache::Cache;
 use strake_image::draft::Draft;
 use strake_image::engine::Engine;
+use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::sha256::streams_per_processor;
 use strake_image::sink::Descriptor;
@@ -58,7 +59,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     engine.describe(drafts, |layer| {
         reporter.layer(&layer);
         let written = archive.layer(&layer, &store, arguments.verify);
-        if let (Err(_), Some(cache)) = (&written, &cache) {
+        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, &cache) {
             cache.remove(layer.key());
         }
         layers.push(layer);
@@ -66,7 +67,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     })?;
     let image = Image { layers, settings };
     let written = archive.finish(&image)?;
-    sink.finish().map_err(strake_image::Error::from)?;
+    sink.finish().map_err(Error::from)?;
     output.commit()?;
     reporter.done(&image, written, progress.digested.load(Ordering::Relaxed), begun.elapsed());
     Ok(())
