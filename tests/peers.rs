@@ -3,7 +3,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use strake_testkit::command::{command, stdout_of, text};
-use strake_testkit::peer::{Dockerd, require, with_stdin};
+use strake_testkit::peer::{Dockerd, left_out, require, with_stdin};
 use strake_testkit::store::TestStore;
 use strake_testkit::workspace;
 
@@ -30,6 +30,9 @@ const GREETING: &str = "Hello from an image that strake made.\n";
 
 #[test]
 fn docker_loads_and_runs() {
+    if left_out(&["dockerd", "docker"]) {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let docker = Dockerd::start();
     let said = with_stdin(docker.docker(["load"]), &hello(directory.path()));
@@ -44,16 +47,28 @@ fn docker_loads_and_runs() {
         let run = stream(&store, &store.conf(name)).args(["--json", "-o", archive.to_str().unwrap()]).run();
         with_stdin(docker.docker(["load"]), &archive);
         let id = stdout_of(docker.docker(["image", "inspect", "--format", "{{.Id}}", "golden:latest"]));
-        assert!(run.stderr.contains(text(&id).trim()), "{name}: {} {}", text(&id), run.stderr);
+        assert_eq!(text(&id).trim(), image_id(&run.stderr), "{name}");
     }
 }
 
+/// The image ID in the last event.
+fn image_id(events: &str) -> String {
+    let event = events.lines().last().expect("an event");
+    let event: serde_json::Value = serde_json::from_str(event).expect("an event is JSON");
+    event["image_id"].as_str().expect("the last event has the image's ID").to_owned()
+}
+
 #[test]
-fn podman_loads() {
+fn podman_loads_and_runs() {
+    // Beside podman's own choice of a runtime, runc: crun refuses the hybrid control groups of some machines.
+    if left_out(&["podman", "runc"]) {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let archive = hello(directory.path());
     let podman = |arguments: &[&str]| {
-        let mut podman = command(require("podman"), ["--storage-driver", "vfs", "--root"]);
+        let global = ["--storage-driver=vfs", "--runtime=runc", "--cgroup-manager=cgroupfs", "--root"];
+        let mut podman = command(require("podman"), global);
         podman
             .arg(directory.path().join("root"))
             .arg("--runroot")
@@ -63,14 +78,16 @@ fn podman_loads() {
     };
     let said = podman(&["load", "-q", "-i", archive.to_str().unwrap()]);
     assert!(said.contains("hello:1.0"), "{said}");
-    let container = podman(&["create", "hello:1.0"]);
-    let copied = directory.path().join("copied");
-    podman(&["cp", &format!("{}:/bin/hello", container.trim()), copied.to_str().unwrap()]);
-    podman(&["rm", container.trim()]);
+    // Podman asks for higher limits than its own, which is not allowed everywhere.
+    let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+    assert_eq!(podman(&["run", "--rm", "--network=none", limits[0], limits[1], "hello:1.0"]), GREETING);
 }
 
 #[test]
 fn skopeo_and_umoci_see_the_same_tree() {
+    if left_out(&["skopeo", "umoci"]) {
+        return;
+    }
     let store = TestStore::golden(1);
     let directory = tempfile::tempdir().unwrap();
     let archive = directory.path().join("image.tar");

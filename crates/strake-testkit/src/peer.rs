@@ -1,22 +1,57 @@
 //! Other programs that strake promises to work with.
 
+use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::{command, output_of, stdout_of};
+use crate::workspace;
 
 /// The directories where programs are that not everybody may run.
 const MORE_DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
+/// Whether a test is to be left out, which it then says: one of the programs is not there, and somebody at a machine
+/// of their own has set `STRAKE_WITHOUT_PEERS=1`. Otherwise a missing program panics, so that no test passes without it.
+pub fn left_out(programs: &[&str]) -> bool {
+    let variable = |name| std::env::var_os(name);
+    let may_be = may_be_left_out(variable("STRAKE_WITHOUT_PEERS").as_deref(), variable("CI").as_deref());
+    let Some(missing) = programs.iter().find(|program| find(program).is_none()) else { return false };
+    assert!(may_be, "{}", missing_message(missing));
+    // Not by eprintln!, whose words the test harness keeps to itself.
+    let _ = writeln!(std::io::stderr(), "left out, since {missing} is not there");
+    true
+}
+
+fn may_be_left_out(without_peers: Option<&OsStr>, ci: Option<&OsStr>) -> bool {
+    without_peers.is_some_and(|value| value == "1") && ci.is_none()
+}
+
 /// Makes sure that a program is there. Panics, so that no test passes without it.
 pub fn require(program: &str) -> PathBuf {
+    find(program).unwrap_or_else(|| panic!("{}", missing_message(program)))
+}
+
+fn missing_message(program: &str) -> String {
+    let package = apt_package(program);
+    format!(
+        "{program} is not there: tests/run installs all that the tests need, or apt-get install {package}"
+    )
+}
+
+/// The Debian package that tests/run installs a program with. Panics if it installs none.
+fn apt_package(program: &str) -> String {
+    let script = std::fs::read_to_string(workspace().join("tests/run")).expect("tests/run can be read");
+    let entry = script.split_once(&format!("[{program}]="));
+    let (_, rest) = entry.unwrap_or_else(|| panic!("tests/run does not install {program}"));
+    rest.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).chain(MORE_DIRECTORIES.iter().map(PathBuf::from));
-    let found = directories.map(|directory| directory.join(program)).find(|file| file.is_file());
-    found.unwrap_or_else(|| {
-        panic!("{program} is not there; tests/run installs everything that the tests need")
-    })
+    directories.map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
 /// A Docker daemon of the test's own. Needs root.
@@ -82,4 +117,28 @@ fn socket(directory: &Path) -> String {
 pub fn with_stdin(mut command: Command, file: &Path) -> Vec<u8> {
     command.stdin(std::fs::File::open(file).expect("the file is there"));
     stdout_of(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn left_out_only_on_demand_and_never_in_ci() {
+        for (without_peers, ci, expected) in [
+            (None, None, false),
+            (Some("0"), None, false),
+            (Some("1"), None, true),
+            (Some("1"), Some("true"), false),
+            (Some("1"), Some(""), false),
+        ] {
+            let got = may_be_left_out(without_peers.map(OsStr::new), ci.map(OsStr::new));
+            assert_eq!(got, expected, "{without_peers:?} {ci:?}");
+        }
+    }
+
+    #[test]
+    fn the_package_is_named() {
+        assert!(missing_message("nix-store").ends_with("apt-get install nix-bin"));
+    }
 }
