@@ -137,7 +137,8 @@ fn an_entry_that_lies_is_found_out() {
             fs::write(&path, forged).unwrap();
         }
     }
-    let verify = || stream_with_cache(&store, &store.conf("plain"), directory.path()).args(["--verify"]).run();
+    let verify =
+        || stream_with_cache(&store, &store.conf("plain"), directory.path()).args(["--verify"]).run();
     verify().failed(&["hard-7", "has the digest", "not sha256:0123"]);
     // The entry is gone, so the next run is right.
     assert_eq!(verify().code, Some(0));

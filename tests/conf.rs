@@ -158,7 +158,10 @@ fn made_now() {
     let text = strake_testkit::command::text(&archive);
     let created = text.split("\"created\": \"").nth(1).unwrap().split('"').next().unwrap();
     let python = "import sys, datetime as d; print(int(d.datetime.fromisoformat(sys.argv[1]).timestamp()))";
-    let printed = strake_testkit::command::stdout_of(strake_testkit::command::command("python3", ["-c", python, created]));
+    let printed = strake_testkit::command::stdout_of(strake_testkit::command::command(
+        "python3",
+        ["-c", python, created],
+    ));
     let created = strake_testkit::command::text(&printed).trim().parse().unwrap();
     assert!((now - 60..=now).contains(&created));
 }

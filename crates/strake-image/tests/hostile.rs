@@ -38,7 +38,12 @@ fn image() -> Vec<u8> {
     let manifest = r#"[{"Config": "config.json", "RepoTags": ["x:1"], "Layers": ["a/layer.tar"]}]"#;
     let mut builder = tar::Builder::new(Vec::new());
     let long = "long/".repeat(40);
-    let members = [("a/layer.tar", &layer[..]), ("config.json", config.as_bytes()), (&long, b""), ("manifest.json", manifest.as_bytes())];
+    let members = [
+        ("a/layer.tar", &layer[..]),
+        ("config.json", config.as_bytes()),
+        (&long, b""),
+        ("manifest.json", manifest.as_bytes()),
+    ];
     for (name, content) in members {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
