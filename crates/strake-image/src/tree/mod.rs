@@ -137,11 +137,10 @@ impl Walker {
         kind: FileType,
         visit: &mut dyn FnMut(&Entry<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let failed = |path: &[u8], error| read_error(path, error);
         let mut stat = None;
         if kind != FileType::Directory {
             let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|error| failed(&self.path, error))?;
+                .map_err(|error| read_error(&self.path, error))?;
             if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
                 return visit(&Entry { path: &self.path, stat: &found, directory, name });
             }
@@ -149,14 +148,14 @@ impl Walker {
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(directory, name, flags, Mode::empty());
-        let descriptor = opened.map_err(|error| failed(&self.path, error))?;
-        let opened = rustix::fs::fstat(&descriptor).map_err(|error| failed(&self.path, error))?;
+        let descriptor = opened.map_err(|error| read_error(&self.path, error))?;
+        let opened = rustix::fs::fstat(&descriptor).map_err(|error| read_error(&self.path, error))?;
         if stat.is_some_and(|stat| !same(&stat, &opened)) {
             return Err(Error::Changed { path: to_path(&self.path) });
         }
         visit(&Entry { path: &self.path, stat: &opened, directory, name })?;
         let mut names = self.spare.pop().unwrap_or_default();
-        names.read(descriptor.as_fd()).map_err(|error| failed(&self.path, error))?;
+        names.read(descriptor.as_fd()).map_err(|error| read_error(&self.path, error))?;
         levels.push(Level {
             descriptor: Some(descriptor),
             device: opened.st_dev,
