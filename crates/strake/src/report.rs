@@ -163,15 +163,17 @@ impl Bar {
         let drawer = std::thread::spawn({
             let (bar, stop, store, progress) = (bar.clone(), stop.clone(), store.clone(), progress.clone());
             let stopped = move || stop.load(Ordering::Relaxed);
+            let show = move |bar: &ProgressBar| bar.set_position(progress.written.load(Ordering::Relaxed));
             move || {
                 // What cannot be looked at here will be reported where it is read.
                 for survey in
                     recipes.iter().take_while(|_| !stopped()).flat_map(|recipe| recipe.survey(&store))
                 {
                     bar.inc_length(survey.size);
+                    show(&bar);
                 }
                 while !stopped() {
-                    bar.set_position(progress.written.load(Ordering::Relaxed));
+                    show(&bar);
                     std::thread::park_timeout(TICK);
                 }
             }
