@@ -101,7 +101,7 @@ impl Engine<'_> {
 
     fn describe_one(&self, draft: LayerDraft, shared: &Shared) -> Result<Layer, Error> {
         let key = draft.recipe.key();
-        let trusted = !self.verify || draft.recipe.store_paths().is_some();
+        let trusted = !self.verify || draft.recipe.packs();
         if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
             let survey = draft.recipe.survey(self.store)?;
             if survey.fingerprint == known.fingerprint && survey.size == known.size {

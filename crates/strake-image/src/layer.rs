@@ -37,19 +37,20 @@ impl Layer {
 
     /// Writes the layer: [`Layer::size`] bytes.
     ///
-    /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, the bytes of
-    /// store paths are digested once more on their way.
+    /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, what is packed
+    /// here is digested once more on its way.
     pub fn write(&self, store: &Store, verify: bool, sink: &mut dyn Sink) -> Result<(), Error> {
         let recipe = &self.draft.recipe;
-        let Some(paths) = recipe.store_paths().filter(|_| verify) else {
+        if !verify || !recipe.packs() {
             return recipe.write(store, &self.fingerprint, sink);
-        };
+        }
         let mut tee = Tee::new(sink);
         recipe.write(store, &self.fingerprint, &mut tee)?;
         let found = tee.finish();
         if found == self.diff_id {
             return Ok(());
         }
+        let paths = recipe.store_paths().unwrap_or_default();
         let path = paths.first().map_or(store.dir().as_str(), |path| path.as_str()).into();
         Err(Error::Digest { path, expected: self.diff_id, found })
     }

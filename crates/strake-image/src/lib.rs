@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod cache;
 pub mod compression;
+pub mod customisation;
 pub mod digest;
 pub mod draft;
 pub mod engine;
@@ -13,6 +14,7 @@ pub mod fingerprint;
 pub mod image;
 pub mod layer;
 pub mod new_file;
+pub mod nix_database;
 pub mod python;
 pub mod recipe;
 pub mod sha256;

@@ -30,6 +30,11 @@ impl Store {
         &self.dir
     }
 
+    /// The directory below which it lies.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Opens the store's directory.
     pub(crate) fn open(&self) -> Result<OwnedFd, Error> {
         let path = self.real(Path::new(self.dir.as_str()));

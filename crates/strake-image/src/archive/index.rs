@@ -150,6 +150,7 @@ fn member<R: Read>(entry: &mut Entry<'_, R>, global: &Records) -> io::Result<Mem
         uname: text("uname", header.username_bytes()),
         gname: text("gname", header.groupname_bytes()),
         records,
+        xattrs: Vec::new(),
     })
 }
 

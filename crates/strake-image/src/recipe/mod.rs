@@ -4,10 +4,12 @@
 //! digest cannot depend on the image that the layer is in. That makes remembering digests sound.
 
 mod digests;
+mod files;
 mod store_paths;
 mod tarball;
 
 pub(crate) use digests::Digests;
+pub use files::{Content, Files};
 use std::ffi::CStr;
 pub use store_paths::{Owner, StorePaths};
 pub use tarball::{Source, Tarball};
@@ -29,6 +31,8 @@ pub enum Recipe {
     StorePaths(StorePaths),
     /// A tar archive that somebody has made.
     Tarball(Tarball),
+    /// Single files, links and directories, to be packed.
+    Files(Files),
 }
 
 impl Recipe {
@@ -36,8 +40,13 @@ impl Recipe {
     pub fn store_paths(&self) -> Option<&[StorePath]> {
         match self {
             Self::StorePaths(recipe) => Some(&recipe.paths),
-            Self::Tarball(_) => None,
+            Self::Tarball(_) | Self::Files(_) => None,
         }
+    }
+
+    /// Whether it packs files itself, rather than hand on what somebody has packed.
+    pub fn packs(&self) -> bool {
+        !matches!(self, Self::Tarball(_))
     }
 
     /// Where this recipe's digest is remembered.
@@ -45,6 +54,7 @@ impl Recipe {
         match self {
             Self::StorePaths(recipe) => recipe.key(),
             Self::Tarball(recipe) => recipe.key(),
+            Self::Files(recipe) => recipe.key(),
         }
     }
 
@@ -53,6 +63,7 @@ impl Recipe {
         match self {
             Self::StorePaths(recipe) => recipe.survey(store),
             Self::Tarball(recipe) => recipe.survey(),
+            Self::Files(recipe) => recipe.survey(),
         }
     }
 
@@ -63,6 +74,7 @@ impl Recipe {
         match self {
             Self::StorePaths(recipe) => recipe.digest(store, watch),
             Self::Tarball(recipe) => recipe.digest(watch),
+            Self::Files(recipe) => recipe.digest(watch),
         }
     }
 
@@ -71,6 +83,7 @@ impl Recipe {
         match self {
             Self::StorePaths(recipe) => recipe.write(store, fingerprint, sink),
             Self::Tarball(recipe) => recipe.write(fingerprint, sink),
+            Self::Files(recipe) => recipe.write(fingerprint, sink),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use rustix::fs::FileType;
 use strake_plan::StorePath;
+use strake_plan::closure::NarHash;
 
 use super::c_name;
 use crate::cache::Key;
@@ -43,6 +44,9 @@ pub struct Owner {
 pub struct StorePaths {
     /// The store paths, in the order in which the layer holds them.
     pub paths: Vec<StorePath>,
+    /// Their NAR hashes, in the same order; none if not all are known. They change no byte, but a digest that is
+    /// remembered with them holds for just this content.
+    pub nar_hashes: Vec<NarHash>,
     /// Who owns everything in it.
     pub owner: Owner,
     /// When everything in it was modified, in seconds since 1970.
@@ -64,6 +68,9 @@ impl StorePaths {
         add(self.owner.gname.as_bytes());
         for path in &self.paths {
             add(path.as_str().as_bytes());
+        }
+        for hash in &self.nar_hashes {
+            add(hash.as_bytes());
         }
         Key::new(hasher.finish())
     }

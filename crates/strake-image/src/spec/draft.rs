@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
+use strake_plan::StorePath;
+use strake_plan::closure::NarHash;
 
-use super::{Spec, Time};
+use super::{CustomisationSource, Spec, Time};
 use crate::archive::{self, BaseError};
+use crate::customisation::CustomisationError;
 use crate::digest::Digest;
 use crate::draft::{Draft, LayerDraft, Origin, Settings};
 use crate::error::Error;
@@ -53,6 +56,9 @@ pub enum DraftError {
     /// The customisation layer's `layer.tar` is not a regular file.
     #[error("{} is not a regular file", .0.display())]
     NotAFile(PathBuf),
+    /// The description of the customisation layer cannot be followed.
+    #[error(transparent)]
+    Customisation(CustomisationError),
     /// The machine's clock shows a time that cannot be written down.
     #[error("the clock shows a year after 9999")]
     Clock,
@@ -82,7 +88,12 @@ impl Spec {
         }
         for paths in &self.store_layers {
             store.check(paths)?;
-            let recipe = StorePaths { paths: paths.clone(), owner: self.owner.clone(), mtime };
+            let recipe = StorePaths {
+                paths: paths.clone(),
+                nar_hashes: self.nar_hashes(paths),
+                owner: self.owner.clone(),
+                mtime,
+            };
             layers.push(LayerDraft {
                 contents: paths.iter().map(|path| path.as_str().to_owned()).collect(),
                 recipe: Recipe::StorePaths(recipe),
@@ -90,7 +101,21 @@ impl Spec {
                 member: None,
             });
         }
-        layers.push(self.customisation(mtime, surroundings)?);
+        match &self.customisation {
+            CustomisationSource::Packed(directory) => {
+                layers.push(packed_customisation(directory, mtime, surroundings)?);
+            }
+            CustomisationSource::Described(description) if description.is_empty() => {}
+            CustomisationSource::Described(description) => {
+                let recipe = description.recipe(store, self.closure.as_ref(), mtime)?;
+                layers.push(LayerDraft {
+                    recipe: Recipe::Files(recipe),
+                    origin: Origin::Customisation,
+                    contents: description.contents.clone(),
+                    member: None,
+                });
+            }
+        }
         let settings = Settings {
             created: time(self.created)?.isoformat(),
             mtime,
@@ -101,46 +126,69 @@ impl Spec {
         Ok(Draft { layers, settings })
     }
 
-    /// The customisation layer. In the archive it has the owner and mode of its file, as `tarfile` sees them.
-    fn customisation(&self, mtime: i64, surroundings: &Surroundings<'_>) -> Result<LayerDraft, DraftError> {
-        let directory = surroundings.store.locate(Path::new(&self.customisation_layer));
-        let checksum = directory.join("checksum");
-        let mut text = String::new();
-        let read = File::open(&checksum).and_then(|file| file.take(256).read_to_string(&mut text));
-        let diff_id = match read {
-            Ok(_) => Digest::from_hex(text.trim()).ok(),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
-            Err(source) => {
-                return Err(Error::Read { path: checksum, source }.into());
-            }
+    /// The NAR hashes of a layer's paths, where all are known.
+    fn nar_hashes(&self, paths: &[StorePath]) -> Vec<NarHash> {
+        let hash = |path: &StorePath| {
+            let closure = self.closure.as_ref()?;
+            closure.path(closure.node(path.as_str())?).nar_hash
         };
-        let diff_id = diff_id.ok_or(DraftError::Checksum(checksum))?;
-        let path = directory.join("layer.tar");
-        let stat = match fs::symlink_metadata(&path) {
-            Ok(stat) if stat.is_file() => stat,
-            Ok(_) => return Err(DraftError::NotAFile(path)),
-            Err(source) => return Err(Error::Read { path, source }.into()),
-        };
-        let name = |name: Option<String>| name.map(String::into_bytes).unwrap_or_default();
-        let member = Member {
-            mode: stat.mode(),
-            uid: stat.uid().into(),
-            gid: stat.gid().into(),
-            uname: name((surroundings.user_name)(stat.uid())),
-            gname: name((surroundings.group_name)(stat.gid())),
-            ..Member::file(format!("{}/layer.tar", diff_id.hex()), stat.size(), mtime)
-        };
-        Ok(LayerDraft {
-            recipe: Recipe::Tarball(Tarball {
-                source: Source::File { path, offset: 0 },
-                size: stat.size(),
-                diff_id,
-            }),
-            origin: Origin::Customisation,
-            contents: vec![self.customisation_layer.clone()],
-            member: Some(member),
-        })
+        paths.iter().map(hash).collect::<Option<_>>().unwrap_or_default()
     }
+}
+
+/// What is wrong with a description is its own; what cannot be read is like everything that cannot.
+impl From<CustomisationError> for DraftError {
+    fn from(error: CustomisationError) -> Self {
+        match error {
+            CustomisationError::Read(error) => Self::Read(error),
+            error => Self::Customisation(error),
+        }
+    }
+}
+
+/// The customisation layer. In the archive it has the owner and mode of its file, as `tarfile` sees them.
+fn packed_customisation(
+    named: &str,
+    mtime: i64,
+    surroundings: &Surroundings<'_>,
+) -> Result<LayerDraft, DraftError> {
+    let directory = surroundings.store.locate(Path::new(named));
+    let checksum = directory.join("checksum");
+    let mut text = String::new();
+    let read = File::open(&checksum).and_then(|file| file.take(256).read_to_string(&mut text));
+    let diff_id = match read {
+        Ok(_) => Digest::from_hex(text.trim()).ok(),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+        Err(source) => {
+            return Err(Error::Read { path: checksum, source }.into());
+        }
+    };
+    let diff_id = diff_id.ok_or(DraftError::Checksum(checksum))?;
+    let path = directory.join("layer.tar");
+    let stat = match fs::symlink_metadata(&path) {
+        Ok(stat) if stat.is_file() => stat,
+        Ok(_) => return Err(DraftError::NotAFile(path)),
+        Err(source) => return Err(Error::Read { path, source }.into()),
+    };
+    let name = |name: Option<String>| name.map(String::into_bytes).unwrap_or_default();
+    let member = Member {
+        mode: stat.mode(),
+        uid: stat.uid().into(),
+        gid: stat.gid().into(),
+        uname: name((surroundings.user_name)(stat.uid())),
+        gname: name((surroundings.group_name)(stat.gid())),
+        ..Member::file(format!("{}/layer.tar", diff_id.hex()), stat.size(), mtime)
+    };
+    Ok(LayerDraft {
+        recipe: Recipe::Tarball(Tarball {
+            source: Source::File { path, offset: 0 },
+            size: stat.size(),
+            diff_id,
+        }),
+        origin: Origin::Customisation,
+        contents: vec![named.to_owned()],
+        member: Some(member),
+    })
 }
 
 /// Puts the base image's environment under the conf's. Of two entries with one name, which is what stands before `=`,

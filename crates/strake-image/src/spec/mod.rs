@@ -1,15 +1,20 @@
 //! The conf: the JSON text in which dockerTools says what an image is to be.
 //!
-//! Format: what nixpkgs' `streamLayeredImage` writes and its `stream_layered_image.py` reads.
+//! Format: what nixpkgs' `streamLayeredImage` writes and its `stream_layered_image.py` reads, and three keys more; see
+//! docs/conf.md and [`Conf`].
 
+mod conf;
 mod draft;
 mod parse;
 
 use serde_json::{Map, Value};
+use strake_plan::closure::{Closure, ClosureError};
 use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 
+pub use conf::{Conf, Id, Os, PathEntry};
 pub use draft::{DraftError, Surroundings};
 
+use crate::customisation::Customisation;
 use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
 
@@ -26,8 +31,10 @@ pub struct Spec {
     pub from_image: Option<String>,
     /// The store paths of each layer.
     pub store_layers: Vec<Vec<StorePath>>,
-    /// The directory with the customisation layer: `layer.tar` and `checksum`.
-    pub customisation_layer: String,
+    /// What the image holds besides.
+    pub customisation: CustomisationSource,
+    /// The store paths with all that the store knows of them.
+    pub closure: Option<Closure>,
     /// The name that the image gets where it is loaded.
     pub repo_tag: String,
     /// The time of creation.
@@ -36,6 +43,15 @@ pub struct Spec {
     pub mtime: Time,
     /// Who owns the files in the layers of store paths.
     pub owner: Owner,
+}
+
+/// What an image holds besides store paths.
+#[derive(Clone, Debug)]
+pub enum CustomisationSource {
+    /// A directory with a layer that somebody has packed: `layer.tar` and `checksum`.
+    Packed(String),
+    /// A description, by which the layer is packed.
+    Described(Customisation),
 }
 
 /// A time in a conf.
@@ -77,6 +93,21 @@ pub enum SpecError {
         /// What is wrong with it.
         source: StorePathError,
     },
+    /// Two keys exclude each other.
+    #[error("has both keys {0:?} and {1:?}; it may have only one of them")]
+    Both(&'static str, &'static str),
+    /// The customisation's description is wrong.
+    #[error("key \"customisation\"")]
+    Customisation(#[source] serde_json::Error),
+    /// The closure is none.
+    #[error("key \"closure\" {0}")]
+    Closure(ClosureError),
+    /// The closure is another store's.
+    #[error("key \"closure\" is about the store {0}")]
+    OtherStore(StoreDir),
+    /// A layer holds something that the closure does not.
+    #[error("lists the store path {0}, which is not in its closure")]
+    NotInClosure(StorePath),
     /// A store path is listed twice.
     #[error("lists the store path {0} twice")]
     Twice(StorePath),

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
-use strake_plan::{StoreDir, StorePath};
+use strake_plan::{Closure, StoreDir, StorePath};
 
-use super::{Spec, SpecError, Time};
+use super::{CustomisationSource, Spec, SpecError, Time};
+use crate::customisation::Customisation;
 use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
 
@@ -24,6 +26,7 @@ impl Spec {
         let store_dir = conf.text("store_dir")?;
         let store_dir = StoreDir::parse(&store_dir)
             .map_err(|source| SpecError::StorePath { key: "store_dir", source })?;
+        let store_layers = conf.store_layers(&store_dir)?;
         Ok(Self {
             architecture: conf.text("architecture")?,
             config: conf.key("config", "an object", |value| value.as_object().cloned())?,
@@ -31,9 +34,10 @@ impl Spec {
                 Value::Null => Some(None),
                 path => text(path).map(Some),
             })?,
-            store_layers: conf.store_layers(&store_dir)?,
+            closure: conf.closure(&store_dir, &store_layers)?,
+            store_layers,
             store_dir,
-            customisation_layer: conf.text("customisation_layer")?,
+            customisation: conf.customisation()?,
             repo_tag: conf.text("repo_tag")?,
             created: conf.time("created")?,
             mtime: conf.time("mtime")?,
@@ -99,6 +103,34 @@ impl Conf {
             "now" => Some(Time::Now),
             text => DateTime::parse(text).ok().map(Time::At),
         })
+    }
+
+    fn customisation(&self) -> Result<CustomisationSource, SpecError> {
+        const PACKED: &str = "customisation_layer";
+        const DESCRIBED: &str = "customisation";
+        match (self.0.get(PACKED), self.0.get(DESCRIBED)) {
+            (_, None) => self.text(PACKED).map(CustomisationSource::Packed),
+            (Some(_), Some(_)) => Err(SpecError::Both(PACKED, DESCRIBED)),
+            (None, Some(description)) => Customisation::deserialize(description)
+                .map(CustomisationSource::Described)
+                .map_err(SpecError::Customisation),
+        }
+    }
+
+    fn closure(
+        &self,
+        store_dir: &StoreDir,
+        store_layers: &[Vec<StorePath>],
+    ) -> Result<Option<Closure>, SpecError> {
+        let Some(closure) = self.0.get("closure") else { return Ok(None) };
+        let closure = Closure::parse(closure.to_string().as_bytes(), None).map_err(SpecError::Closure)?;
+        if closure.store_dir() != store_dir && !closure.is_empty() {
+            return Err(SpecError::OtherStore(closure.store_dir().clone()));
+        }
+        match store_layers.iter().flatten().find(|path| closure.node(path.as_str()).is_none()) {
+            Some(path) => Err(SpecError::NotInClosure(path.clone())),
+            None => Ok(Some(closure)),
+        }
     }
 
     fn store_layers(&self, store_dir: &StoreDir) -> Result<Vec<Vec<StorePath>>, SpecError> {

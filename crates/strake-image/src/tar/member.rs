@@ -47,6 +47,9 @@ pub struct Member {
     pub gname: Vec<u8>,
     /// Extended records that it came with, in order; they win over what the fields would give.
     pub records: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Extended attributes: name and value. Their records come last, under `SCHILY.xattr.`, and do not count among the
+    /// texts that must be UTF-8.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Member {
@@ -64,6 +67,12 @@ impl Member {
             uname: Vec::new(),
             gname: Vec::new(),
             records: Vec::new(),
+            xattrs: Vec::new(),
         }
+    }
+
+    /// Appends the member's header as an archive holds it: the extended one, where it needs that, and the block.
+    pub fn append_header(&self, out: &mut Vec<u8>) {
+        super::pax::append(self, out);
     }
 }

@@ -7,16 +7,20 @@ use super::{Member, block_padding};
 ///
 /// A record is written for a text that is longer than its field or not ASCII, and for a number that its field cannot
 /// hold. Should any text not be UTF-8, a record that says so comes first. The order is `tarfile`'s: what the member
-/// came with, then path, linkpath, uname, gname, uid, gid, size, mtime.
+/// came with, then path, linkpath, uname, gname, uid, gid, size, mtime; extended attributes, of which `tarfile` knows
+/// nothing, come last.
 pub(super) fn append(member: &Member, out: &mut Vec<u8>) {
     let records = records(member);
-    if !records.is_empty() {
+    if !records.is_empty() || !member.xattrs.is_empty() {
         let mut text = Vec::new();
         if records.iter().any(|(_, value)| std::str::from_utf8(value).is_err()) {
             append_record(b"hdrcharset", b"BINARY", &mut text);
         }
         for (keyword, value) in &records {
             append_record(keyword, value, &mut text);
+        }
+        for (name, value) in &member.xattrs {
+            append_record(&[b"SCHILY.xattr.", name.as_slice()].concat(), value, &mut text);
         }
         header::append(&header::extended(text.len()), out);
         out.extend_from_slice(&text);

@@ -1,0 +1,139 @@
+//! Reads closures out of a machine's database.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use strake_plan::closure::{ClosureError, Row};
+use strake_plan::{Closure, StorePath};
+
+use crate::store::Store;
+
+/// Why a closure could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The database is not there, or cannot be read as it is now: somebody writes into it and we may not take part, or
+    /// it is another version's.
+    #[error("cannot read the Nix database {}", path.display())]
+    Database {
+        /// The database's file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store does not know the path.
+    #[error("{path} is not valid in the store below {}", root.display())]
+    NotValid {
+        /// The path.
+        path: StorePath,
+        /// Where the store lies.
+        root: PathBuf,
+    },
+    /// What the database says is no closure.
+    #[error("the Nix database {} {source}", path.display())]
+    Closure {
+        /// The database's file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ClosureError,
+    },
+}
+
+/// The paths that are reached from a list of names, which is bound as JSON.
+const CLOSURE: &str = "
+    with recursive reached(id) as (
+        select id from ValidPaths where path in (select value from json_each(?1))
+        union
+        select reference from Refs join reached on referrer = reached.id
+    )
+    select id, path, narSize, hash from ValidPaths where id in reached";
+
+const REFERENCES: &str = "select referrer, reference from Refs";
+
+/// The closure of the roots, by the store's database.
+pub fn closure(store: &Store, roots: &[StorePath]) -> Result<Closure, ReadError> {
+    let state = super::state_directory(store.dir());
+    let path = store.root().join(state.trim_start_matches('/')).join("db/db.sqlite");
+    let failed = |source| ReadError::Database { path: path.clone(), source };
+    let rows = rows(&path, roots).map_err(failed)?;
+    if let Some(root) = roots.iter().find(|root| !rows.iter().any(|row| row.path == root.as_str())) {
+        return Err(ReadError::NotValid { path: root.clone(), root: store.root().to_owned() });
+    }
+    Closure::new(store.dir().clone(), rows).map_err(|source| ReadError::Closure { path, source })
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Reads in the ordinary way, which sees what a writer has committed but not yet moved from the log. Without permission
+/// to write beside the database `SQLite` can do that only while somebody else has it open; then, as long as there is no
+/// log, the file alone is the database.
+fn rows(path: &Path, roots: &[StorePath]) -> Result<Vec<Row>, Failure> {
+    let ordinary = open(path, "mode=ro").and_then(|connection| read(&connection, roots));
+    let Err(error) = ordinary else { return ordinary };
+    let before = unlogged(path)?;
+    let Some(before) = before else { return Err(error) };
+    let rows = open(path, "mode=ro&immutable=1").and_then(|connection| read(&connection, roots))?;
+    if unlogged(path)? == Some(before) { Ok(rows) } else { Err(error) }
+}
+
+/// The state of a database whose log is absent or empty. `None` if there is something in the log.
+fn unlogged(path: &Path) -> io::Result<Option<(u64, std::time::SystemTime)>> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match fs::metadata(PathBuf::from(log)) {
+        Ok(metadata) if metadata.len() > 0 => return Ok(None),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let metadata = fs::metadata(path)?;
+    Ok(Some((metadata.len(), metadata.modified()?)))
+}
+
+fn open(path: &Path, parameters: &str) -> Result<Connection, Failure> {
+    fs::metadata(path)?;
+    let text = path.to_str().ok_or("its name is not UTF-8")?;
+    let escaped: String = text
+        .chars()
+        .map(|character| match character {
+            '%' | '?' | '#' => format!("%{:02x}", u32::from(character)),
+            other => other.to_string(),
+        })
+        .collect();
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(format!("file:{escaped}?{parameters}"), flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    Ok(connection)
+}
+
+fn read(connection: &Connection, roots: &[StorePath]) -> Result<Vec<Row>, Failure> {
+    // Both queries must see one state.
+    let transaction = connection.unchecked_transaction()?;
+    let names = serde_json::to_string(&roots.iter().map(StorePath::as_str).collect::<Vec<_>>())?;
+    let mut places = HashMap::new();
+    let mut rows = Vec::new();
+    let mut statement = transaction.prepare(CLOSURE)?;
+    let mut found = statement.query([names])?;
+    while let Some(row) = found.next()? {
+        places.insert(row.get::<_, i64>(0)?, rows.len());
+        rows.push(Row {
+            path: row.get(1)?,
+            nar_size: row.get::<_, Option<i64>>(2)?.and_then(|size| size.try_into().ok()).unwrap_or(0),
+            nar_hash: Some(row.get(3)?),
+            references: Vec::new(),
+        });
+    }
+    let mut statement = transaction.prepare(REFERENCES)?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let (Some(&referrer), Some(&reference)) = (places.get(&row.get(0)?), places.get(&row.get(1)?)) else {
+            continue;
+        };
+        let name = rows[reference].path.clone();
+        rows[referrer].references.push(name);
+    }
+    Ok(rows)
+}
