@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 use strake_image::archive::{BaseError, FinishError};
 use strake_image::error::Error;
+use strake_image::nix_database::ReadError;
 use strake_image::spec::{DraftError, SpecError};
+use strake_plan::closure::ClosureError;
 
 use crate::report::Style;
 
@@ -42,6 +45,38 @@ impl Failure {
         match error {
             SpecError::StorePath { .. } | SpecError::Twice(_) => failure,
             _ => failure.hint("it must be a conf.json as dockerTools.streamLayeredImage writes it"),
+        }
+    }
+
+    /// The references graph called `name` is none.
+    pub(crate) fn closure(name: &str, error: &ClosureError) -> Self {
+        let failure = Self::new(format!("{name} {}", chain(error)));
+        match error {
+            ClosureError::Keys { found: 2.., .. } => failure.hint("say which one with --key NAME"),
+            ClosureError::Json(_) | ClosureError::Form | ClosureError::Keys { .. } => failure
+                .hint("it must be what exportReferencesGraph, closureInfo or nix path-info --json -r writes"),
+            ClosureError::Invalid(_) => failure.hint("build or fetch it first"),
+            _ => failure,
+        }
+    }
+
+    /// A closure could not be read from the store's database.
+    pub(crate) fn read_database(error: &ReadError) -> Self {
+        let failure = Self::new(chain(error));
+        match error {
+            ReadError::NotValid { .. } => {
+                failure.hint("build or fetch it first, or say with --store-root where the store lies")
+            }
+            _ => failure,
+        }
+    }
+
+    /// The file is no base image.
+    pub(crate) fn base(path: &Path, error: &BaseError) -> Self {
+        let failure = Self::new(format!("the base image {} {}", path.display(), chain(error)));
+        match error {
+            BaseError::Read(_) => failure,
+            _ => failure.hint("a base image is a docker-archive, as docker save and dockerTools write it"),
         }
     }
 
@@ -105,14 +140,7 @@ impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         match error {
             DraftError::Read(error) => error.into(),
-            DraftError::Base { path, source } => {
-                let failure = Self::new(format!("the base image {} {}", path.display(), chain(&source)));
-                match source {
-                    BaseError::Read(_) => failure,
-                    _ => failure
-                        .hint("a base image is a docker-archive, as docker save and dockerTools write it"),
-                }
-            }
+            DraftError::Base { path, source } => Self::base(&path, &source),
             error => Self::new(chain(&error)),
         }
     }

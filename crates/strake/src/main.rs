@@ -3,7 +3,12 @@
 mod cli;
 mod commands;
 mod failure;
+mod image_config;
+mod input;
+mod layering;
 mod output;
+mod planning;
+mod references;
 mod report;
 
 use std::ffi::OsString;
@@ -25,6 +30,8 @@ fn main() -> ExitCode {
     } else {
         match Cli::parse_from(arguments).command {
             Command::Stream(arguments) => (arguments.style(), commands::stream::run(&arguments)),
+            Command::Layers(arguments) => (Style::Lines, commands::layers::run(&arguments)),
+            Command::Plan(arguments) => (Style::Lines, commands::plan::run(&arguments)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
         }
     };

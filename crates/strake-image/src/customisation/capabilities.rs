@@ -84,10 +84,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<u8>, CapabilitiesError> {
             let rest = &actions[1..];
             let end = rest.find(['=', '+', '-']).unwrap_or(rest.len());
             for (flag, set) in [('e', &mut effective), ('i', &mut inheritable), ('p', &mut permitted)] {
-                let named = rest[..end].contains(flag);
-                if named && action != '-' {
+                let given = rest[..end].contains(flag);
+                if given && action != '-' {
                     *set |= bits;
-                } else if named || action == '=' {
+                } else if given || action == '=' {
                     *set &= !bits;
                 }
             }

@@ -1,6 +1,8 @@
 //! One file for each thing that a user can ask for.
 
 pub(crate) mod cache;
+pub(crate) mod layers;
+pub(crate) mod plan;
 pub(crate) mod stream;
 
 use std::path::PathBuf;

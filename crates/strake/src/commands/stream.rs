@@ -1,7 +1,5 @@
 //! `strake stream`: a conf becomes a docker-archive.
 
-use std::fs::File;
-use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,18 +17,16 @@ use strake_image::sink::Descriptor;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
-use crate::cli::Stream;
+use crate::cli::{Plan, Stream};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report::{Progress, Reporter};
-
-/// A conf larger than this is none, in bytes.
-const MAX_CONF: u64 = 256 * 1024 * 1024;
+use crate::{input, planning, references};
 
 pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
-    let mut spec = read_spec(&arguments.conf)?;
+    let mut spec = spec(arguments)?;
     if let Some(repo_tag) = &arguments.repo_tag {
         spec.repo_tag.clone_from(repo_tag);
     }
@@ -73,16 +69,37 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read_spec(path: &Path) -> Result<Spec, Failure> {
-    let mut text = Vec::new();
-    let name = if path == Path::new("-") { "the conf on stdin".into() } else { path.display().to_string() };
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(MAX_CONF).read_to_end(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(MAX_CONF).read_to_end(&mut text))
+/// The image that is meant: a conf, or what is planned of store paths.
+fn spec(arguments: &Stream) -> Result<Spec, Failure> {
+    let store = references::usual_store(&arguments.store_root);
+    let (name, text) = match &arguments.image[..] {
+        [path] if is_conf(&store, path)? => {
+            if arguments.plan != Plan::default() {
+                return Err(Failure::new(format!("{} is a conf, which has been planned", input::name(path)))
+                    .hint(
+                        "give what the image is to be to strake plan, or store paths in place of the conf",
+                    ));
+            }
+            (input::name(path), input::read(path)?)
+        }
+        roots => {
+            let conf = planning::conf(&arguments.plan, &arguments.store_root, roots)?;
+            ("the plan".to_owned(), serde_json::to_vec(&conf).expect("a conf can be written"))
+        }
     };
-    read.map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
     Spec::parse(&text).map_err(|error| Failure::spec(&name, &error))
+}
+
+/// Whether the argument is a conf: stdin, a file outside the store, or a store path that is a JSON file.
+fn is_conf(store: &Store, argument: &Path) -> Result<bool, Failure> {
+    if input::is_stdin(argument) {
+        return Ok(true);
+    }
+    let path = references::store_path(store, argument)?;
+    Ok(path.is_none_or(|path| {
+        Path::new(path.name()).extension().is_some_and(|extension| extension == "json")
+            && store.locate(Path::new(path.as_str())).is_file()
+    }))
 }
 
 /// The cache, if it is wanted and can be used. That it cannot is no reason not to make the image.

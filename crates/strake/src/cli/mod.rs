@@ -1,9 +1,13 @@
 //! What can be said on the command line.
 
+mod planning;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use planning::{Config, Format, Layering, Layers, Plan, PlanCommand, Strategy};
 
 use crate::report::Style;
 
@@ -22,7 +26,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Write an image as a docker-archive, to stdout or into a file
     #[command(after_help = EXIT_CODES)]
-    Stream(Stream),
+    Stream(Box<Stream>),
+    /// Decide which store paths of a closure share a layer
+    #[command(after_help = EXIT_CODES)]
+    Layers(Box<Layers>),
+    /// Write down what an image is to be: a conf.json
+    Plan(Box<PlanCommand>),
     /// Look at the remembered layer digests, or clean them up
     Cache {
         #[command(subcommand)]
@@ -33,9 +42,10 @@ pub(crate) enum Command {
 #[allow(clippy::struct_excessive_bools)] // Each switch stands for itself.
 #[derive(Debug, Args)]
 pub(crate) struct Stream {
-    /// The image: a conf.json as nixpkgs' dockerTools writes it, or - for stdin
-    pub(crate) conf: PathBuf,
-    /// Name and tag of the image, instead of the conf's
+    /// The image: a conf.json as strake plan or nixpkgs' dockerTools writes it, or - for stdin; or store paths
+    #[arg(required = true, value_name = "CONF|PATH")]
+    pub(crate) image: Vec<PathBuf>,
+    /// Name and tag of the image, instead of the plan's
     #[arg(short = 't', long, alias = "repo_tag", value_name = "NAME:TAG")]
     pub(crate) repo_tag: Option<String>,
     /// Directory below which the store lies: /nix/store is at DIR/nix/store
@@ -59,6 +69,9 @@ pub(crate) struct Stream {
     /// Say what happens as JSON, an event a line, on stderr
     #[arg(long)]
     pub(crate) json: bool,
+    /// For store paths: what the image is to be
+    #[command(flatten)]
+    pub(crate) plan: Plan,
     /// In place of `json` and `quiet`: the words of nixpkgs' script
     #[arg(skip)]
     pub(crate) script: bool,
@@ -108,7 +121,7 @@ impl Stream {
 impl From<Script> for Stream {
     fn from(script: Script) -> Self {
         Self {
-            conf: script.conf,
+            image: vec![script.conf],
             repo_tag: script.repo_tag,
             store_root: "/".into(),
             output: None,
@@ -117,6 +130,7 @@ impl From<Script> for Stream {
             verify: false,
             quiet: false,
             json: false,
+            plan: Plan::default(),
             script: true,
         }
     }

@@ -1,0 +1,65 @@
+//! `strake layers`: decides which store paths share a layer.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use indicatif::HumanBytes;
+use strake_image::store::Store;
+use strake_plan::{Closure, StorePath};
+
+use crate::cli::{Format, Layers};
+use crate::failure::Failure;
+use crate::{layering, references};
+
+/// So many packages are named in a row of the table.
+const NAMED: usize = 3;
+
+pub(crate) fn run(arguments: &Layers) -> Result<(), Failure> {
+    let store = references::usual_store(&arguments.store_root);
+    let closure = closure(arguments, &store)?;
+    let layers = layering::layers(&arguments.layering, &closure, 0, 0)?;
+    let text = match arguments.format {
+        Format::Json => json(&layers),
+        Format::Lines => layers.iter().flatten().flat_map(|path| [path.as_str(), "\n"]).collect(),
+        Format::Table => table(&closure, &layers),
+    };
+    io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::stdout)
+}
+
+fn json(layers: &[Vec<StorePath>]) -> String {
+    let layers: Vec<Vec<&str>> =
+        layers.iter().map(|layer| layer.iter().map(StorePath::as_str).collect()).collect();
+    serde_json::to_string_pretty(&layers).expect("texts can be written") + "\n"
+}
+
+fn closure(arguments: &Layers, store: &Store) -> Result<Closure, Failure> {
+    match &arguments.graphs[..] {
+        [graph] if references::store_path(store, graph)?.is_none() => {
+            references::graph(graph, arguments.key.key.as_deref())
+        }
+        roots => references::closure(store, &references::roots(store, roots)?),
+    }
+}
+
+/// A line for each layer: its place, its size, how many store paths it has and what the largest are called.
+fn table(closure: &Closure, layers: &[Vec<StorePath>]) -> String {
+    let mut table = format!("{:>5}  {:>11}  {:>5}  largest\n", "layer", "size", "paths");
+    let size = |path: &StorePath| closure.node(path.as_str()).map_or(0, |node| closure.path(node).nar_size);
+    let mut total = 0_u64;
+    for (layer, number) in layers.iter().zip(1..) {
+        let bytes = layer.iter().map(size).fold(0, u64::saturating_add);
+        total = total.saturating_add(bytes);
+        let mut largest: Vec<&StorePath> = layer.iter().collect();
+        largest.sort_by_key(|path| std::cmp::Reverse(size(path)));
+        let mut names: Vec<&str> = largest.iter().take(NAMED).map(|path| path.name()).collect();
+        if largest.len() > NAMED {
+            names.push("…");
+        }
+        let bytes = HumanBytes(bytes).to_string();
+        let _ = writeln!(table, "{number:>5}  {bytes:>11}  {:>5}  {}", layer.len(), names.join(", "));
+    }
+    let total = HumanBytes(total).to_string();
+    let paths: usize = layers.iter().map(Vec::len).sum();
+    let _ = writeln!(table, "{:>5}  {total:>11}  {paths:>5}", "all");
+    table
+}

@@ -1,0 +1,33 @@
+//! `strake plan`: writes down what an image is to be.
+
+use std::io::{self, Write};
+
+use schemars::schema_for;
+use serde::Serialize;
+use strake_image::new_file::NewFile;
+use strake_image::spec::Conf;
+
+use crate::cli::PlanCommand;
+use crate::failure::Failure;
+use crate::planning;
+
+pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
+    let text = if arguments.schema {
+        json(&schema_for!(Conf))
+    } else {
+        json(&planning::conf(&arguments.plan, &arguments.store_root, &arguments.roots)?)
+    };
+    let Some(path) = &arguments.output else {
+        return io::stdout().lock().write_all(&text).map_err(Failure::stdout);
+    };
+    let failed = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    let file = NewFile::create(path).map_err(failed)?;
+    file.file().write_all(&text).map_err(failed)?;
+    file.commit().map_err(failed)
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("it has only texts for keys");
+    text.push(b'\n');
+    text
+}

@@ -1,0 +1,37 @@
+//! Files that the user names, and stdin under the name `-`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// No JSON that is given here is larger, in bytes.
+const MAX: u64 = 256 * 1024 * 1024;
+
+/// What to call the file in front of the user.
+pub(crate) fn name(path: &Path) -> String {
+    if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
+}
+
+/// Whether the name stands for stdin.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Reads a file whole.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    let read = if is_stdin(path) {
+        std::io::stdin().lock().take(MAX + 1).read_to_end(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(MAX + 1).read_to_end(&mut text))
+    };
+    match read {
+        Ok(length) if length as u64 > MAX => {
+            Err(Failure::new(format!("{} is larger than {} MiB", name(path), MAX / 1024 / 1024)))
+        }
+        Ok(_) => Ok(text),
+        Err(error) => Err(Failure::new(format!("cannot read {}: {error}", name(path)))),
+    }
+}
