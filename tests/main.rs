@@ -15,6 +15,9 @@ mod base_image;
 /// Confs that are wrong in any one place.
 mod conf;
 
+/// What a conf says of files besides store paths becomes a layer.
+mod customisation;
+
 /// Files that change, outputs that end, processes that are killed.
 mod faults;
 

@@ -3,6 +3,7 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod command;
+pub mod layer;
 pub mod peer;
 pub mod store;
 pub mod tree;

@@ -44,6 +44,11 @@ impl ImagePath {
         Some(Self(self.0[..end].to_vec()))
     }
 
+    /// Its components; the root has none.
+    fn components(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|&byte| byte == b'/').filter(|part| !part.is_empty())
+    }
+
     /// Its bytes, without a leading slash.
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -57,12 +62,7 @@ impl ImagePath {
 
 impl Ord for ImagePath {
     fn cmp(&self, other: &Self) -> Ordering {
-        let parts = |path: &'_ Self| path.0.is_empty();
-        match (parts(self), parts(other)) {
-            (true, other) => other.cmp(&true).reverse(),
-            (false, true) => Ordering::Greater,
-            (false, false) => self.0.split(|&byte| byte == b'/').cmp(other.0.split(|&byte| byte == b'/')),
-        }
+        self.components().cmp(other.components())
     }
 }
 

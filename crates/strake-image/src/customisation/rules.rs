@@ -45,7 +45,7 @@ impl<'r> Compiled<'r> {
         if !rule.path.starts_with('/') {
             return Err(wrong("it must begin with a slash".to_owned()));
         }
-        let glob = GlobBuilder::new(&rule.path).literal_separator(true).build();
+        let glob = GlobBuilder::new(&rule.path).literal_separator(true).empty_alternates(true).build();
         let glob = glob.map_err(|error| wrong(error.kind().to_string()))?;
         let capabilities = rule.capabilities.as_deref().map(|text| {
             capabilities::parse(text)
