@@ -5,9 +5,11 @@
 
 mod each;
 mod one;
+mod popularity;
 
 pub use each::each;
 pub use one::one;
+pub use popularity::{popularity, popularity_counts, popularity_order};
 
 use crate::closure::Closure;
 use crate::graph::Node;
