@@ -6,6 +6,7 @@
 mod auto;
 mod each;
 mod one;
+pub mod pipeline;
 mod popularity;
 
 pub use auto::auto;
