@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use strake_plan::closure::Closure;
 use strake_plan::graph::{Node, NodeSet};
-use strake_plan::layering::{Group, auto, popularity, popularity_counts, popularity_order};
+use strake_plan::layering::{Group, auto, pipeline, popularity, popularity_counts, popularity_order};
 
 fn read(name: &str) -> Vec<u8> {
     fs::read(format!("{}/../../tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -70,6 +70,21 @@ fn auto_is_auto_layers() {
         }
         let max_layers = ignoring["limit"].as_u64().unwrap() as usize;
         assert_eq!(auto(&closure, max_layers, &ignored), layers(&closure, &ignoring["layers"]));
+    }
+}
+
+#[test]
+fn pipelines_are_flatten_references_graphs() {
+    for (closure, expected) in cases() {
+        for (name, case) in entries(&expected["pipelines"]) {
+            let pipeline = pipeline::parse(case["pipeline"].to_string().as_bytes()).unwrap();
+            let groups = pipeline.run(&closure);
+            match case.get("layers") {
+                Some(expected) => assert_eq!(groups.unwrap(), layers(&closure, expected), "{name}"),
+                // The original ended in an error.
+                None => assert!(groups.is_err(), "{name}"),
+            }
+        }
     }
 }
 
