@@ -2,6 +2,7 @@
 //! Where something is not as it must be, it panics: that is how a test fails.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod closure;
 pub mod command;
 pub mod layer;
 pub mod peer;

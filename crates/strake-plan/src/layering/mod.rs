@@ -3,11 +3,16 @@
 //! A strategy is a pure function from a closure and a number of layers to groups. Each has a module of its own, which
 //! begins with what it does, why, and a worked example.
 
+mod auto;
 mod each;
 mod one;
+pub mod pipeline;
+mod popularity;
 
+pub use auto::auto;
 pub use each::each;
 pub use one::one;
+pub use popularity::{popularity, popularity_counts, popularity_order};
 
 use crate::closure::Closure;
 use crate::graph::Node;
