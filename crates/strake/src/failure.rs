@@ -11,6 +11,8 @@ use strake_image::error::Error;
 use strake_image::nix_database::ReadError;
 use strake_image::spec::{DraftError, SpecError};
 use strake_plan::closure::ClosureError;
+use strake_plan::layering::lock::LockError;
+use strake_plan::layering::pipeline::PipelineError;
 
 use crate::report::Style;
 
@@ -57,6 +59,23 @@ impl Failure {
                 .hint("it must be what exportReferencesGraph, closureInfo or nix path-info --json -r writes"),
             ClosureError::Invalid(_) => failure.hint("build or fetch it first"),
             _ => failure,
+        }
+    }
+
+    /// The layering pipeline called `name` is wrong, or does not fit the closure.
+    pub(crate) fn pipeline(name: &str, error: &PipelineError) -> Self {
+        Self::new(format!("{name} {}", chain(error)))
+            .hint("docs/layers.md lists the operations of a pipeline")
+    }
+
+    /// The lock file called `name` is none.
+    pub(crate) fn lock(name: &str, error: &LockError) -> Self {
+        let failure = Self::new(format!("{name} {}", chain(error)));
+        match error {
+            LockError::Json(_) => failure.hint("strake layers --lock FILE --update-lock writes one"),
+            LockError::Version(_) | LockError::Planner(_) => {
+                failure.hint("use the strake that wrote it, or a later one")
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use strake_image::customisation::{Customisation, NixDatabase};
 use strake_image::digest::Digest;
 use strake_image::spec::{Conf, Id, Os, PathEntry};
 use strake_image::store::Store;
+use strake_plan::layering::budget;
 use strake_plan::{Closure, StoreDir, StorePath};
 
 use crate::cli::Plan;
@@ -139,7 +140,12 @@ fn layers(
         None => 0,
         Some(path) => archive::open(path).map_err(|error| Failure::base(path, &error))?.layers.len(),
     };
-    layering::layers(&plan.layering, closure, base, usize::from(!customisation.is_empty()))
+    let above = usize::from(!customisation.is_empty());
+    let left = budget(layering::max_layers(&plan.layering), base, above).map_err(|error| {
+        Failure::new(error.to_string())
+            .hint("say with --max-layers how many layers the image may have, at most 125")
+    })?;
+    layering::layers(&plan.layering, closure, left)
 }
 
 /// The image's name without a tag.

@@ -4,12 +4,17 @@
 //! begins with what it does, why, and a worked example.
 
 mod auto;
+mod budget;
+mod cost;
 mod each;
+pub mod lock;
 mod one;
 pub mod pipeline;
 mod popularity;
 
 pub use auto::auto;
+pub use budget::{BudgetError, MAX_LAYERS, budget};
+pub use cost::{CostError, CostOptions, PLANNER_VERSION, cost, fleet};
 pub use each::each;
 pub use one::one;
 pub use popularity::{popularity, popularity_counts, popularity_order};

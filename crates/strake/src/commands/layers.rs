@@ -2,38 +2,57 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 use indicatif::HumanBytes;
+use serde_json::{Map, Value};
 use strake_image::store::Store;
 use strake_plan::{Closure, StorePath};
 
 use crate::cli::{Format, Layers};
 use crate::failure::Failure;
-use crate::{layering, references};
+use crate::{input, layering, references};
 
 /// So many packages are named in a row of the table.
 const NAMED: usize = 3;
 
 pub(crate) fn run(arguments: &Layers) -> Result<(), Failure> {
     let store = references::usual_store(&arguments.store_root);
-    let closure = closure(arguments, &store)?;
-    let layers = layering::layers(&arguments.layering, &closure, 0, 0)?;
-    let text = match arguments.format {
-        Format::Json => json(&layers),
-        Format::Lines => layers.iter().flatten().flat_map(|path| [path.as_str(), "\n"]).collect(),
-        Format::Table => table(&closure, &layers),
+    let max_layers = layering::max_layers(&arguments.layering);
+    let text = if arguments.fleet {
+        let mut images = Vec::new();
+        for graph in &arguments.graphs {
+            images.push((input::name(graph), closure(arguments, &store, std::slice::from_ref(graph))?));
+        }
+        let plans = layering::fleet(&arguments.layering, &images, max_layers)?;
+        let plans = images.iter().map(|(name, _)| name.clone()).zip(plans.iter().map(|plan| lists(plan)));
+        json(&plans.collect::<Map<String, Value>>().into())
+    } else {
+        let closure = closure(arguments, &store, &arguments.graphs)?;
+        let layers = layering::layers(&arguments.layering, &closure, max_layers)?;
+        match arguments.format {
+            Format::Json => json(&lists(&layers)),
+            Format::Lines => layers.iter().flatten().flat_map(|path| [path.as_str(), "\n"]).collect(),
+            Format::Table => table(&closure, &layers),
+        }
     };
     io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::stdout)
 }
 
-fn json(layers: &[Vec<StorePath>]) -> String {
-    let layers: Vec<Vec<&str>> =
-        layers.iter().map(|layer| layer.iter().map(StorePath::as_str).collect()).collect();
-    serde_json::to_string_pretty(&layers).expect("texts can be written") + "\n"
+/// Layers as a list of lists of names.
+fn lists(layers: &[Vec<StorePath>]) -> Value {
+    let names =
+        |layer: &Vec<StorePath>| layer.iter().map(|path| Value::from(path.as_str())).collect::<Value>();
+    layers.iter().map(names).collect()
 }
 
-fn closure(arguments: &Layers, store: &Store) -> Result<Closure, Failure> {
-    match &arguments.graphs[..] {
+fn json(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// The closure of one graph, or of store paths.
+fn closure(arguments: &Layers, store: &Store, graphs: &[PathBuf]) -> Result<Closure, Failure> {
+    match graphs {
         [graph] if references::store_path(store, graph)?.is_none() => {
             references::graph(graph, arguments.key.key.as_deref())
         }

@@ -1,0 +1,50 @@
+//! How many layers of store paths an image may have.
+
+/// Docker takes no more layers in one image (moby, `layer/layer_store.go`, `maxLayerDepth`).
+pub const MAX_LAYERS: usize = 125;
+
+/// Why there is no layer left for store paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BudgetError {
+    /// More than any runtime takes.
+    #[error("{0} layers are too many: Docker takes {MAX_LAYERS}")]
+    TooMany(usize),
+    /// All are spent.
+    #[error(
+        "of {max_layers} layers none is left for store paths: the base image has {base}, and the customisation {above}"
+    )]
+    Spent {
+        /// What the image may have.
+        max_layers: usize,
+        /// Layers of the base image.
+        base: usize,
+        /// Customisation layers.
+        above: usize,
+    },
+}
+
+/// The layers that are left for store paths in an image of `max_layers`, with so many in its base image and above.
+pub fn budget(max_layers: usize, base: usize, above: usize) -> Result<usize, BudgetError> {
+    if max_layers > MAX_LAYERS {
+        return Err(BudgetError::TooMany(max_layers));
+    }
+    match max_layers.checked_sub(base.saturating_add(above)) {
+        None | Some(0) => Err(BudgetError::Spent { max_layers, base, above }),
+        Some(left) => Ok(left),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BudgetError, budget};
+
+    #[test]
+    fn what_is_left() {
+        assert_eq!(budget(100, 0, 1), Ok(99));
+        assert_eq!(budget(125, 30, 1), Ok(94));
+        assert_eq!(budget(126, 0, 0), Err(BudgetError::TooMany(126)));
+        for (max_layers, base, above) in [(1, 0, 1), (10, 10, 0), (10, 9, 1), (10, usize::MAX, 1)] {
+            assert_eq!(budget(max_layers, base, above), Err(BudgetError::Spent { max_layers, base, above }));
+        }
+    }
+}
