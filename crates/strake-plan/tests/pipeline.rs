@@ -13,16 +13,19 @@ fn path(name: &str) -> String {
     format!("/nix/store/0-{name}")
 }
 
-/// Two roots: `x` needs `b` and `c`, which need `d`; `y` needs `c` and `e`. From `y` to `x` they grow.
-fn example() -> Closure {
-    let paths = [("y", 1, "c e"), ("e", 2, ""), ("d", 3, ""), ("c", 4, "d"), ("b", 5, "d"), ("x", 6, "b c")];
-    let row = |(name, nar_size, references): (&str, u64, &str)| Row {
+fn closure_of(paths: &[(&str, u64, &str)]) -> Closure {
+    let row = |&(name, nar_size, references): &(&str, u64, &str)| Row {
         path: path(name),
         references: references.split_whitespace().map(path).collect(),
         nar_size,
         nar_hash: None,
     };
-    closure(paths.into_iter().map(row).collect())
+    closure(paths.iter().map(row).collect())
+}
+
+/// Two roots: `x` needs `b` and `c`, which need `d`; `y` needs `c` and `e`. From `y` to `x` they grow.
+fn example() -> Closure {
+    closure_of(&[("y", 1, "c e"), ("e", 2, ""), ("d", 3, ""), ("c", 4, "d"), ("b", 5, "d"), ("x", 6, "b c")])
 }
 
 /// In the pipeline `@x` stands for the path of `x`.
@@ -32,12 +35,24 @@ fn run(closure: &Closure, pipeline: &str) -> Result<Vec<Group>, PipelineError> {
 
 #[track_caller]
 fn check(pipeline: &str, expected: &str) {
-    let closure = example();
+    check_with(&example(), pipeline, expected);
+}
+
+#[track_caller]
+fn check_with(closure: &Closure, pipeline: &str, expected: &str) {
     let names = |group: Group| {
         group.into_iter().map(|node| closure.path(node).path.name()).collect::<Vec<_>>().join(" ")
     };
-    let groups: Vec<String> = run(&closure, pipeline).unwrap().into_iter().map(names).collect();
+    let groups: Vec<String> = run(closure, pipeline).unwrap().into_iter().map(names).collect();
     assert_eq!(groups.join(" | "), expected, "{pipeline}");
+}
+
+#[test]
+fn worked_example() {
+    let closure = closure_of(&[("app", 1, "lib"), ("tool", 2, "lib"), ("lib", 3, "")]);
+    let steps = r#"["split_paths", ["@app"]], ["over", "rest", ["split_every", 10]], ["reorder", ["common"]], ["flatten"]"#;
+    check_with(&closure, &format!("[{steps}]"), "lib | app | tool");
+    check_with(&closure, &format!(r#"[{steps}, ["limit_layers", 2]]"#), "lib | app tool");
 }
 
 #[test]

@@ -26,7 +26,8 @@
 //! `llvm`: `libc`, which both need, gets the label `{jdk, llvm}`. Then `libc`, which gets its own. With four layers this
 //! is the end, for `icu` would make a fifth: `libc` (30) | `llvm` (230) | `jdk`, `icu` (350) | `app` (552).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::mem;
 
 use super::{Group, Rank};
 use crate::closure::Closure;
@@ -93,7 +94,8 @@ fn labels(closure: &Closure, max_layers: usize) -> Vec<u32> {
             });
         }
         next[node as usize] = sets.number(BTreeSet::from([primary]));
-        if next.iter().collect::<HashSet<_>>().len() > max_layers {
+        let mut seen = vec![false; sets.sets.len()];
+        if next.iter().filter(|&&label| !mem::replace(&mut seen[label as usize], true)).count() > max_layers {
             break;
         }
         labels = next;
