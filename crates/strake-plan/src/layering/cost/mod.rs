@@ -38,7 +38,8 @@
 //! `app` (1 MB) needs `lib` (1 MB) and `data` (64 MB); `lib` needs `libc` (32 MB). With three layers, one path is
 //! single: `data`. Of the rest, all of which count as own code here, `libc` and `lib` differ by one path and `lib` and
 //! `app` by two; but putting `libc` with `lib` sends 32 MB more whenever `lib` changes, putting `lib` with `app` sends 1
-//! MB more when `app` or `data` does. So: `data` | `libc` | `app`, `lib`.
+//! MB more when `app` or `data` does. So `app` and `lib` share a layer. What is needed by the most paths comes first:
+//! `libc` (three) | `data` (two) | `app`, `lib`.
 
 mod bundle;
 mod fleet;
