@@ -111,7 +111,14 @@ fn limits() {
 }
 
 #[test]
-fn references_between_graphs_are_forgotten() {
+fn some_references_are_forgotten() {
+    // Those to paths that are split off: `b` needs `d`, and `c` does.
+    let split = r#"["split_paths", ["@b", "@d"]]"#;
+    check(&format!(r#"[{split}, ["over", "main", ["subcomponent_out", ["@b"]]]]"#), "b | d | y e c x");
+    check(&format!(r#"[{split}, ["over", "main", ["popularity_contest"]]]"#), "b | d | y e c x");
+    let split = r#"["split_paths", ["@b"]]"#;
+    check(&format!(r#"[{split}, ["over", "rest", ["popularity_contest"]]]"#), "b | d | c | e | x | y");
+    // Those between graphs that become one.
     check(r#"[["subcomponent_out", ["@b"]]]"#, "d b | y e c x");
     // `b` stays with `x`, but `d` was in another graph.
     let merged = r#"["split_every", 3], ["limit_layers", 1], ["flatten"]"#;

@@ -5,7 +5,8 @@ use crate::closure::Closure;
 use crate::graph::{Graph, Node, NodeSet};
 use crate::layering::{Group, popularity};
 
-/// Some of a closure's paths, in order. A reference counts if both its ends are in the same piece.
+/// Some of a closure's paths, in order. A reference counts if both its ends are in the same piece, and if what it leads
+/// to has not been split off.
 #[derive(Default)]
 pub(super) struct Subgraph(Vec<Vertex>);
 
@@ -14,11 +15,12 @@ struct Vertex {
     node: Node,
     /// Never falls from one vertex to the next.
     piece: u32,
+    split_off: bool,
 }
 
 impl Subgraph {
     fn of(nodes: impl IntoIterator<Item = Node>) -> Self {
-        Self(nodes.into_iter().map(|node| Vertex { node, piece: 0 }).collect())
+        Self(nodes.into_iter().map(|node| Vertex { node, piece: 0, split_off: false }).collect())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -33,7 +35,7 @@ impl Subgraph {
     pub(super) fn append(&mut self, other: &Self) {
         let free = self.0.last().map_or(0, |last| last.piece + 1);
         for (piece, vertices) in (free..).zip(other.0.chunk_by(|a, b| a.piece == b.piece)) {
-            self.0.extend(vertices.iter().map(|&Vertex { node, .. }| Vertex { node, piece }));
+            self.0.extend(vertices.iter().map(|&vertex| Vertex { piece, ..vertex }));
         }
     }
 
@@ -97,13 +99,13 @@ impl<'a> Splitter<'a> {
     /// What only the paths need, themselves included; what the rest needs too; the rest.
     pub(super) fn split_paths(
         &mut self,
-        graph: &Subgraph,
+        mut graph: Subgraph,
         paths: &Names,
         children_of: &Names,
     ) -> [Subgraph; 3] {
-        let placed = self.placed(graph);
-        let mut split = self.listed(graph, paths);
-        for parent in self.listed(graph, children_of).iter() {
+        let placed = self.placed(&graph);
+        let mut split = self.listed(&graph, paths);
+        for parent in self.listed(&graph, children_of).iter() {
             for &child in placed.targets(parent) {
                 split.insert(child);
             }
@@ -112,7 +114,7 @@ impl<'a> Splitter<'a> {
         if let [root] = roots[..]
             && split.contains(root)
         {
-            return [graph.part(|_| true), Subgraph::default(), Subgraph::default()];
+            return [graph, Subgraph::default(), Subgraph::default()];
         }
         let needed = placed.reachable(split.iter());
         // What the roots lead to without coming by a path that is split off.
@@ -122,6 +124,9 @@ impl<'a> Splitter<'a> {
             if !split.contains(place) && rest.insert(place) {
                 open.extend_from_slice(placed.targets(place));
             }
+        }
+        for place in split.iter() {
+            graph.0[place as usize].split_off = true;
         }
         [
             graph.part(|place| needed.contains(place) && !rest.contains(place)),
@@ -149,7 +154,8 @@ impl<'a> Splitter<'a> {
         let edges = |vertex: &Vertex| {
             let targets = self.closure.graph().targets(vertex.node).iter();
             let places = targets.filter_map(|&target| self.places[target as usize]);
-            places.filter(|&place| graph.0[place as usize].piece == vertex.piece).collect()
+            let counts = |target: Vertex| target.piece == vertex.piece && !target.split_off;
+            places.filter(|&place| counts(graph.0[place as usize])).collect()
         };
         let edges: Vec<Vec<Node>> = graph.0.iter().map(edges).collect();
         for vertex in &graph.0 {

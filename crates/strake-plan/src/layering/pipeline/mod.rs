@@ -31,7 +31,8 @@
 //!
 //! Paths and keys that are not there are ignored, but for the key of `over`. Whoever writes a text where `split_paths`,
 //! `subcomponent_out`, `subcomponent_in` or `reorder` take a list names nothing (the original takes it letter by
-//! letter). Graphs that `limit_layers` makes into one stay apart in it: references between them are forgotten.
+//! letter). Two operations forget references, as they do there: `split_paths` those to the paths that it has split off,
+//! and `limit_layers` those between the graphs that it makes into one.
 //!
 //! Where the original breaks down on a whole graph at the end of a pipeline, we make it a layer. It takes `split_every`
 //! with a number below 0 and loses all paths; we say that it is wrong.

@@ -68,12 +68,11 @@ impl Run<'_> {
             }
             Op::SplitPaths { paths, children_of } => {
                 let graph = data.graph()?;
-                let parts = self.splitter.split_paths(&graph, paths, children_of);
+                let empty = graph.len() == 0;
+                let parts = self.splitter.split_paths(graph, paths, children_of);
                 let parts = ["main", "common", "rest"].into_iter().zip(parts);
                 // An empty graph is all rest.
-                self.parts(
-                    parts.filter(|(key, part)| part.len() > 0 || (graph.len() == 0 && *key == "rest")),
-                )?
+                self.parts(parts.filter(|(key, part)| part.len() > 0 || (empty && *key == "rest")))?
             }
         })
     }
