@@ -11,10 +11,40 @@ pub struct Draft {
     /// The layers, lowest first.
     pub layers: Vec<LayerDraft>,
     /// All that is not in the layers.
-    pub settings: Settings,
+    pub about: About,
 }
 
 /// What an image is but for its layers.
+#[derive(Clone, Debug)]
+pub enum About {
+    /// The config will be made from this and the layers.
+    Settings(Settings),
+    /// The config is there already.
+    Given(Given),
+}
+
+impl About {
+    /// The time that everything in an archive of the image has, in seconds since 1970.
+    pub fn mtime(&self) -> i64 {
+        match self {
+            Self::Settings(settings) => settings.mtime,
+            Self::Given(_) => 0,
+        }
+    }
+}
+
+/// A config that somebody else has written, with what else is said of the image.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The config's text.
+    pub config: Vec<u8>,
+    /// The names that the image has where it comes from.
+    pub tags: Vec<String>,
+    /// Its manifest's text, if it comes with one that can go where the layers go.
+    pub manifest: Option<Vec<u8>>,
+}
+
+/// What a config is made from, and the image's name.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The time of creation, as it stands in the config.
@@ -51,4 +81,6 @@ pub enum Origin {
     Store,
     /// The customisation layer that was made for this image.
     Customisation,
+    /// An image that is copied as it is.
+    Copied,
 }

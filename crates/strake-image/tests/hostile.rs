@@ -4,6 +4,7 @@ use std::io::Write;
 
 use proptest::prelude::*;
 use strake_image::archive;
+use strake_image::foreign::{Foreign, OpenError};
 use strake_image::spec::Spec;
 
 const CONF: &str = r#"{"architecture": "amd64", "config": {"Env": ["A=b"], "n": [1, 2.5, null, true]}, "os": "linux",
@@ -53,7 +54,7 @@ fn image() -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-fn open(text: &[u8]) -> Result<archive::BaseImage, archive::BaseError> {
+fn open(text: &[u8]) -> Result<Foreign, OpenError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text).unwrap();
     archive::open(file.path())

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
-use strake_image::archive::{BaseError, FinishError};
+use strake_image::archive::FinishError;
 use strake_image::error::Error;
+use strake_image::foreign::OpenError;
 use strake_image::nix_database::ReadError;
 use strake_image::spec::{DraftError, SpecError};
 use strake_plan::closure::ClosureError;
@@ -91,10 +92,10 @@ impl Failure {
     }
 
     /// The file is no base image.
-    pub(crate) fn base(path: &Path, error: &BaseError) -> Self {
+    pub(crate) fn base(path: &Path, error: &OpenError) -> Self {
         let failure = Self::new(format!("the base image {} {}", path.display(), chain(error)));
         match error {
-            BaseError::Read(_) => failure,
+            OpenError::Read(_) => failure,
             _ => failure.hint("a base image is a docker-archive, as docker save and dockerTools write it"),
         }
     }

@@ -86,7 +86,9 @@ impl Reporter {
             Style::Script => {
                 let contents = &layer.draft.contents;
                 match layer.draft.origin {
-                    Origin::Base => eprintln!("Adding base layer {number} from {}", contents.concat()),
+                    Origin::Base | Origin::Copied => {
+                        eprintln!("Adding base layer {number} from {}", contents.concat())
+                    }
                     Origin::Store => eprintln!("Creating layer {number} from paths: {}", repr_list(contents)),
                     Origin::Customisation => eprintln!("Creating layer {number} with customisation..."),
                 }
@@ -110,7 +112,7 @@ impl Reporter {
     /// The image is whole.
     pub(crate) fn done(self, image: &Image, written: Written, digested: u64, elapsed: Duration) {
         let Written { image_id, size } = written;
-        let repo_tag = &image.settings.repo_tag;
+        let repo_tag = image.tags.join(" ");
         match self.style {
             Style::Quiet => {}
             Style::Lines => self.say(&format!(

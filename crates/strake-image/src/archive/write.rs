@@ -59,13 +59,12 @@ impl<'s> ArchiveWriter<'s> {
 
     /// Writes the config and `manifest.json`, and ends the archive. `image` holds the layers that were written.
     pub fn finish(mut self, image: &Image) -> Result<Written, FinishError> {
-        let config = image.config()?;
-        let image_id = Digest::of(&config);
+        let image_id = image.id();
         let config_name = format!("{}.json", image_id.hex());
-        self.file(&config_name, &config)?;
+        self.file(&config_name, &image.config)?;
         let manifest = to_vec_pretty(&json!([{
             "Config": config_name,
-            "RepoTags": [image.settings.repo_tag],
+            "RepoTags": image.tags,
             "Layers": image.layers.iter().map(layer_name).collect::<Vec<_>>(),
         }]))?;
         self.file("manifest.json", &manifest)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
-use strake_image::archive::ArchiveWriter;
+use strake_image::archive::{ArchiveWriter, FinishError};
 use strake_image::cache::Cache;
 use strake_image::draft::Draft;
 use strake_image::engine::Engine;
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let user_name = |uid| uzers::get_user_by_uid(uid)?.name().to_str().map(str::to_owned);
     let group_name = |gid| uzers::get_group_by_gid(gid)?.name().to_str().map(str::to_owned);
     let surroundings = Surroundings { store: &store, now, user_name: &user_name, group_name: &group_name };
-    let Draft { layers: drafts, settings } = spec.draft(&surroundings)?;
+    let Draft { layers: drafts, about } = spec.draft(&surroundings)?;
 
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     };
 
     let mut sink = Descriptor::new(output.descriptor()?, &progress.written);
-    let mut archive = ArchiveWriter::new(&mut sink, settings.mtime);
+    let mut archive = ArchiveWriter::new(&mut sink, about.mtime());
     let mut layers = Vec::with_capacity(drafts.len());
     engine.describe(drafts, |layer| {
         reporter.layer(&layer);
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
         layers.push(layer);
         written.map_err(Failure::from)
     })?;
-    let image = Image { layers, settings };
+    let image = Image::new(layers, about).map_err(FinishError::from)?;
     let written = archive.finish(&image)?;
     sink.finish().map_err(Error::from)?;
     output.commit()?;
