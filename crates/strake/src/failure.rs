@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
-use strake_image::archive::FinishError;
+use strake_image::destination::FinishError;
 use strake_image::error::Error;
 use strake_image::foreign::OpenError;
 use strake_image::nix_database::ReadError;
@@ -151,7 +151,7 @@ impl From<FinishError> for Failure {
     fn from(error: FinishError) -> Self {
         match error {
             FinishError::Write(error) => error.into(),
-            error @ FinishError::Config(_) => Self::new(chain(&error)),
+            error @ (FinishError::Config(_) | FinishError::Add(_)) => Self::new(chain(&error)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use strake_image::archive::Written;
+use strake_image::destination::Written;
 use strake_image::draft::{LayerDraft, Origin};
 use strake_image::image::Image;
 use strake_image::layer::Layer;
@@ -111,7 +111,7 @@ impl Reporter {
 
     /// The image is whole.
     pub(crate) fn done(self, image: &Image, written: Written, digested: u64, elapsed: Duration) {
-        let Written { image_id, size } = written;
+        let Written { image_id, size, .. } = written;
         let repo_tag = image.tags.join(" ");
         match self.style {
             Style::Quiet => {}

@@ -6,4 +6,4 @@ mod read;
 mod write;
 
 pub use read::{Pick, open, open_image};
-pub use write::{ArchiveWriter, FinishError, Written};
+pub use write::ArchiveWriter;

@@ -48,7 +48,15 @@ pub fn open_image(path: &Path, pick: &Pick) -> Result<Foreign, OpenError> {
         layers.push(layer(&members, &item.layers, name, *diff_id)?);
     }
     let tags = item.repo_tags.unwrap_or_default();
-    Ok(Foreign { layers, config, tags, manifest, has_oci_manifest: false, problems: Vec::new() })
+    Ok(Foreign {
+        layers,
+        config,
+        tags,
+        manifest,
+        has_oci_manifest: false,
+        media_types: Vec::new(),
+        problems: Vec::new(),
+    })
 }
 
 fn picked(mut items: Vec<ManifestItem>, pick: &Pick) -> Result<ManifestItem, OpenError> {

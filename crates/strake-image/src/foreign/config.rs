@@ -19,6 +19,8 @@ pub struct Foreign {
     pub manifest: Vec<u8>,
     /// Whether that is the text of a manifest that can stand in an OCI layout.
     pub has_oci_manifest: bool,
+    /// What each layer is said to be; empty where nothing is said.
+    pub media_types: Vec<String>,
     /// What is wrong with it that is no reason not to look at it.
     pub problems: Vec<OpenError>,
 }

@@ -68,11 +68,6 @@ impl Members {
         }
     }
 
-    /// Whether there is a member of this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.index.contains_key(name)
-    }
-
     /// The member of this name, whatever it is.
     pub(crate) fn member(&self, name: &str) -> Result<&Member, OpenError> {
         Ok(&self.find(name)?.member)

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
-use strake_image::archive::{ArchiveWriter, FinishError};
+use strake_image::archive::ArchiveWriter;
 use strake_image::cache::Cache;
+use strake_image::destination::{Destination, FinishError, write_layer};
 use strake_image::draft::Draft;
 use strake_image::engine::Engine;
 use strake_image::error::Error;
@@ -54,7 +55,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let mut layers = Vec::with_capacity(drafts.len());
     engine.describe(drafts, |layer| {
         reporter.layer(&layer);
-        let written = archive.layer(&layer, &store, arguments.verify);
+        let written = write_layer(&layer, &store, arguments.verify, &mut [&mut archive]);
         if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, &cache) {
             cache.remove(layer.key());
         }
