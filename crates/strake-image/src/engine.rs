@@ -22,6 +22,9 @@ use crate::survey::Survey;
 /// So many packages are named in a layer's title.
 const TITLE_NAMES: usize = 3;
 
+/// So long is the title of a layer that is copied, in characters.
+const TITLE_LENGTH: usize = 80;
+
 /// Each worker may be so many layers ahead of the one that is taken: what is known of them takes memory.
 const AHEAD: usize = 8;
 
@@ -190,7 +193,7 @@ fn title(draft: &LayerDraft, survey: &Survey) -> String {
     let Some(paths) = draft.recipe.store_paths() else {
         return match draft.origin {
             Origin::Base => "base image".to_owned(),
-            Origin::Copied => draft.contents.join(" "),
+            Origin::Copied => draft.contents.concat().chars().take(TITLE_LENGTH).collect(),
             Origin::Store | Origin::Customisation => "customisation".to_owned(),
         };
     };

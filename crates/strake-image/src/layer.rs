@@ -40,6 +40,11 @@ impl Layer {
         self.key
     }
 
+    /// Whether its bytes are not here, so that it cannot be written.
+    pub fn is_elsewhere(&self) -> bool {
+        self.draft.recipe.is_elsewhere()
+    }
+
     /// Writes the layer: [`Layer::size`] bytes.
     ///
     /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, what is packed

@@ -30,5 +30,6 @@ pub mod store;
 pub mod survey;
 pub mod tar;
 mod tree;
+pub mod verify;
 
 pub use error::Error;

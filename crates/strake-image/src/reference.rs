@@ -35,6 +35,19 @@ pub fn is_valid(name: &str) -> bool {
     tag_is_fine && repository.len() <= 255 && path.split('/').all(is_component)
 }
 
+/// Whether a text can be the name of a manifest in an OCI index.
+pub fn is_ref_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@/+".contains(&byte);
+    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    ends(name.as_bytes().first()) && ends(name.as_bytes().last()) && name.bytes().all(allowed)
+}
+
+/// The name as Docker wants it in an archive: with a tag. `None` where it cannot be one.
+pub fn with_tag(name: &str) -> Option<String> {
+    let tagged = if split_tag(name).1.is_some() { name.to_owned() } else { format!("{name}:latest") };
+    is_valid(&tagged).then_some(tagged)
+}
+
 fn is_component(part: &str) -> bool {
     let ends =
         |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());

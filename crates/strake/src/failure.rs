@@ -9,12 +9,14 @@ use serde_json::json;
 use strake_image::destination::FinishError;
 use strake_image::error::Error;
 use strake_image::foreign::OpenError;
+use strake_image::layout::PrepareError;
 use strake_image::nix_database::ReadError;
 use strake_image::spec::{DraftError, SpecError};
 use strake_plan::closure::ClosureError;
 use strake_plan::layering::lock::LockError;
 use strake_plan::layering::pipeline::PipelineError;
 
+use crate::place::Place;
 use crate::report::Style;
 
 /// The exit code of a process that a closed pipe has ended, as shells count it.
@@ -100,6 +102,28 @@ impl Failure {
         }
     }
 
+    /// There is no image in this place.
+    pub(crate) fn open(place: &Place, error: &OpenError) -> Self {
+        let failure = Self::new(format!("{place} {}", chain(error)));
+        match error {
+            OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
+            OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --arch"),
+            OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
+            _ => {
+                failure.hint("it was damaged, or made by a program with other rules; strake verify says more")
+            }
+        }
+    }
+
+    /// An image cannot be put into this directory.
+    pub(crate) fn prepare(path: &Path, error: &PrepareError) -> Self {
+        let failure = Self::new(format!("{} {}", path.display(), chain(error)));
+        match error {
+            PrepareError::Occupied => failure.hint("name an empty or a new directory, or an OCI layout"),
+            _ => failure,
+        }
+    }
+
     /// Tells the user.
     pub(crate) fn report(&self, style: Style) {
         if let Style::Json = style {
@@ -141,6 +165,9 @@ impl From<Error> for Failure {
             }
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("build or fetch it first, or say with --store-root where the store lies")
+            }
+            Error::Absent { .. } => {
+                failure.hint("it was made without that layer, for where the layer is already; fetch it whole")
             }
             _ => failure,
         }

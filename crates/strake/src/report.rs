@@ -65,7 +65,11 @@ impl Reporter {
         match self.style {
             Style::Quiet => {}
             Style::Lines => {
-                let known = if layer.remembered { "remembered" } else { "digested" };
+                let known = match layer {
+                    layer if layer.is_elsewhere() => "present",
+                    layer if layer.remembered => "remembered",
+                    _ => "digested",
+                };
                 let size = HumanBytes(layer.size).to_string();
                 let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {}", layer.title);
                 match &self.bar {
@@ -106,6 +110,19 @@ impl Reporter {
             Style::Quiet => {}
             Style::Json => event(&json!({ "event": "warning", "message": message })),
             Style::Lines | Style::Script => self.say(&format!("strake: warning: {message}")),
+        }
+    }
+
+    /// The image is whole in one of several places.
+    pub(crate) fn written(&self, place: &str, written: &Written) {
+        let manifest = written.manifest.map(|digest| digest.to_string());
+        match self.style {
+            Style::Quiet | Style::Script => {}
+            Style::Lines => {
+                let manifest = manifest.map(|digest| format!("  manifest {digest}")).unwrap_or_default();
+                self.say(&format!("{place}{manifest}"));
+            }
+            Style::Json => event(&json!({ "event": "written", "destination": place, "manifest": manifest })),
         }
     }
 

@@ -50,6 +50,11 @@ impl Recipe {
         !matches!(self, Self::Tarball(_))
     }
 
+    /// Whether its bytes are not here.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Tarball(Tarball { source: Source::Elsewhere { .. }, .. }))
+    }
+
     /// Where this recipe's digest is remembered.
     pub fn key(&self) -> Key {
         match self {

@@ -66,7 +66,8 @@ pub enum Source {
 }
 
 impl Source {
-    fn path(&self) -> &Path {
+    /// The file that they are in, or would be.
+    pub fn path(&self) -> &Path {
         match self {
             Self::File { path, .. } | Self::Elsewhere { path } => path,
             Self::Compressed { file, .. } => file.path(),

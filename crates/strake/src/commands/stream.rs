@@ -1,50 +1,42 @@
 //! `strake stream`: a conf becomes a docker-archive.
 
-use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use strake_image::archive::ArchiveWriter;
-use strake_image::cache::Cache;
 use strake_image::destination::{Destination, FinishError, write_layer};
 use strake_image::draft::Draft;
 use strake_image::engine::Engine;
 use strake_image::error::Error;
 use strake_image::image::Image;
-use strake_image::sha256::streams_per_processor;
 use strake_image::sink::Descriptor;
-use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
-use crate::cli::{Plan, Stream};
+use crate::cli::Stream;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report::{Progress, Reporter};
-use crate::{input, planning, references};
+use crate::source;
 
 pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
-    let mut spec = spec(arguments)?;
+    let mut spec = source::spec(&arguments.image, &arguments.plan, &arguments.store_root)?;
     if let Some(repo_tag) = &arguments.repo_tag {
         spec.repo_tag.clone_from(repo_tag);
     }
     let store = Store::new(spec.store_dir.clone(), &arguments.store_root);
-    let user_name = |uid| uzers::get_user_by_uid(uid)?.name().to_str().map(str::to_owned);
-    let group_name = |gid| uzers::get_group_by_gid(gid)?.name().to_str().map(str::to_owned);
-    let surroundings = Surroundings { store: &store, now, user_name: &user_name, group_name: &group_name };
-    let Draft { layers: drafts, about } = spec.draft(&surroundings)?;
+    let Draft { layers: drafts, about } = source::draft(&spec, &store, now)?;
 
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
     let mut reporter = Reporter::new(arguments.style(), &drafts, &store, &progress);
-    let cache = usable_cache(arguments, &mut reporter);
+    let cache = super::usable_cache(arguments.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
-        jobs: arguments.jobs.unwrap_or_else(all_processors),
+        jobs: arguments.jobs.unwrap_or_else(super::all_processors),
         verify: arguments.verify,
         started: now,
         digested: &progress.digested,
@@ -68,51 +60,4 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     output.commit()?;
     reporter.done(&image, written, progress.digested.load(Ordering::Relaxed), begun.elapsed());
     Ok(())
-}
-
-/// The image that is meant: a conf, or what is planned of store paths.
-fn spec(arguments: &Stream) -> Result<Spec, Failure> {
-    let store = references::usual_store(&arguments.store_root);
-    let (name, text) = match &arguments.image[..] {
-        [path] if is_conf(&store, path)? => {
-            if arguments.plan != Plan::default() {
-                return Err(Failure::new(format!("{} is a conf, which has been planned", input::name(path)))
-                    .hint(
-                        "give what the image is to be to strake plan, or store paths in place of the conf",
-                    ));
-            }
-            (input::name(path), input::read(path)?)
-        }
-        roots => {
-            let conf = planning::conf(&arguments.plan, &arguments.store_root, roots)?;
-            ("the plan".to_owned(), serde_json::to_vec(&conf).expect("a conf can be written"))
-        }
-    };
-    Spec::parse(&text).map_err(|error| Failure::spec(&name, &error))
-}
-
-/// Whether the argument is a conf: stdin, a file outside the store, or a store path that is a JSON file.
-fn is_conf(store: &Store, argument: &Path) -> Result<bool, Failure> {
-    if input::is_stdin(argument) {
-        return Ok(true);
-    }
-    let path = references::store_path(store, argument)?;
-    Ok(path.is_none_or(|path| {
-        Path::new(path.name()).extension().is_some_and(|extension| extension == "json")
-            && store.locate(Path::new(path.as_str())).is_file()
-    }))
-}
-
-/// The cache, if it is wanted and can be used. That it cannot is no reason not to make the image.
-fn usable_cache(arguments: &Stream, reporter: &mut Reporter) -> Option<Cache> {
-    if arguments.no_cache {
-        return None;
-    }
-    super::open_cache().map_err(|failure| reporter.warning(&failure.to_string())).ok()
-}
-
-/// As many as keep all processors busy.
-fn all_processors() -> NonZeroUsize {
-    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    processors.saturating_mul(NonZeroUsize::new(streams_per_processor()).unwrap_or(NonZeroUsize::MIN))
 }
