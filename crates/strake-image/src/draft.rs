@@ -72,6 +72,27 @@ pub struct LayerDraft {
     pub member: Option<Member>,
 }
 
+/// The first of some store paths by their names, or of other texts, on a line.
+pub fn summary(contents: &[String]) -> String {
+    /// So many are named.
+    const NAMED: usize = 3;
+    /// So long is the hash in a store path.
+    const HASH: usize = 32;
+    /// So long is the line, in characters.
+    const LENGTH: usize = 100;
+    let name = |text: &String| {
+        let base = text.rsplit_once('/').filter(|(directory, _)| directory.starts_with('/'));
+        let name = base.and_then(|(_, base)| base.split_once('-')).filter(|(hash, _)| hash.len() == HASH);
+        name.map_or_else(|| text.clone(), |(_, name)| name.to_owned())
+    };
+    let mut names: Vec<String> = contents.iter().take(NAMED).map(name).collect();
+    if contents.len() > NAMED {
+        names.push(format!("{} more", contents.len() - NAMED));
+    }
+    let printable = |character: char| if character.is_control() { ' ' } else { character };
+    names.join(", ").chars().map(printable).take(LENGTH).collect()
+}
+
 /// Where a layer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

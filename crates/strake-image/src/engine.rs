@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::cache::Cache;
 use crate::digest::Digest;
-use crate::draft::{LayerDraft, Origin};
+use crate::draft::{LayerDraft, Origin, summary};
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::sha256::Lanes;
@@ -21,9 +21,6 @@ use crate::survey::Survey;
 
 /// So many packages are named in a layer's title.
 const TITLE_NAMES: usize = 3;
-
-/// So long is the title of a layer that is copied, in characters.
-const TITLE_LENGTH: usize = 80;
 
 /// Each worker may be so many layers ahead of the one that is taken: what is known of them takes memory.
 const AHEAD: usize = 8;
@@ -193,7 +190,7 @@ fn title(draft: &LayerDraft, survey: &Survey) -> String {
     let Some(paths) = draft.recipe.store_paths() else {
         return match draft.origin {
             Origin::Base => "base image".to_owned(),
-            Origin::Copied => draft.contents.concat().chars().take(TITLE_LENGTH).collect(),
+            Origin::Copied => summary(&draft.contents),
             Origin::Store | Origin::Customisation => "customisation".to_owned(),
         };
     };

@@ -109,9 +109,8 @@ impl Failure {
             OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
             OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --arch"),
             OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
-            _ => {
-                failure.hint("it was damaged, or made by a program with other rules; strake verify says more")
-            }
+            _ => failure
+                .hint("it was damaged, or is not what docker-archive:, oci: or oci-archive: says that it is"),
         }
     }
 

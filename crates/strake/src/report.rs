@@ -91,7 +91,7 @@ impl Reporter {
                 let contents = &layer.draft.contents;
                 match layer.draft.origin {
                     Origin::Base | Origin::Copied => {
-                        eprintln!("Adding base layer {number} from {}", contents.concat())
+                        eprintln!("Adding base layer {number} from {}", contents.concat());
                     }
                     Origin::Store => eprintln!("Creating layer {number} from paths: {}", repr_list(contents)),
                     Origin::Customisation => eprintln!("Creating layer {number} with customisation..."),

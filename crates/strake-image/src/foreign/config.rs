@@ -40,8 +40,9 @@ pub struct Config {
     pub created: Option<String>,
     /// The diff ids.
     pub diff_ids: Vec<Digest>,
-    /// What the history says of each layer, or nothing if it does not speak of as many layers.
-    pub history: Vec<String>,
+    /// What the history says of each layer: the store paths in it, or how it was made. Empty if it does not speak of as
+    /// many layers as there are.
+    pub history: Vec<Vec<String>>,
     /// Of how many layers the history speaks, if there is one.
     pub history_layers: Option<usize>,
 }
@@ -89,15 +90,14 @@ impl Config {
     }
 }
 
-/// What an entry of the history says: dockerTools puts a layer's contents into the comment, others what made it.
-fn describe(entry: &Value) -> String {
+/// What an entry of the history says. dockerTools, and so strake, lists a layer's contents in the comment.
+fn describe(entry: &Value) -> Vec<String> {
     let text = |key: &str| entry[key].as_str().filter(|text| !text.is_empty());
-    text("comment")
-        .filter(|text| text.starts_with("store paths"))
-        .or_else(|| text("created_by"))
-        .or_else(|| text("comment"))
-        .unwrap_or_default()
-        .to_owned()
+    let list = |text: &str| text.strip_prefix("store paths: [")?.strip_suffix(']').map(str::to_owned);
+    match text("comment").and_then(list) {
+        Some(list) => list.split(", ").map(|path| path.trim_matches('\'').to_owned()).collect(),
+        None => text("created_by").or_else(|| text("comment")).map(str::to_owned).into_iter().collect(),
+    }
 }
 
 impl Foreign {
@@ -107,7 +107,7 @@ impl Foreign {
         let mut history = self.config.history.into_iter();
         for layer in &mut layers {
             layer.origin = Origin::Copied;
-            layer.contents = vec![history.next().unwrap_or_default()];
+            layer.contents = history.next().unwrap_or_default();
         }
         let manifest = self.has_oci_manifest.then_some(self.manifest);
         Draft { layers, about: About::Given(Given { config: self.config.text, tags: self.tags, manifest }) }

@@ -85,13 +85,11 @@ pub(super) fn manifest(blobs: &Blobs, pick: &Pick) -> Result<Picked, OpenError> 
         }
     };
     let top = choose(wanted, pick)?;
-    let tags = match &pick.name {
-        Some(_) => top.name().map(str::to_owned).into_iter().collect(),
-        None => {
-            let names = all.iter().filter(|entry| entry.digest == top.digest).filter_map(Entry::name);
-            names.map(str::to_owned).collect()
-        }
+    let has_it = |entry: &&Entry| match &pick.name {
+        Some(_) => entry.name() == top.name(),
+        None => entry.digest == top.digest,
     };
+    let tags = all.iter().filter(has_it).filter_map(Entry::name).map(str::to_owned).collect();
     let mut entry = top;
     for _ in 0..MAX_DEPTH {
         let digest = entry.digest()?;

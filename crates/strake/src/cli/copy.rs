@@ -73,6 +73,7 @@ pub(crate) struct Copy {
     pub(crate) plan: Plan,
 }
 
+#[allow(clippy::struct_excessive_bools)] // Each switch stands for itself.
 #[derive(Debug, Args)]
 #[command(after_help = PLACES)]
 pub(crate) struct Inspect {

@@ -9,7 +9,7 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use strake_image::destination::FinishError;
 use strake_image::digest::Digest;
-use strake_image::draft::{Draft, LayerDraft};
+use strake_image::draft::{Draft, LayerDraft, summary};
 use strake_image::engine::Engine;
 use strake_image::foreign::Foreign;
 use strake_image::image::Image;
@@ -128,7 +128,7 @@ impl Shown {
         let rows = image.layers.iter().zip(&image.config.diff_ids).map(|(layer, diff_id)| Row {
             size: size(layer),
             diff_id: *diff_id,
-            contents: history.next().as_deref().map(contents).unwrap_or_default(),
+            contents: history.next().unwrap_or_default(),
         });
         Self { layers: rows.collect(), id, names: image.tags, config: image.config.text }
     }
@@ -147,7 +147,7 @@ impl Shown {
         let mut text = format!("{:>5}  {:>11}  {:<12}  contents\n", "layer", "size", "diff id");
         for (row, number) in self.layers.iter().zip(1..) {
             let (size, diff_id) = (HumanBytes(row.size).to_string(), &row.diff_id.hex()[..12]);
-            let _ = writeln!(text, "{number:>5}  {size:>11}  {diff_id}  {}", on_a_line(&row.contents));
+            let _ = writeln!(text, "{number:>5}  {size:>11}  {diff_id}  {}", summary(&row.contents));
         }
         let size = HumanBytes(self.layers.iter().map(|row| row.size).fold(0, u64::saturating_add));
         let _ = writeln!(text, "{:>5}  {:>11}\n", "all", size.to_string());
@@ -188,32 +188,6 @@ fn size(layer: &LayerDraft) -> u64 {
         Recipe::Tarball(tarball) => tarball.size,
         Recipe::StorePaths(_) | Recipe::Files(_) => 0,
     }
-}
-
-/// The store paths that dockerTools and strake list in a history's comment, or the comment itself.
-fn contents(comment: &str) -> Vec<String> {
-    let list = comment.strip_prefix("store paths: [").and_then(|rest| rest.strip_suffix(']'));
-    match list {
-        Some(list) => list.split(", ").map(|path| path.trim_matches('\'').to_owned()).collect(),
-        None => vec![comment.to_owned()],
-    }
-}
-
-/// The first names of some, and how many more there are. A store path goes by its name alone.
-fn on_a_line(contents: &[String]) -> String {
-    /// So many are named.
-    const NAMED: usize = 3;
-    /// So much of a text is shown, in characters.
-    const LENGTH: usize = 100;
-    let name = |text: &String| {
-        let store_path = text.strip_prefix("/nix/store/").and_then(|rest| rest.split_once('-'));
-        store_path.map_or_else(|| text.clone(), |(_, name)| name.to_owned())
-    };
-    let mut line = contents.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
-    if contents.len() > NAMED {
-        let _ = write!(line, " and {} more", contents.len() - NAMED);
-    }
-    printable(&line).chars().take(LENGTH).collect()
 }
 
 /// A text that does nothing to a terminal.
