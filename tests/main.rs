@@ -30,6 +30,9 @@ mod terminal;
 /// Docker, podman, skopeo and umoci take the archives.
 mod peers;
 
+/// Images in all forms go into all forms, and stay what they are.
+mod copy;
+
 /// A real Nix store.
 mod nix;
 

@@ -16,7 +16,6 @@ use strake_plan::closure::ClosureError;
 use strake_plan::layering::lock::LockError;
 use strake_plan::layering::pipeline::PipelineError;
 
-use crate::place::Place;
 use crate::report::Style;
 
 /// The exit code of a process that a closed pipe has ended, as shells count it.
@@ -103,7 +102,7 @@ impl Failure {
     }
 
     /// There is no image in this place.
-    pub(crate) fn open(place: &Place, error: &OpenError) -> Self {
+    pub(crate) fn open(place: &str, error: &OpenError) -> Self {
         let failure = Self::new(format!("{place} {}", chain(error)));
         match error {
             OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),

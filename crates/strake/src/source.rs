@@ -81,7 +81,7 @@ pub(crate) fn open(place: &Place, arch: Option<&str>) -> Result<Foreign, Failure
         Form::OciDirectory => layout::open_directory(&place.path, &pick),
         Form::OciArchive => layout::open_archive(&place.path, &pick),
     };
-    opened.map_err(|error| Failure::open(place, &error))
+    opened.map_err(|error| Failure::open(&place.to_string(), &error))
 }
 
 fn in_archive(place: &Place) -> Result<archive::Pick, Failure> {
