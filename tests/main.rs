@@ -33,6 +33,9 @@ mod peers;
 /// Images in all forms go into all forms, and stay what they are.
 mod copy;
 
+/// skopeo, umoci, podman and docker take what strake copies, and strake takes what they wrote.
+mod copy_peers;
+
 /// A real Nix store.
 mod nix;
 
