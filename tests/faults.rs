@@ -11,7 +11,7 @@ use strake_testkit::tree::Node;
 use crate::strake::{Ran, stream, stream_with_cache};
 
 /// A store with one layer: a file larger than any pipe, then small ones.
-fn store() -> (TestStore, PathBuf) {
+pub(crate) fn store() -> (TestStore, PathBuf) {
     let store = TestStore::empty();
     let file = |name: &str, length| (name.as_bytes().to_vec(), Node::File(length, 0o644));
     let entries =

@@ -39,6 +39,9 @@ mod copy_peers;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
+/// Copies that are killed, have no room, or meet.
+mod copy_faults;
+
 /// A real Nix store.
 mod nix;
 

@@ -62,18 +62,31 @@ impl<'p> LayoutWriter<'p> {
         fs::create_dir_all(root).map_err(PrepareError::Write)?;
         let root = fs::canonicalize(root).map_err(PrepareError::Write)?;
         let writer = Self { root, tags, listing, progress, begun, open: None };
+        let _lock = writer.lock().map_err(PrepareError::Write)?;
         if writer.root.join(LAYOUT).symlink_metadata().is_ok() {
             let blobs = Blobs::directory(&writer.root)?;
             blobs.check_version()?;
             writer.index(&blobs)?;
         } else {
-            if fs::read_dir(&writer.root).map_err(PrepareError::Write)?.next().is_some() {
-                return Err(PrepareError::Occupied);
+            for entry in fs::read_dir(&writer.root).map_err(PrepareError::Write)? {
+                let name = entry.map_err(PrepareError::Write)?.file_name();
+                // A process that was killed may have left its beginning.
+                if !name.to_string_lossy().starts_with(&format!(".{LAYOUT}.")) {
+                    return Err(PrepareError::Occupied);
+                }
             }
             writer.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
         }
         fs::create_dir_all(writer.root.join("blobs/sha256")).map_err(PrepareError::Write)?;
         Ok(writer)
+    }
+
+    /// Waits until no other process changes the layout, and keeps others waiting until it is dropped.
+    fn lock(&self) -> io::Result<File> {
+        let directory = File::open(&self.root)?;
+        // Some file systems have no locks; there it is as without.
+        let _ = rustix::fs::flock(&directory, FlockOperation::LockExclusive);
+        Ok(directory)
     }
 
     fn index(&self, blobs: &Blobs) -> Result<Index, OpenError> {
@@ -85,9 +98,7 @@ impl<'p> LayoutWriter<'p> {
 
     /// Lists the image, by itself: of two processes that do so the second sees what the first has done.
     fn list(&self, manifest: &Manifest, names: &[String]) -> Result<(), FinishError> {
-        let directory = File::open(&self.root).map_err(Error::Write)?;
-        // Some file systems have no locks; there it is as without.
-        let _ = rustix::fs::flock(&directory, FlockOperation::LockExclusive);
+        let _lock = self.lock().map_err(Error::Write)?;
         let blobs = Blobs::directory(&self.root).map_err(FinishError::Add)?;
         let mut index = self.index(&blobs).map_err(FinishError::Add)?;
         index.add(manifest, names);

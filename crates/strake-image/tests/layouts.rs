@@ -1,0 +1,132 @@
+//! A layout may say anything: it is refused or taken, and nothing else happens.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::time::SystemTime;
+
+use proptest::prelude::*;
+use strake_image::digest::Digest;
+use strake_image::engine::Engine;
+use strake_image::foreign::{Foreign, OpenError};
+use strake_image::layout::{self, Pick};
+use strake_image::store::Store;
+use strake_image::verify::verify;
+use strake_plan::StoreDir;
+
+/// The texts of a layout: `index.json`, a manifest, a config. `{…}` stands for a descriptor's digest and size.
+const TEXTS: [&str; 3] = [
+    r#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [{"mediaType":
+    "application/vnd.oci.image.manifest.v1+json", {}, "platform": {"os": "linux", "architecture": "amd64"},
+    "annotations": {"org.opencontainers.image.ref.name": "a:1"}}]}"#,
+    r#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {"mediaType":
+    "application/vnd.oci.image.config.v1+json", {}}, "layers": [{"mediaType":
+    "application/vnd.oci.image.layer.v1.tar+gzip", {layer}}]}"#,
+    r#"{"architecture": "amd64", "os": "linux", "config": {"Env": ["A=b"]}, "rootfs": {"type": "layers", "diff_ids":
+    ["{layer}"]}, "history": [{"created": "2020-01-01T00:00:00Z", "created_by": "x", "empty_layer": false}]}"#,
+];
+
+const LAYER: &[u8] = b"layer";
+
+fn mutated(original: String) -> impl Strategy<Value = Vec<u8>> {
+    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..5, 1usize..60);
+    prop::collection::vec(change, 1..5).prop_map(move |changes| {
+        let mut text = original.clone().into_bytes();
+        for (index, byte, how, length) in changes {
+            let at = index.index(text.len().max(1)).min(text.len());
+            let end = (at + length).min(text.len());
+            match how {
+                0 => text.insert(at, byte),
+                1 => drop(text.drain(at..end)),
+                2 => text.extend_from_within(at..end),
+                3 => text
+                    .iter_mut()
+                    .skip(at)
+                    .filter(|old| old.is_ascii_digit())
+                    .take(1)
+                    .for_each(|old| *old = b'9'),
+                _ => text.iter_mut().skip(at).take(1).for_each(|old| *old = byte),
+            }
+        }
+        text
+    })
+}
+
+fn described(content: &[u8]) -> String {
+    format!(r#""digest": "{}", "size": {}"#, Digest::of(content), content.len())
+}
+
+/// Writes a layout of which the text at one place is another. What is named by its digest gets the right one.
+fn write(root: &Path, place: usize, text: &[u8]) {
+    let blobs = root.join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    fs::write(root.join("oci-layout"), r#"{"imageLayoutVersion": "1.0.0"}"#).unwrap();
+    let blob = |content: &[u8]| fs::write(blobs.join(Digest::of(content).hex()), content).unwrap();
+    blob(LAYER);
+    let mut below = Vec::new();
+    for at in [2, 1, 0] {
+        let original = TEXTS[at]
+            .replace("{layer}", &if at == 2 { Digest::of(LAYER).to_string() } else { described(LAYER) })
+            .replace("{}", &described(&below));
+        below = if at == place { text.to_vec() } else { original.into_bytes() };
+        if at > 0 { blob(&below) } else { fs::write(root.join("index.json"), &below).unwrap() }
+    }
+}
+
+fn original(place: usize) -> String {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), 3, b"");
+    let index = fs::read_to_string(root.path().join("index.json")).unwrap();
+    let named = |text: &str| {
+        let digest = text.split("sha256:").nth(1).unwrap().split('"').next().unwrap();
+        fs::read_to_string(root.path().join("blobs/sha256").join(digest)).unwrap()
+    };
+    match place {
+        0 => index,
+        1 => named(&index),
+        _ => named(&named(&index)),
+    }
+}
+
+fn open(place: usize, text: &[u8]) -> (tempfile::TempDir, Result<Foreign, OpenError>) {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), place, text);
+    let pick = Pick { name: None, architecture: "amd64".to_owned() };
+    let opened = layout::open_directory(root.path(), &pick);
+    (root, opened)
+}
+
+fn problems(image: Foreign) -> usize {
+    let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/");
+    let digested = AtomicU64::new(0);
+    let engine = Engine {
+        store: &store,
+        cache: None,
+        jobs: NonZeroUsize::MIN,
+        verify: true,
+        started: SystemTime::UNIX_EPOCH,
+        digested: &digested,
+    };
+    verify(image, &engine).iter().map(ToString::to_string).count()
+}
+
+#[test]
+fn without_changes_it_is_right_but_for_the_compression() {
+    for place in 0..4 {
+        let (_root, image) = open(place, original(place).as_bytes());
+        assert_eq!(problems(image.unwrap()), 1, "{place}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_texts((place, text) in (0usize..3).prop_flat_map(|place| (Just(place), mutated(original(place))))) {
+        if let (_root, Ok(image)) = open(place, &text) {
+            prop_assert!(image.layers.len() == image.config.diff_ids.len());
+            problems(image);
+        }
+    }
+}

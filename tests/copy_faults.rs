@@ -1,0 +1,138 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use strake_image::digest::Digest;
+use strake_testkit::command::{command, output_of};
+use strake_testkit::store::TestStore;
+use strake_testkit::tree::Node;
+
+use crate::copy::{identity, strake, strake_ok};
+use crate::faults::store;
+use crate::strake::program;
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
+}
+
+/// So many moments, from the beginning to after the end.
+const MOMENTS: u32 = 50;
+
+#[test]
+fn killed_at_any_moment() {
+    let (store, conf) = store();
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let arguments =
+        ["copy", "--no-cache", "--store-root", store.root().to_str().unwrap(), conf.to_str().unwrap()];
+    let whole = [&arguments[..], &["oci:whole:a:1", "oci-archive:whole.tar"]].concat();
+    let started = Instant::now();
+    strake_ok(place, &whole);
+    let duration = started.elapsed();
+    let expected = identity(place, "oci:whole:a:1");
+    let archive = fs::read(place.join("whole.tar")).unwrap();
+    let mut begun = 0;
+    for moment in 0..MOMENTS {
+        let mut strake = program();
+        strake.args(arguments).args(["oci:new:a:1", "oci-archive:new.tar"]).current_dir(place);
+        let mut child = strake.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(duration * moment / (MOMENTS - 10));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Whatever has a name is whole: a blob is what its name says, and what is listed is there.
+        for path in files(&place.join("new/blobs")) {
+            begun += 1;
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(Digest::of(&fs::read(&path).unwrap()).hex(), name, "after {moment}");
+        }
+        if place.join("new/index.json").exists() {
+            assert_eq!(identity(place, "oci:new:a:1"), expected, "after {moment}");
+        }
+        if let Ok(found) = fs::read(place.join("new.tar")) {
+            assert!(found == archive, "a wrong file after {moment}");
+            fs::remove_file(place.join("new.tar")).unwrap();
+        }
+        // What is left is no hindrance, and every second time it is built upon.
+        if moment % 2 == 0 {
+            strake_ok(place, &[&arguments[..], &["oci:new:a:1"]].concat());
+            assert_eq!(identity(place, "oci:new:a:1"), expected, "after {moment}");
+            assert_eq!(files(&place.join("new")).len(), files(&place.join("whole")).len(), "after {moment}");
+            fs::remove_dir_all(place.join("new")).unwrap();
+        }
+    }
+    assert!(begun > 0);
+}
+
+#[test]
+fn the_disk_is_full() {
+    let (store, conf) = store();
+    let disk = tempfile::tempdir().unwrap();
+    let mounted = disk.path().to_str().unwrap();
+    let arguments =
+        ["copy", "--no-cache", "--store-root", store.root().to_str().unwrap(), conf.to_str().unwrap()];
+    for target in [format!("oci:{mounted}/new"), format!("oci-archive:{mounted}/new.tar")] {
+        let run = |program, arguments: &[&str]| {
+            assert!(output_of(&mut command(program, arguments)).status.success())
+        };
+        run("mount", &["-t", "tmpfs", "-o", "size=2m", "none", mounted]);
+        let ran = strake(store.root(), &[&arguments[..], &[target.as_str()]].concat());
+        let left = files(disk.path());
+        run("umount", &[mounted]);
+        ran.failed(&["No space left on device", "hint:"]);
+        let left: Vec<_> = left.iter().filter(|path| !path.ends_with("oci-layout")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn two_at_once_into_one_layout() {
+    let (store, conf) = store();
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let children: Vec<_> = (0..6)
+        .map(|number| {
+            let mut strake = program();
+            strake.args(["copy", "-q", "--no-cache", "--store-root"]).arg(store.root()).arg(&conf);
+            strake.arg(format!("oci:layout:a:{number}")).current_dir(place).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    for number in 0..6 {
+        identity(place, &format!("oci:layout:a:{number}"));
+    }
+}
+
+#[test]
+fn memory_stays_small() {
+    let store = TestStore::empty();
+    let path = "/nix/store/00000000000000000000000000000001-large";
+    Node::Directory(0o755, vec![(b"large".to_vec(), Node::File(100_000_000, 0o644))]).make(&store.real(path));
+    let conf = store.write_conf("large", &[vec![path.to_owned()]], |_| ());
+    let place = tempfile::tempdir().unwrap();
+    let (root, conf) = (store.root().to_str().unwrap(), conf.to_str().unwrap());
+    let from_conf =
+        ["copy", "--store-root", root, conf, "oci:layout", "oci-archive:a.tar", "docker-archive:b.tar"];
+    let gzip = ["-c", "gzip -1 -k b.tar && exec \"$0\" copy docker-archive:b.tar.gz oci:c oci-archive:c.tar"];
+    for (program, arguments) in [
+        (env!("CARGO_BIN_EXE_strake"), &from_conf[..]),
+        (env!("CARGO_BIN_EXE_strake"), &["copy", "oci:layout", "oci:other", "-"]),
+        ("bash", &[gzip[0], gzip[1], env!("CARGO_BIN_EXE_strake")]),
+    ] {
+        let mut timed = command("/usr/bin/time", ["-q", "-f", "%M"]);
+        timed.arg(program).args(arguments).current_dir(place.path()).env("STRAKE_CACHE_DIR", store.root());
+        let output = output_of(timed.stdout(Stdio::null()));
+        let said = String::from_utf8(output.stderr).unwrap();
+        let kilobytes: u64 = said.lines().last().unwrap().parse().unwrap();
+        assert!(output.status.success() && kilobytes <= 64 * 1024, "{arguments:?}: {said}");
+    }
+}
