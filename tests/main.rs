@@ -33,6 +33,9 @@ mod peers;
 /// A real Nix store.
 mod nix;
 
+/// Closures out of a Nix store's database, and databases in images.
+mod registered;
+
 /// What the documentation shows works.
 mod docs;
 
