@@ -36,6 +36,9 @@ mod nix;
 /// Closures out of a Nix store's database, and databases in images.
 mod registered;
 
+/// Images that strake has planned, in Docker.
+mod planned;
+
 /// What the documentation shows works.
 mod docs;
 
