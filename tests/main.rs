@@ -18,6 +18,9 @@ mod conf;
 /// What a conf says of files besides store paths becomes a layer.
 mod customisation;
 
+/// Layers out of references graphs.
+mod layers;
+
 /// Files that change, outputs that end, processes that are killed.
 mod faults;
 
