@@ -21,6 +21,9 @@ mod customisation;
 /// Layers out of references graphs.
 mod layers;
 
+/// Confs out of store paths and flags.
+mod plan;
+
 /// Files that change, outputs that end, processes that are killed.
 mod faults;
 
