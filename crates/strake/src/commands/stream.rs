@@ -110,8 +110,10 @@ fn usable_cache(arguments: &Stream, reporter: &mut Reporter) -> Option<Cache> {
     super::open_cache().map_err(|failure| reporter.warning(&failure.to_string())).ok()
 }
 
-/// As many as keep all processors busy.
+/// As many as keep all processors busy, or as use up the memory that is meant for it.
 fn all_processors() -> NonZeroUsize {
+    const MOST: NonZeroUsize = NonZeroUsize::new(64).unwrap();
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    processors.saturating_mul(NonZeroUsize::new(streams_per_processor()).unwrap_or(NonZeroUsize::MIN))
+    let streams = NonZeroUsize::new(streams_per_processor()).unwrap_or(NonZeroUsize::MIN);
+    processors.saturating_mul(streams).min(MOST.max(processors))
 }
