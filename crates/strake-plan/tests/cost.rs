@@ -271,6 +271,9 @@ fn many_paths() {
     let layers = plan(&whole, 100);
     check_partition(&whole, &layers, 100);
     assert_eq!(layers.len(), 100);
+    // A lock of as many layers as there are paths is no reason for more.
+    let each = whole.paths().iter().map(|info| vec![info.path.to_string()]).collect();
+    check_partition(&whole, &after(&whole, 100, each), 100);
     // Without one path most layers are the same.
     let less = make(5999);
     let known: BTreeSet<Vec<String>> = named(&whole, &layers).into_iter().collect();
