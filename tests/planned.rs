@@ -189,6 +189,10 @@ fn store_paths_in_place_of_a_conf() {
     stdout_of(strake);
     let straight = stream(&[&path, "--contents", &path]);
     assert!(straight == stream(&[plan.to_str().unwrap()]));
+    // A plan may lie in the store, too, where its name says what it is.
+    let stored = nix(store.root(), "nix-store", &["--add", plan.to_str().unwrap()]);
+    assert!(stored.trim().ends_with("-plan.json"));
+    assert!(straight == stream(&[stored.trim()]));
     // The tag is a hash of the plan, so it is another if anything else is.
     let tag = |archive: &[u8]| {
         let text = text(archive);
