@@ -36,6 +36,12 @@ mod terminal;
 /// Docker, podman, skopeo and umoci take the archives.
 mod peers;
 
+/// Images in all forms go into all forms, and stay what they are.
+mod copy;
+
+/// skopeo, umoci, podman and docker take what strake copies, and strake takes what they wrote.
+mod copy_peers;
+
 /// A real Nix store.
 mod nix;
 

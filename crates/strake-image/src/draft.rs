@@ -11,10 +11,40 @@ pub struct Draft {
     /// The layers, lowest first.
     pub layers: Vec<LayerDraft>,
     /// All that is not in the layers.
-    pub settings: Settings,
+    pub about: About,
 }
 
 /// What an image is but for its layers.
+#[derive(Clone, Debug)]
+pub enum About {
+    /// The config will be made from this and the layers.
+    Settings(Settings),
+    /// The config is there already.
+    Given(Given),
+}
+
+impl About {
+    /// The time that everything in an archive of the image has, in seconds since 1970.
+    pub fn mtime(&self) -> i64 {
+        match self {
+            Self::Settings(settings) => settings.mtime,
+            Self::Given(_) => 0,
+        }
+    }
+}
+
+/// A config that somebody else has written, with what else is said of the image.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The config's text.
+    pub config: Vec<u8>,
+    /// The names that the image has where it comes from.
+    pub tags: Vec<String>,
+    /// Its manifest's text, if it comes with one that can go where the layers go.
+    pub manifest: Option<Vec<u8>>,
+}
+
+/// What a config is made from, and the image's name.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The time of creation, as it stands in the config.
@@ -42,6 +72,27 @@ pub struct LayerDraft {
     pub member: Option<Member>,
 }
 
+/// The first of some store paths by their names, or of other texts, on a line.
+pub fn summary(contents: &[String]) -> String {
+    /// So many are named.
+    const NAMED: usize = 3;
+    /// So long is the hash in a store path.
+    const HASH: usize = 32;
+    /// So long is the line, in characters.
+    const LENGTH: usize = 100;
+    let name = |text: &String| {
+        let base = text.rsplit_once('/').filter(|(directory, _)| directory.starts_with('/'));
+        let name = base.and_then(|(_, base)| base.split_once('-')).filter(|(hash, _)| hash.len() == HASH);
+        name.map_or_else(|| text.clone(), |(_, name)| name.to_owned())
+    };
+    let mut names: Vec<String> = contents.iter().take(NAMED).map(name).collect();
+    if contents.len() > NAMED {
+        names.push(format!("{} more", contents.len() - NAMED));
+    }
+    let printable = |character: char| if character.is_control() { ' ' } else { character };
+    names.join(", ").chars().map(printable).take(LENGTH).collect()
+}
+
 /// Where a layer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -51,4 +102,6 @@ pub enum Origin {
     Store,
     /// The customisation layer that was made for this image.
     Customisation,
+    /// An image that is copied as it is.
+    Copied,
 }

@@ -10,7 +10,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::cache::Cache;
-use crate::draft::{LayerDraft, Origin};
+use crate::digest::Digest;
+use crate::draft::{LayerDraft, Origin, summary};
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::sha256::Lanes;
@@ -62,6 +63,15 @@ impl Engine<'_> {
         drafts: Vec<LayerDraft>,
         mut take: impl FnMut(Layer) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.describe_each(drafts, |layer| take(layer?))
+    }
+
+    /// The same where a layer that fails is no reason to stop.
+    pub fn describe_each<E>(
+        &self,
+        drafts: Vec<LayerDraft>,
+        mut take: impl FnMut(Result<Layer, Error>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let count = drafts.len();
         let drafts: Vec<_> = drafts.into_iter().map(|draft| Mutex::new(Some(draft))).collect();
         let shared = Shared {
@@ -78,7 +88,7 @@ impl Engine<'_> {
             // Also when `take` panics the workers must not be waited for in vain.
             let _cancel = Cancel(&shared);
             for index in 0..count {
-                take(shared.take(index)?)?;
+                take(shared.take(index))?;
             }
             Ok(())
         })
@@ -105,27 +115,34 @@ impl Engine<'_> {
         if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
             let survey = draft.recipe.survey(self.store)?;
             if survey.fingerprint == known.fingerprint && survey.size == known.size {
-                return Ok(Layer {
-                    title: title(&draft, &survey),
-                    draft,
-                    diff_id: known.digest,
-                    size: known.size,
-                    remembered: true,
-                    not_remembered: None,
-                    key,
-                    fingerprint: known.fingerprint,
-                });
+                return Ok(Layer { remembered: true, ..layer(draft, known.digest, survey)? });
             }
         }
         let Shared { cancelled, lanes, .. } = shared;
         let watch = Watch { progress: self.digested, cancelled, lanes };
-        let (diff_id, survey) = draft.recipe.digest(self.store, watch)?;
-        let title = title(&draft, &survey);
+        let (digest, survey) = draft.recipe.digest(self.store, watch)?;
         let cache = self.cache.filter(|_| survey.settled_at <= self.started);
-        let not_remembered = cache.and_then(|cache| cache.put(key, diff_id, &survey, &title).err());
-        let Survey { size, fingerprint, .. } = survey;
-        Ok(Layer { draft, diff_id, size, title, remembered: false, not_remembered, key, fingerprint })
+        let title = title(&draft, &survey);
+        let not_remembered = cache.and_then(|cache| cache.put(key, digest, &survey, &title).err());
+        Ok(Layer { not_remembered, ..layer(draft, digest, survey)? })
     }
+}
+
+/// A draft and what was found out about it.
+fn layer(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Error> {
+    let diff_id = draft.recipe.claimed_diff_id().unwrap_or(digest);
+    Ok(Layer {
+        diff_id,
+        digest,
+        codec: if digest == diff_id { None } else { draft.recipe.codec()? },
+        size: survey.size,
+        title: title(&draft, &survey),
+        remembered: false,
+        not_remembered: None,
+        key: draft.recipe.key(),
+        fingerprint: survey.fingerprint,
+        draft,
+    })
 }
 
 impl Shared {
@@ -173,6 +190,7 @@ fn title(draft: &LayerDraft, survey: &Survey) -> String {
     let Some(paths) = draft.recipe.store_paths() else {
         return match draft.origin {
             Origin::Base => "base image".to_owned(),
+            Origin::Copied => summary(&draft.contents),
             Origin::Store | Origin::Customisation => "customisation".to_owned(),
         };
     };

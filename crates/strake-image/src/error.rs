@@ -49,6 +49,14 @@ pub enum Error {
         /// What the decoder said.
         source: io::Error,
     },
+    /// A layer's bytes are needed, and are not in the image that they are said to be in.
+    #[error("{} is not there, and the image's layer {digest} with it", path.display())]
+    Absent {
+        /// Where it would be.
+        path: PathBuf,
+        /// The layer.
+        digest: Digest,
+    },
     /// What is written to failed.
     #[error("cannot write the image")]
     Write(#[source] io::Error),

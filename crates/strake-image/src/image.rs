@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::draft::Settings;
+use crate::digest::Digest;
+use crate::draft::{About, Given, Settings};
 use crate::layer::Layer;
 use crate::python::json::{JsonError, to_vec_pretty};
 use crate::python::repr::repr_list;
@@ -12,33 +13,52 @@ use crate::python::repr::repr_list;
 pub struct Image {
     /// The layers, lowest first.
     pub layers: Vec<Layer>,
-    /// All that is not in the layers.
-    pub settings: Settings,
+    /// The config's text. Its digest is what Docker calls the image's ID.
+    pub config: Vec<u8>,
+    /// The names that the image has, as `name:tag`.
+    pub tags: Vec<String>,
+    /// The manifest's text, if the image comes with one.
+    pub manifest: Option<Vec<u8>>,
 }
 
 impl Image {
-    /// The image config's text: its digest is what Docker calls the image's ID.
-    ///
-    /// Format: the Docker image specification v1.2, "image JSON". Which fields there are, their order and the text's
-    /// layout are those of dockerTools' stream script, or the ID would be another.
-    pub fn config(&self) -> Result<Vec<u8>, JsonError> {
-        let Settings { created, architecture, config, .. } = &self.settings;
-        let diff_ids: Vec<_> = self.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-        let history: Vec<Value> = self
-            .layers
-            .iter()
-            .map(|layer| {
-                let contents = repr_list(&layer.draft.contents);
-                json!({ "created": created, "comment": format!("store paths: {contents}") })
-            })
-            .collect();
-        to_vec_pretty(&json!({
-            "created": created,
-            "architecture": architecture,
-            "os": "linux",
-            "config": config,
-            "rootfs": { "diff_ids": diff_ids, "type": "layers" },
-            "history": history,
-        }))
+    /// Puts the image together.
+    pub fn new(layers: Vec<Layer>, about: About) -> Result<Self, JsonError> {
+        Ok(match about {
+            About::Settings(settings) => {
+                let config = config(&layers, &settings)?;
+                Self { layers, config, tags: vec![settings.repo_tag], manifest: None }
+            }
+            About::Given(Given { config, tags, manifest }) => Self { layers, config, tags, manifest },
+        })
     }
+
+    /// The image's ID: the digest of its config.
+    pub fn id(&self) -> Digest {
+        Digest::of(&self.config)
+    }
+}
+
+/// The image config's text.
+///
+/// Format: the Docker image specification v1.2, "image JSON", and the OCI image configuration, which agree. Which fields
+/// there are, their order and the text's layout are those of dockerTools' stream script, or the ID would be another.
+fn config(layers: &[Layer], settings: &Settings) -> Result<Vec<u8>, JsonError> {
+    let Settings { created, architecture, config, .. } = settings;
+    let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+    let history: Vec<Value> = layers
+        .iter()
+        .map(|layer| {
+            let contents = repr_list(&layer.draft.contents);
+            json!({ "created": created, "comment": format!("store paths: {contents}") })
+        })
+        .collect();
+    to_vec_pretty(&json!({
+        "created": created,
+        "architecture": architecture,
+        "os": "linux",
+        "config": config,
+        "rootfs": { "diff_ids": diff_ids, "type": "layers" },
+        "history": history,
+    }))
 }

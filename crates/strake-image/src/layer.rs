@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::cache::Key;
+use crate::compression::Codec;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
@@ -17,6 +18,10 @@ pub struct Layer {
     pub draft: LayerDraft,
     /// The digest of its tar stream, uncompressed.
     pub diff_id: Digest,
+    /// The digest of what [`Layer::write`] writes. Only for a layer that somebody has compressed it is not the diff id.
+    pub digest: Digest,
+    /// How what [`Layer::write`] writes is compressed.
+    pub codec: Option<Codec>,
     /// The length of what [`Layer::write`] writes, in bytes.
     pub size: u64,
     /// What to call it in front of people: the names of its largest packages.
@@ -35,6 +40,11 @@ impl Layer {
         self.key
     }
 
+    /// Whether its bytes are not here, so that it cannot be written.
+    pub fn is_elsewhere(&self) -> bool {
+        self.draft.recipe.is_elsewhere()
+    }
+
     /// Writes the layer: [`Layer::size`] bytes.
     ///
     /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, what is packed
@@ -47,11 +57,11 @@ impl Layer {
         let mut tee = Tee::new(sink);
         recipe.write(store, &self.fingerprint, &mut tee)?;
         let found = tee.finish();
-        if found == self.diff_id {
+        if found == self.digest {
             return Ok(());
         }
         let paths = recipe.store_paths().unwrap_or_default();
         let path = paths.first().map_or(store.dir().as_str(), |path| path.as_str()).into();
-        Err(Error::Digest { path, expected: self.diff_id, found })
+        Err(Error::Digest { path, expected: self.digest, found })
     }
 }

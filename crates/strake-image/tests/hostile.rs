@@ -5,6 +5,7 @@ use std::io::Write;
 use proptest::prelude::*;
 use strake_image::archive;
 use strake_image::customisation::Customisation;
+use strake_image::foreign::{Foreign, OpenError};
 use strake_image::spec::{CustomisationSource, Spec};
 use strake_image::store::Store;
 use strake_plan::StoreDir;
@@ -48,7 +49,7 @@ fn image() -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-fn open(text: &[u8]) -> Result<archive::BaseImage, archive::BaseError> {
+fn open(text: &[u8]) -> Result<Foreign, OpenError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text).unwrap();
     archive::open(file.path())

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
-use strake_image::archive::{BaseError, FinishError};
+use strake_image::destination::FinishError;
 use strake_image::error::Error;
+use strake_image::foreign::OpenError;
+use strake_image::layout::PrepareError;
 use strake_image::nix_database::ReadError;
 use strake_image::spec::{DraftError, SpecError};
 use strake_plan::closure::ClosureError;
@@ -91,11 +93,32 @@ impl Failure {
     }
 
     /// The file is no base image.
-    pub(crate) fn base(path: &Path, error: &BaseError) -> Self {
+    pub(crate) fn base(path: &Path, error: &OpenError) -> Self {
         let failure = Self::new(format!("the base image {} {}", path.display(), chain(error)));
         match error {
-            BaseError::Read(_) => failure,
+            OpenError::Read(_) => failure,
             _ => failure.hint("a base image is a docker-archive, as docker save and dockerTools write it"),
+        }
+    }
+
+    /// There is no image in this place.
+    pub(crate) fn open(place: &str, error: &OpenError) -> Self {
+        let failure = Self::new(format!("{place} {}", chain(error)));
+        match error {
+            OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
+            OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --arch"),
+            OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
+            _ => failure
+                .hint("it was damaged, or is not what docker-archive:, oci: or oci-archive: says that it is"),
+        }
+    }
+
+    /// An image cannot be put into this directory.
+    pub(crate) fn prepare(path: &Path, error: &PrepareError) -> Self {
+        let failure = Self::new(format!("{} {}", path.display(), chain(error)));
+        match error {
+            PrepareError::Occupied => failure.hint("name an empty or a new directory, or an OCI layout"),
+            _ => failure,
         }
     }
 
@@ -141,6 +164,9 @@ impl From<Error> for Failure {
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("build or fetch it first, or say with --store-root where the store lies")
             }
+            Error::Absent { .. } => {
+                failure.hint("it was made without that layer, for where the layer is already; fetch it whole")
+            }
             _ => failure,
         }
     }
@@ -150,7 +176,7 @@ impl From<FinishError> for Failure {
     fn from(error: FinishError) -> Self {
         match error {
             FinishError::Write(error) => error.into(),
-            error @ FinishError::Config(_) => Self::new(chain(&error)),
+            error @ (FinishError::Config(_) | FinishError::Add(_)) => Self::new(chain(&error)),
         }
     }
 }

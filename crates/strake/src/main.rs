@@ -7,9 +7,11 @@ mod image_config;
 mod input;
 mod layering;
 mod output;
+mod place;
 mod planning;
 mod references;
 mod report;
+mod source;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
             Command::Stream(arguments) => (arguments.style(), commands::stream::run(&arguments)),
             Command::Layers(arguments) => (Style::Lines, commands::layers::run(&arguments)),
             Command::Plan(arguments) => (Style::Lines, commands::plan::run(&arguments)),
+            Command::Copy(arguments) => (arguments.style(), commands::copy::run(&arguments)),
+            Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
+            Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
         }
     };

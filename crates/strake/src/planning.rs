@@ -228,7 +228,7 @@ fn owner(text: Option<&str>) -> Result<(u32, u32), Failure> {
 }
 
 /// Go's name for this machine's architecture.
-fn architecture() -> String {
+pub(crate) fn architecture() -> String {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use strake_image::archive::Written;
+use strake_image::destination::Written;
 use strake_image::draft::{LayerDraft, Origin};
 use strake_image::image::Image;
 use strake_image::layer::Layer;
@@ -65,7 +65,11 @@ impl Reporter {
         match self.style {
             Style::Quiet => {}
             Style::Lines => {
-                let known = if layer.remembered { "remembered" } else { "digested" };
+                let known = match layer {
+                    layer if layer.is_elsewhere() => "present",
+                    layer if layer.remembered => "remembered",
+                    _ => "digested",
+                };
                 let size = HumanBytes(layer.size).to_string();
                 let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {}", layer.title);
                 match &self.bar {
@@ -86,7 +90,9 @@ impl Reporter {
             Style::Script => {
                 let contents = &layer.draft.contents;
                 match layer.draft.origin {
-                    Origin::Base => eprintln!("Adding base layer {number} from {}", contents.concat()),
+                    Origin::Base | Origin::Copied => {
+                        eprintln!("Adding base layer {number} from {}", contents.concat());
+                    }
                     Origin::Store => eprintln!("Creating layer {number} from paths: {}", repr_list(contents)),
                     Origin::Customisation => eprintln!("Creating layer {number} with customisation..."),
                 }
@@ -107,10 +113,23 @@ impl Reporter {
         }
     }
 
+    /// The image is whole in one of several places.
+    pub(crate) fn written(&self, place: &str, written: &Written) {
+        let manifest = written.manifest.map(|digest| digest.to_string());
+        match self.style {
+            Style::Quiet | Style::Script => {}
+            Style::Lines => {
+                let manifest = manifest.map(|digest| format!("  manifest {digest}")).unwrap_or_default();
+                self.say(&format!("{place}{manifest}"));
+            }
+            Style::Json => event(&json!({ "event": "written", "destination": place, "manifest": manifest })),
+        }
+    }
+
     /// The image is whole.
     pub(crate) fn done(self, image: &Image, written: Written, digested: u64, elapsed: Duration) {
-        let Written { image_id, size } = written;
-        let repo_tag = &image.settings.repo_tag;
+        let Written { image_id, size, .. } = written;
+        let repo_tag = image.tags.join(" ");
         match self.style {
             Style::Quiet => {}
             Style::Lines => self.say(&format!(

@@ -2,9 +2,8 @@
 //!
 //! Format: the Docker image specification v1.2, "combined image JSON and filesystem changeset format".
 
-mod index;
 mod read;
 mod write;
 
-pub use read::{BaseError, BaseImage, open};
-pub use write::{ArchiveWriter, FinishError, Written};
+pub use read::{Pick, open, open_image};
+pub use write::ArchiveWriter;

@@ -2,79 +2,74 @@
 
 use serde_json::json;
 
-use crate::digest::Digest;
+use crate::destination::{Destination, FinishError, Written};
 use crate::error::Error;
 use crate::image::Image;
 use crate::layer::Layer;
-use crate::python::json::{JsonError, to_vec_pretty};
+use crate::python::json::to_vec_pretty;
 use crate::sink::Sink;
-use crate::store::Store;
 use crate::tar::{Member, Writer};
-
-/// Why an archive could not be finished.
-#[derive(Debug, thiserror::Error)]
-pub enum FinishError {
-    /// See [`Error`].
-    #[error(transparent)]
-    Write(#[from] Error),
-    /// The image's config cannot be written as JSON.
-    #[error("cannot write the image's config")]
-    Config(#[from] JsonError),
-}
-
-/// What was written.
-#[derive(Clone, Copy, Debug)]
-pub struct Written {
-    /// The image's ID: the digest of its config.
-    pub image_id: Digest,
-    /// The archive's size in bytes.
-    pub size: u64,
-}
 
 /// Writes an archive layer by layer, so that a layer's digest need only be known when its turn comes.
 pub struct ArchiveWriter<'s> {
     tar: Writer<'s>,
     mtime: i64,
+    tags: Option<Vec<String>>,
+    /// Whether a layer is being written.
+    open: bool,
 }
 
 impl<'s> ArchiveWriter<'s> {
     /// Begins an archive. `mtime` is for everything in it that has no time of its own, in seconds since 1970.
     pub fn new(sink: &'s mut dyn Sink, mtime: i64) -> Self {
-        Self { tar: Writer::new(sink), mtime }
+        Self { tar: Writer::new(sink), mtime, tags: None, open: false }
     }
 
-    /// Writes the next layer. For `verify` see [`Layer::write`].
-    pub fn layer(&mut self, layer: &Layer, store: &Store, verify: bool) -> Result<(), Error> {
-        let mut member = match &layer.draft.member {
-            Some(member) => member.clone(),
-            None => Member::file(layer_name(layer), layer.size, self.mtime),
-        };
-        if !member.kind.is_file() {
-            member.size = 0;
-            return Ok(self.tar.member(&member)?);
-        }
-        self.tar.member(&member)?;
-        self.tar.content(layer.size, |sink| layer.write(store, verify, sink))
-    }
-
-    /// Writes the config and `manifest.json`, and ends the archive. `image` holds the layers that were written.
-    pub fn finish(mut self, image: &Image) -> Result<Written, FinishError> {
-        let config = image.config()?;
-        let image_id = Digest::of(&config);
-        let config_name = format!("{}.json", image_id.hex());
-        self.file(&config_name, &config)?;
-        let manifest = to_vec_pretty(&json!([{
-            "Config": config_name,
-            "RepoTags": [image.settings.repo_tag],
-            "Layers": image.layers.iter().map(layer_name).collect::<Vec<_>>(),
-        }]))?;
-        self.file("manifest.json", &manifest)?;
-        Ok(Written { image_id, size: self.tar.finish().map_err(Error::from)? })
+    /// The image gets these names rather than its own.
+    #[must_use]
+    pub fn named(self, tags: Vec<String>) -> Self {
+        Self { tags: Some(tags), ..self }
     }
 
     fn file(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
         self.tar.member(&Member::file(name, content.len() as u64, self.mtime))?;
         Ok(self.tar.bytes(content)?)
+    }
+}
+
+impl Destination for ArchiveWriter<'_> {
+    fn begin(&mut self, layer: &Layer) -> Result<Option<&mut dyn Sink>, Error> {
+        let mut member = match &layer.draft.member {
+            Some(member) => member.clone(),
+            None => Member::file(layer_name(layer), layer.size, self.mtime),
+        };
+        self.open = member.kind.is_file();
+        if !self.open {
+            member.size = 0;
+        }
+        self.tar.member(&member)?;
+        Ok(if self.open { Some(self.tar.sink()) } else { None })
+    }
+
+    fn end(&mut self, layer: &Layer) -> Result<(), Error> {
+        if self.open {
+            self.tar.pad(layer.size)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the config and `manifest.json`, and ends the archive.
+    fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
+        let image_id = image.id();
+        let config_name = format!("{}.json", image_id.hex());
+        self.file(&config_name, &image.config)?;
+        let manifest = to_vec_pretty(&json!([{
+            "Config": config_name,
+            "RepoTags": self.tags.as_ref().unwrap_or(&image.tags),
+            "Layers": image.layers.iter().map(layer_name).collect::<Vec<_>>(),
+        }]))?;
+        self.file("manifest.json", &manifest)?;
+        Ok(Written { image_id, manifest: None, size: self.tar.finish().map_err(Error::from)? })
     }
 }
 

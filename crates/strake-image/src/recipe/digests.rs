@@ -13,7 +13,9 @@ const BUFFER: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Digests {
     stored: Digest,
-    /// `None` where the bytes are not compressed.
+    /// How the bytes seem to be compressed.
+    codec: Option<Codec>,
+    /// `None` where they are not.
     decompressed: Option<io::Result<Digest>>,
 }
 
@@ -23,14 +25,25 @@ impl Digests {
         let mut stored = Hashing { inner: layer, hasher: Hasher::default() };
         let mut start = Vec::new();
         stored.by_ref().take(8).read_to_end(&mut start)?;
-        let decompressed = Codec::detect(&start).map(|codec| {
+        let codec = Codec::detect(&start);
+        let decompressed = codec.map(|codec| {
             let whole = BufReader::with_capacity(BUFFER, start.chain(&mut stored));
             let mut decompressed = Hashing { inner: &mut codec.decoder(whole)?, hasher: Hasher::default() };
             read_all(&mut decompressed)?;
             Ok(decompressed.hasher.finish())
         });
         read_all(&mut stored)?;
-        Ok(Self { stored: stored.hasher.finish(), decompressed })
+        Ok(Self { stored: stored.hasher.finish(), codec, decompressed })
+    }
+
+    /// The digest of the bytes as they are.
+    pub(crate) fn stored(&self) -> Digest {
+        self.stored
+    }
+
+    /// How the bytes seem to be compressed, going by their beginning.
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        self.codec
     }
 
     /// Fails unless the layer has this diff id. `path` is what the error calls it.

@@ -17,6 +17,7 @@ pub use tarball::{Source, Tarball};
 use strake_plan::StorePath;
 
 use crate::cache::Key;
+use crate::compression::Codec;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
@@ -49,6 +50,11 @@ impl Recipe {
         !matches!(self, Self::Tarball(_))
     }
 
+    /// Whether its bytes are not here.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Tarball(Tarball { source: Source::Elsewhere { .. }, .. }))
+    }
+
     /// Where this recipe's digest is remembered.
     pub fn key(&self) -> Key {
         match self {
@@ -67,7 +73,23 @@ impl Recipe {
         }
     }
 
-    /// Reads everything and computes the diff id: the digest of the tar stream, uncompressed.
+    /// The diff id that somebody else has said. It is checked whenever the recipe is digested.
+    pub fn claimed_diff_id(&self) -> Option<Digest> {
+        match self {
+            Self::Tarball(recipe) => Some(recipe.diff_id),
+            Self::StorePaths(_) | Self::Files(_) => None,
+        }
+    }
+
+    /// How the stream is compressed. To be asked only where its digest is not the diff id.
+    pub(crate) fn codec(&self) -> Result<Option<Codec>, Error> {
+        match self {
+            Self::Tarball(recipe) => recipe.codec(),
+            Self::StorePaths(_) | Self::Files(_) => Ok(None),
+        }
+    }
+
+    /// Reads everything and computes the digest of the stream: the diff id, unless it is a tarball that is compressed.
     ///
     /// `watch` tells how far it is, and can stop it.
     pub fn digest(&self, store: &Store, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {

@@ -11,10 +11,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
 use super::Digests;
 use crate::cache::Key;
-use crate::compression::CompressedFile;
+use crate::compression::{Codec, CompressedFile};
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
@@ -30,6 +31,8 @@ pub struct Tarball {
     pub size: u64,
     /// The digest that the uncompressed archive is said to have.
     pub diff_id: Digest,
+    /// The digest that the bytes are said to have as they are, where that is said.
+    pub digest: Option<Digest>,
 }
 
 /// Where a tarball's bytes are.
@@ -49,13 +52,24 @@ pub enum Source {
         file: Arc<CompressedFile>,
         /// Where in its decompressed content, in bytes.
         offset: u64,
+        /// The digest of the tarball's bytes, as that pass found it.
+        digest: Digest,
+        /// How the tarball itself is compressed, as that pass found it.
+        codec: Option<Codec>,
+    },
+    /// Not here: in a sparse layout, or where the image goes already. What is said of it is believed, for it cannot be
+    /// written.
+    Elsewhere {
+        /// Where it would be.
+        path: PathBuf,
     },
 }
 
 impl Source {
-    fn path(&self) -> &Path {
+    /// The file that they are in, or would be.
+    pub fn path(&self) -> &Path {
         match self {
-            Self::File { path, .. } => path,
+            Self::File { path, .. } | Self::Elsewhere { path } => path,
             Self::Compressed { file, .. } => file.path(),
         }
     }
@@ -63,9 +77,12 @@ impl Source {
 
 impl Tarball {
     pub(super) fn key(&self) -> Key {
-        let (Source::File { offset, .. } | Source::Compressed { offset, .. }) = &self.source;
+        let offset = match &self.source {
+            Source::File { offset, .. } | Source::Compressed { offset, .. } => *offset,
+            Source::Elsewhere { .. } => u64::MAX,
+        };
         let mut hasher = Hasher::default();
-        hasher.update(b"tarball, version 1\0");
+        hasher.update(b"tarball, version 2\0");
         hasher.update(&offset.to_le_bytes());
         hasher.update(&self.size.to_le_bytes());
         hasher.update(self.diff_id.as_bytes());
@@ -74,25 +91,55 @@ impl Tarball {
     }
 
     pub(super) fn survey(&self) -> Result<Survey, Error> {
-        self.survey_of(&self.open()?)
+        match self.source {
+            Source::Elsewhere { .. } => Ok(self.believed()),
+            _ => self.survey_of(&self.open()?),
+        }
     }
 
+    /// The digest of the bytes as they are; that they have the diff id is checked on the way.
     pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
+        let offset = match self.source {
+            Source::File { offset, .. } => offset,
+            Source::Compressed { digest, .. } => return Ok((digest, self.survey()?)),
+            Source::Elsewhere { .. } => return Ok((self.digest.unwrap_or(self.diff_id), self.believed())),
+        };
         let file = self.open()?;
         let survey = self.survey_of(&file)?;
-        if let Source::File { offset, .. } = self.source {
-            let digests = Digests::read(&mut Range { file, offset, left: self.size, watch });
-            if watch.cancelled.load(Ordering::Relaxed) {
-                return Err(Error::Cancelled);
-            }
-            digests.map_err(|error| self.read_error(error))?.check(self.source.path(), self.diff_id)?;
+        let digests = Digests::read(&mut Range { file, offset, left: self.size, watch });
+        if watch.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
         }
-        Ok((self.diff_id, survey))
+        let digests = digests.map_err(|error| self.read_error(error))?;
+        let found = digests.stored();
+        if let Some(expected) = self.digest.filter(|expected| *expected != found) {
+            return Err(Error::Digest { path: self.source.path().to_owned(), expected, found });
+        }
+        digests.check(self.source.path(), self.diff_id)?;
+        Ok((found, survey))
+    }
+
+    /// How the bytes are compressed, going by their beginning.
+    pub(super) fn codec(&self) -> Result<Option<Codec>, Error> {
+        match &self.source {
+            Source::Compressed { codec, .. } => Ok(*codec),
+            Source::Elsewhere { .. } => Ok(None),
+            Source::File { offset, .. } => {
+                let mut start = [0; 8];
+                let length = start.len().min(usize::try_from(self.size).unwrap_or(usize::MAX));
+                let start = &mut start[..length];
+                self.open()?.read_exact_at(start, *offset).map_err(|error| self.read_error(error))?;
+                Ok(Codec::detect(start))
+            }
+        }
     }
 
     pub(super) fn write(&self, fingerprint: &Fingerprint, sink: &mut dyn Sink) -> Result<(), Error> {
         let path = self.source.path();
-        let file = self.open()?;
+        let file = match self.source {
+            Source::Elsewhere { .. } => return Err(self.absent()),
+            _ => self.open()?,
+        };
         let unchanged = |survey: Survey| {
             if survey.fingerprint == *fingerprint {
                 Ok(())
@@ -103,7 +150,8 @@ impl Tarball {
         unchanged(self.survey_of(&file)?)?;
         let sent = match &self.source {
             Source::File { offset, .. } => sink.file(file.as_fd(), *offset, self.size),
-            Source::Compressed { file, offset } => file.copy(*offset, self.size, sink),
+            Source::Compressed { file, offset, .. } => file.copy(*offset, self.size, sink),
+            Source::Elsewhere { .. } => return Err(self.absent()),
         };
         sent.map_err(|error| Error::from_sink(error, path))?;
         unchanged(self.survey_of(&file)?)
@@ -127,6 +175,21 @@ impl Tarball {
             weights: vec![self.size],
             settled_at: fingerprint::settled_at(&stat),
         })
+    }
+
+    /// What there is to know of a tarball that is not here. It is never remembered.
+    fn believed(&self) -> Survey {
+        Survey {
+            size: self.size,
+            fingerprint: Fingerprint(Vec::new()),
+            weights: vec![self.size],
+            settled_at: SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 4),
+        }
+    }
+
+    fn absent(&self) -> Error {
+        let digest = self.digest.unwrap_or(self.diff_id);
+        Error::Absent { path: self.source.path().to_owned(), digest }
     }
 
     fn read_error(&self, source: io::Error) -> Error {

@@ -6,6 +6,7 @@
 mod descriptor;
 mod digest;
 mod discard;
+mod fan;
 mod staging;
 mod tee;
 
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 pub use descriptor::Descriptor;
 pub use digest::{Digesting, Watch};
 pub use discard::Discard;
+pub use fan::Fan;
 pub use tee::Tee;
 
 /// How much is read at once: large enough that a system call's cost vanishes, small enough for the processor's cache.

@@ -11,11 +11,12 @@ use strake_plan::StorePath;
 use strake_plan::closure::NarHash;
 
 use super::{CustomisationSource, Spec, Time};
-use crate::archive::{self, BaseError};
+use crate::archive;
 use crate::customisation::CustomisationError;
 use crate::digest::Digest;
-use crate::draft::{Draft, LayerDraft, Origin, Settings};
+use crate::draft::{About, Draft, LayerDraft, Origin, Settings};
 use crate::error::Error;
+use crate::foreign::OpenError;
 use crate::python::datetime::DateTime;
 use crate::recipe::{Recipe, Source, StorePaths, Tarball};
 use crate::store::Store;
@@ -45,7 +46,7 @@ pub enum DraftError {
         /// Its file.
         path: PathBuf,
         /// What is wrong with it.
-        source: BaseError,
+        source: OpenError,
     },
     /// The environment of the base image or of the conf is not a list of texts.
     #[error("the {0}'s Env is not a list of texts")]
@@ -83,7 +84,7 @@ impl Spec {
         if let Some(from_image) = &self.from_image {
             let path = store.locate(Path::new(from_image));
             let base = archive::open(&path).map_err(|source| DraftError::Base { path, source })?;
-            overlay(&base.config, &mut config)?;
+            overlay(&base.config.run, &mut config)?;
             layers = base.layers;
         }
         for paths in &self.store_layers {
@@ -123,7 +124,7 @@ impl Spec {
             config,
             repo_tag: self.repo_tag.clone(),
         };
-        Ok(Draft { layers, settings })
+        Ok(Draft { layers, about: About::Settings(settings) })
     }
 
     /// The NAR hashes of a layer's paths, where all are known.
@@ -184,6 +185,7 @@ fn packed_customisation(
             source: Source::File { path, offset: 0 },
             size: stat.size(),
             diff_id,
+            digest: None,
         }),
         origin: Origin::Customisation,
         contents: vec![named.to_owned()],

@@ -51,8 +51,18 @@ impl<'s> Writer<'s> {
         write: impl FnOnce(&mut dyn Sink) -> Result<(), E>,
     ) -> Result<(), E> {
         write(self.sink)?;
+        Ok(self.pad(length)?)
+    }
+
+    /// Where content goes that is written in pieces. [`Writer::pad`] must follow.
+    pub fn sink(&mut self) -> &mut dyn Sink {
+        self.sink
+    }
+
+    /// Ends content that was written to [`Writer::sink`]: `length` bytes.
+    pub fn pad(&mut self, length: u64) -> Result<(), SinkError> {
         self.skip(length);
-        Ok(self.sink.bytes(&ZEROS[..block_padding(length) as usize])?)
+        self.sink.bytes(&ZEROS[..block_padding(length) as usize])
     }
 
     /// Content that is not written, only counted.
@@ -61,7 +71,7 @@ impl<'s> Writer<'s> {
     }
 
     /// Ends the archive and returns its length in bytes.
-    pub fn finish(self) -> Result<u64, SinkError> {
+    pub fn finish(&mut self) -> Result<u64, SinkError> {
         let padding = end_padding(self.position);
         self.sink.bytes(&ZEROS[..padding as usize])?;
         Ok(self.position + padding)

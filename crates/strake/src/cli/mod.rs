@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod copy;
 mod planning;
 
 use std::num::NonZeroUsize;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use copy::{Copy, Inspect, ManifestFormat, Verify};
 pub(crate) use planning::{Config, Format, Layering, Layers, Plan, PlanCommand, Strategy};
 
 use crate::report::Style;
@@ -32,6 +34,12 @@ pub(crate) enum Command {
     Layers(Box<Layers>),
     /// Write down what an image is to be: a conf.json
     Plan(Box<PlanCommand>),
+    /// Copy an image from one form to others
+    Copy(Box<Copy>),
+    /// Show what is in an image
+    Inspect(Box<Inspect>),
+    /// See whether an image is all that it says it is
+    Verify(Box<Verify>),
     /// Look at the remembered layer digests, or clean them up
     Cache {
         #[command(subcommand)]

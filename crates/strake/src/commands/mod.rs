@@ -1,13 +1,18 @@
 //! One file for each thing that a user can ask for.
 
 pub(crate) mod cache;
+pub(crate) mod copy;
+pub(crate) mod inspect;
 pub(crate) mod layers;
 pub(crate) mod plan;
 pub(crate) mod stream;
+pub(crate) mod verify;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use strake_image::cache::Cache;
+use strake_image::sha256::streams_per_processor;
 
 use crate::failure::Failure;
 
@@ -24,6 +29,22 @@ fn cache_directory() -> Result<PathBuf, Failure> {
             )
         },
     )
+}
+
+/// The cache, if it is wanted and can be used. That it cannot is no reason not to make an image.
+fn usable_cache(no_cache: bool, warn: impl FnOnce(&str)) -> Option<Cache> {
+    if no_cache {
+        return None;
+    }
+    open_cache().map_err(|failure| warn(&failure.to_string())).ok()
+}
+
+/// As many as keep all processors busy, or as use up the memory that is meant for it.
+fn all_processors() -> NonZeroUsize {
+    const MOST: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let streams = NonZeroUsize::new(streams_per_processor()).unwrap_or(NonZeroUsize::MIN);
+    processors.saturating_mul(streams).min(MOST.max(processors))
 }
 
 fn open_cache() -> Result<Cache, Failure> {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
-use super::read::BaseError;
+use super::error::OpenError;
 use crate::compression::{CompressedFile, FileDecoder};
 use crate::recipe::Digests;
 use crate::tar::{Kind, Member};
@@ -43,16 +43,16 @@ pub(super) type Index = HashMap<String, Found>;
 type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Lists a plain archive. Only headers are read.
-pub(super) fn plain(file: &File) -> Result<Index, BaseError> {
-    let length = file.metadata().map_err(BaseError::Read)?.len();
+pub(super) fn plain(file: &File) -> Result<Index, OpenError> {
+    let length = file.metadata().map_err(OpenError::Read)?.len();
     let budget = Budget::default();
     let mut archive = Archive::new(Metered { inner: file, budget: budget.clone() });
     let mut indexer = Indexer::default();
-    for entry in archive.entries_with_seek().map_err(BaseError::Read)? {
-        let entry = entry.map_err(BaseError::Tar)?;
+    for entry in archive.entries_with_seek().map_err(OpenError::Read)? {
+        let entry = entry.map_err(OpenError::Tar)?;
         let end = entry.raw_file_position().checked_add(entry.size());
         if end.is_none_or(|end| end > length) {
-            return Err(BaseError::Truncated);
+            return Err(OpenError::Truncated);
         }
         budget.pause(|| indexer.add(entry, |_| Ok((None, None))))?;
     }
@@ -60,14 +60,14 @@ pub(super) fn plain(file: &File) -> Result<Index, BaseError> {
 }
 
 /// Lists a compressed archive. All of it is read, so the digests are taken as well.
-pub(super) fn compressed(file: &CompressedFile) -> Result<Index, BaseError> {
+pub(super) fn compressed(file: &CompressedFile) -> Result<Index, OpenError> {
     let budget = Budget::default();
-    let decoder = file.open().map_err(BaseError::Read)?;
+    let decoder = file.open().map_err(OpenError::Read)?;
     let mut archive = Archive::new(Metered { inner: decoder, budget: budget.clone() });
     let mut indexer = Indexer::default();
     let mut kept = 0;
-    for entry in archive.entries().map_err(BaseError::Read)? {
-        let entry = entry.map_err(BaseError::Tar)?;
+    for entry in archive.entries().map_err(OpenError::Read)? {
+        let entry = entry.map_err(OpenError::Tar)?;
         budget.pause(|| {
             indexer.add(entry, |entry| {
                 if entry.size() > SMALL.min(MAX_SMALL - kept) {
@@ -98,14 +98,14 @@ impl Indexer {
         &mut self,
         mut entry: Entry<'_, R>,
         content: impl FnOnce(&mut Entry<'_, R>) -> io::Result<(Option<Digests>, Option<Vec<u8>>)>,
-    ) -> Result<(), BaseError> {
+    ) -> Result<(), OpenError> {
         if entry.header().entry_type() == EntryType::XGlobalHeader {
             let mut text = Vec::new();
-            entry.by_ref().take(SMALL).read_to_end(&mut text).map_err(BaseError::Tar)?;
-            return merge(&mut self.global, PaxExtensions::new(&text)).map_err(BaseError::Tar);
+            entry.by_ref().take(SMALL).read_to_end(&mut text).map_err(OpenError::Tar)?;
+            return merge(&mut self.global, PaxExtensions::new(&text)).map_err(OpenError::Tar);
         }
-        let member = member(&mut entry, &self.global).map_err(BaseError::Tar)?;
-        let (digests, content) = content(&mut entry).map_err(BaseError::Tar)?;
+        let member = member(&mut entry, &self.global).map_err(OpenError::Tar)?;
+        let (digests, content) = content(&mut entry).map_err(OpenError::Tar)?;
         // manifest.json can only name members whose names are text.
         if let Ok(name) = String::from_utf8(member.name.clone()) {
             let position = entry.raw_file_position();

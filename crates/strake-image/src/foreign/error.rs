@@ -1,0 +1,104 @@
+//! Why something is not an image.
+
+use std::io;
+
+use crate::digest::{Digest, DigestError};
+use crate::error::Error;
+
+/// Why a file or a directory is not an image. The text goes on after its name.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be read.
+    #[error("cannot be read")]
+    Read(#[source] io::Error),
+    /// The file is not a tar archive, or is damaged.
+    #[error("is not a tar archive, or it is damaged")]
+    Tar(#[source] io::Error),
+    /// The file ends in the middle of a member.
+    #[error("is cut short")]
+    Truncated,
+    /// A file that must be in it is not.
+    #[error("has no member {0:?}")]
+    Missing(String),
+    /// It lists none.
+    #[error("holds no image")]
+    NoImage,
+    /// It has images, but not the one that is wanted.
+    #[error("holds no image {wanted:?}, but {there}")]
+    NoSuchImage {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        there: String,
+    },
+    /// It has several images, and nothing says which is wanted.
+    #[error("holds several images: {0}")]
+    Several(String),
+    /// A member is not the JSON that it must be.
+    #[error("has a damaged {member:?}")]
+    Json {
+        /// The member.
+        member: String,
+        /// What the JSON parser said.
+        source: serde_json::Error,
+    },
+    /// A JSON member is larger than any image's.
+    #[error("has a member {0:?} that is larger than any image's")]
+    TooLarge(String),
+    /// The layers and their diff ids do not match in number.
+    #[error("has {layers} layers but {diff_ids} diff ids")]
+    Count {
+        /// In the manifest.
+        layers: usize,
+        /// In the config.
+        diff_ids: usize,
+    },
+    /// A diff id is not a digest.
+    #[error("has a damaged diff id")]
+    DiffId(#[from] DigestError),
+    /// A blob is named by something that is not a digest.
+    #[error("names a blob wrongly")]
+    BlobName(#[source] DigestError),
+    /// A member's name leads out of the archive.
+    #[error("names a member {0:?}, which is not a plain relative path")]
+    UnsafeName(String),
+    /// A link leads out of the directory.
+    #[error("has a link {0:?} that leads out of it")]
+    Outside(String),
+    /// A layer is not a file.
+    #[error("has a layer {0:?} that is not a file")]
+    LayerType(String),
+    /// A layer is not what the config says.
+    #[error("has a damaged layer")]
+    Layer(#[source] Error),
+    /// A blob has another size than its descriptor says.
+    #[error("has a blob {digest} of {found} bytes, not {expected}")]
+    Size {
+        /// The blob.
+        digest: Digest,
+        /// What was said of it.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
+    /// A blob has another digest than its name says.
+    #[error("has a blob {expected} whose digest is {found}")]
+    Digest {
+        /// Its name.
+        expected: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// It is a layout of a version that this program does not know.
+    #[error("is an OCI layout of version {0:?}")]
+    Version(String),
+    /// A manifest is something else than an image's.
+    #[error("has a manifest of the type {0:?}, which is not an image's")]
+    NotAnImage(String),
+    /// Indexes lead to indexes and so on.
+    #[error("has indexes in indexes, more than any image")]
+    Depth,
+    /// Parts of it contradict each other.
+    #[error("contradicts itself: {0}")]
+    Contradiction(String),
+}

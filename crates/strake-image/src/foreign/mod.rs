@@ -1,0 +1,16 @@
+//! Images that others have made: what is common to all forms in which they come.
+//!
+//! They are anybody's, so nothing that they say is believed before it is checked, nothing that they name leads out of
+//! them, and what is read of them into memory is bounded whatever they claim.
+
+mod config;
+mod error;
+mod index;
+mod members;
+
+pub use config::{Config, Foreign};
+pub use error::OpenError;
+pub(crate) use members::{Members, parse};
+
+/// The most that a JSON text of an image may take, in bytes.
+pub(crate) const MAX_JSON: u64 = 8 * 1024 * 1024;

@@ -1,0 +1,147 @@
+//! Writes an image into an OCI layout directory, which may hold others.
+//!
+//! Each file gets its name when it is whole. What lists a blob comes after the blob, `index.json` last: a process that is
+//! killed leaves a layout in which nothing is missing.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::FlockOperation;
+
+use super::blobs::Blobs;
+use super::index::Index;
+use super::{INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
+use crate::destination::{Destination, FinishError, Written};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::foreign::OpenError;
+use crate::image::Image;
+use crate::layer::Layer;
+use crate::manifest::{Listing, Manifest};
+use crate::new_file::NewFile;
+use crate::sink::{Descriptor, Sink};
+
+/// Why images cannot be put into a directory.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// It cannot be made or written to.
+    #[error("cannot be written")]
+    Write(#[source] io::Error),
+    /// It holds something else.
+    #[error("is not an OCI layout, and not empty")]
+    Occupied,
+    /// It is a layout that is damaged.
+    #[error(transparent)]
+    Damaged(#[from] OpenError),
+}
+
+/// Writes an image into a directory.
+pub struct LayoutWriter<'p> {
+    root: PathBuf,
+    tags: Option<Vec<String>>,
+    listing: Listing,
+    progress: &'p AtomicU64,
+    begun: u64,
+    /// The layer that is being written.
+    open: Option<(NewFile, Descriptor<'p>)>,
+}
+
+impl<'p> LayoutWriter<'p> {
+    /// Makes the layout in `root` if there is none, else makes sure that it can be added to. `tags`, if any, are the
+    /// image's names in place of its own. What is written is added to `progress`.
+    pub fn new(
+        root: &Path,
+        tags: Option<Vec<String>>,
+        listing: Listing,
+        progress: &'p AtomicU64,
+    ) -> Result<Self, PrepareError> {
+        let begun = progress.load(Ordering::Relaxed);
+        fs::create_dir_all(root).map_err(PrepareError::Write)?;
+        let root = fs::canonicalize(root).map_err(PrepareError::Write)?;
+        let writer = Self { root, tags, listing, progress, begun, open: None };
+        if writer.root.join(LAYOUT).symlink_metadata().is_ok() {
+            let blobs = Blobs::directory(&writer.root)?;
+            blobs.check_version()?;
+            writer.index(&blobs)?;
+        } else {
+            if fs::read_dir(&writer.root).map_err(PrepareError::Write)?.next().is_some() {
+                return Err(PrepareError::Occupied);
+            }
+            writer.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
+        }
+        fs::create_dir_all(writer.root.join("blobs/sha256")).map_err(PrepareError::Write)?;
+        Ok(writer)
+    }
+
+    fn index(&self, blobs: &Blobs) -> Result<Index, OpenError> {
+        match self.root.join(INDEX).symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Index::empty()),
+            _ => Index::parse(&blobs.file(INDEX)?),
+        }
+    }
+
+    /// Lists the image, by itself: of two processes that do so the second sees what the first has done.
+    fn list(&self, manifest: &Manifest, names: &[String]) -> Result<(), FinishError> {
+        let directory = File::open(&self.root).map_err(Error::Write)?;
+        // Some file systems have no locks; there it is as without.
+        let _ = rustix::fs::flock(&directory, FlockOperation::LockExclusive);
+        let blobs = Blobs::directory(&self.root).map_err(FinishError::Add)?;
+        let mut index = self.index(&blobs).map_err(FinishError::Add)?;
+        index.add(manifest, names);
+        self.file(INDEX, &index.text()).map_err(Error::Write)?;
+        Ok(())
+    }
+
+    fn blob(&self, content: &[u8]) -> Result<Digest, Error> {
+        let digest = Digest::of(content);
+        if !self.has(digest, content.len() as u64) {
+            self.file(&blob_name(digest), content).map_err(Error::Write)?;
+        }
+        Ok(digest)
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let new = NewFile::create(&self.root.join(name))?;
+        new.file().write_all(content)?;
+        self.progress.fetch_add(content.len() as u64, Ordering::Relaxed);
+        new.commit()
+    }
+}
+
+impl Destination for LayoutWriter<'_> {
+    fn has(&self, digest: Digest, size: u64) -> bool {
+        let path = self.root.join(blob_name(digest));
+        path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
+    }
+
+    fn begin(&mut self, layer: &Layer) -> Result<Option<&mut dyn Sink>, Error> {
+        if self.has(layer.digest, layer.size) {
+            return Ok(None);
+        }
+        let path = self.root.join(blob_name(layer.digest));
+        let new = NewFile::create(&path).map_err(Error::Write)?;
+        let file = new.file().as_fd().try_clone_to_owned().map_err(Error::Write)?;
+        let (_, sink) = self.open.insert((new, Descriptor::new(file, self.progress)));
+        Ok(Some(sink))
+    }
+
+    fn end(&mut self, _: &Layer) -> Result<(), Error> {
+        if let Some((new, sink)) = self.open.take() {
+            sink.finish()?;
+            new.commit().map_err(Error::Write)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
+        let image_id = self.blob(&image.config)?;
+        let manifest = Manifest::new(image, &self.listing);
+        let digest = self.blob(&manifest.text)?;
+        self.list(&manifest, self.tags.as_ref().unwrap_or(&image.tags))?;
+        let size = self.progress.load(Ordering::Relaxed) - self.begun;
+        Ok(Written { image_id, manifest: Some(digest), size })
+    }
+}

@@ -1,0 +1,26 @@
+//! OCI image layouts: a directory, or a tar archive of one, that holds images as blobs with an index.
+//!
+//! Format: the OCI image specification 1.1, "image layout".
+
+mod archive;
+mod blobs;
+mod directory;
+mod index;
+mod pick;
+mod read;
+
+pub use archive::LayoutArchiveWriter;
+pub use directory::{LayoutWriter, PrepareError};
+pub use pick::Pick;
+pub use read::{open_archive, open_directory};
+
+use crate::digest::Digest;
+
+const LAYOUT: &str = "oci-layout";
+const LAYOUT_TEXT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+const INDEX: &str = "index.json";
+
+/// Where a blob is in a layout.
+fn blob_name(digest: Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}

@@ -1,0 +1,108 @@
+//! Names of images.
+//!
+//! Format: the distribution project's "reference" package, and the OCI image specification's
+//! `org.opencontainers.image.ref.name`.
+
+/// Whether two names mean the same image: `hello` is short for `docker.io/library/hello:latest`.
+pub fn same(a: &str, b: &str) -> bool {
+    a == b || full(a) == full(b)
+}
+
+/// Names for people, in one line.
+pub fn list(names: &[&str]) -> String {
+    /// So many are named.
+    const NAMED: usize = 8;
+    match names.len() {
+        0 => "none with a name".to_owned(),
+        count if count > NAMED => format!("{} and {} more", names[..NAMED].join(", "), count - NAMED),
+        _ => names.join(", "),
+    }
+}
+
+/// Whether a text can be an image's name with a tag: what Docker takes.
+pub fn is_valid(name: &str) -> bool {
+    let (repository, tag) = split_tag(name);
+    let tag_is_fine = tag.is_none_or(|tag| {
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        (1..=128).contains(&tag.len())
+            && word(tag.as_bytes()[0])
+            && tag.bytes().all(|byte| word(byte) || b".-".contains(&byte))
+    });
+    let path = match repository.split_once('/') {
+        Some((host, path)) if is_host(host) => path,
+        _ => repository,
+    };
+    tag_is_fine && repository.len() <= 255 && path.split('/').all(is_component)
+}
+
+/// Whether a text can be the name of a manifest in an OCI index.
+pub fn is_ref_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@/+".contains(&byte);
+    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    ends(name.as_bytes().first()) && ends(name.as_bytes().last()) && name.bytes().all(allowed)
+}
+
+/// The name as Docker wants it in an archive: with a tag. `None` where it cannot be one.
+pub fn with_tag(name: &str) -> Option<String> {
+    let tagged = if split_tag(name).1.is_some() { name.to_owned() } else { format!("{name}:latest") };
+    is_valid(&tagged).then_some(tagged)
+}
+
+fn is_component(part: &str) -> bool {
+    let ends =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    ends(part.as_bytes().first()) && ends(part.as_bytes().last()) && part.bytes().all(inside)
+}
+
+/// Whether the first part of a name is a registry's.
+fn is_host(part: &str) -> bool {
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    !part.is_empty() && part.bytes().all(letters) && (part.contains(['.', ':']) || part == "localhost")
+}
+
+fn split_tag(name: &str) -> (&str, Option<&str>) {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (name, None),
+    }
+}
+
+fn full(name: &str) -> (String, String) {
+    let (repository, tag) = split_tag(name);
+    let repository = match repository.split_once('/') {
+        Some((host, _)) if is_host(host) => repository.to_owned(),
+        Some(_) => format!("docker.io/{repository}"),
+        None => format!("docker.io/library/{repository}"),
+    };
+    (repository, tag.unwrap_or("latest").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names() {
+        for (a, b, expected) in [
+            ("hello", "hello:latest", true),
+            ("hello:1", "docker.io/library/hello:1", true),
+            ("a/hello:1", "docker.io/a/hello:1", true),
+            ("localhost/hello:1", "hello:1", false),
+            ("hello:1", "hello:2", false),
+            ("host:5000/hello", "host:5000/hello:latest", true),
+        ] {
+            assert_eq!(same(a, b), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_docker_takes() {
+        for valid in ["hello", "hello:1.0", "docker.io/a/b:x", "localhost:5000/a_b/c-d:Tag", "a/b/c"] {
+            assert!(is_valid(valid), "{valid}");
+        }
+        for refused in ["", ":1", "Hello:1", "a//b", "a:", "-a", "a/../b", "a:x y", "a b"] {
+            assert!(!is_valid(refused), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether an image is what it claims to be: every size, digest, diff id, order and name.
+
+use std::convert::Infallible;
+
+use crate::compression::Codec;
+use crate::digest::Digest;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::foreign::{Foreign, OpenError};
+use crate::media_type::codec_of_layer;
+use crate::reference;
+
+/// Something that is not as it is said to be.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// See [`OpenError`].
+    #[error("the image {}", chain(.0))]
+    Image(OpenError),
+    /// A layer cannot be read, or is another than is said.
+    #[error("layer {number}: {}", chain(.source_error))]
+    Layer {
+        /// Its place, from 1.
+        number: usize,
+        /// What is wrong.
+        source_error: Error,
+    },
+    /// A layer's bytes are not in the image.
+    #[error("layer {number}: the blob {digest} is missing")]
+    Missing {
+        /// Its place, from 1.
+        number: usize,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A layer is compressed in another way than its media type says.
+    #[error("layer {number}: is {found}, and its media type is {said:?}")]
+    MediaType {
+        /// Its place, from 1.
+        number: usize,
+        /// How it is compressed.
+        found: &'static str,
+        /// What is said.
+        said: String,
+    },
+    /// The history speaks of more layers than there are, or of fewer.
+    #[error("the history speaks of {history} layers, and the image has {layers}")]
+    History {
+        /// In the history.
+        history: usize,
+        /// In the image.
+        layers: usize,
+    },
+    /// A name is none that an image can have.
+    #[error("{0:?} is not a name that an image can have")]
+    Name(String),
+}
+
+/// Reads the whole image and holds it against all that it says of itself.
+pub fn verify(image: Foreign, engine: &Engine<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let layers = image.layers.len();
+    if let Some(history) = image.config.history_layers.filter(|history| *history != layers) {
+        problems.push(Problem::History { history, layers });
+    }
+    let is_name = |tag: &str| {
+        if image.has_oci_manifest { reference::is_ref_name(tag) } else { reference::is_valid(tag) }
+    };
+    problems.extend(image.tags.iter().filter(|tag| !is_name(tag)).cloned().map(Problem::Name));
+    let known: Vec<String> = image.problems.iter().map(ToString::to_string).collect();
+    problems.extend(image.problems.into_iter().map(Problem::Image));
+    let mut number = 0;
+    let Ok(()) = engine.describe_each(image.layers, |layer| {
+        let said = image.media_types.get(number);
+        number += 1;
+        match layer {
+            Err(source_error) => problems.push(Problem::Layer { number, source_error }),
+            Ok(layer) if layer.is_elsewhere() => {
+                // That it is not the one that is said has been found already.
+                if !known.iter().any(|problem| problem.contains(&layer.digest.hex())) {
+                    problems.push(Problem::Missing { number, digest: layer.digest });
+                }
+            }
+            Ok(layer) => problems.extend(said.and_then(|said| other_codec(number, layer.codec, said))),
+        }
+        Ok::<(), Infallible>(())
+    });
+    problems
+}
+
+fn other_codec(number: usize, found: Option<Codec>, said: &str) -> Option<Problem> {
+    // A type that is no layer's has been reported.
+    let differs = codec_of_layer(said).is_some_and(|codec| codec != found);
+    let found = found.map_or("not compressed", Codec::name);
+    differs.then(|| Problem::MediaType { number, found, said: said.to_owned() })
+}
+
+/// An error with all its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

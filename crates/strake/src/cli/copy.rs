@@ -1,0 +1,122 @@
+//! What can be said about images that are copied and looked at.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{EXIT_CODES, Plan};
+use crate::report::Style;
+
+const PLACES: &str = "\
+An image is a CONF or store paths, as strake stream takes them, or one of
+  docker-archive:FILE[:NAME|:@N]  a docker-archive, by default its first image
+  oci:DIR[:NAME]                  an OCI image layout
+  oci-archive:FILE[:NAME]         a tar archive of one";
+
+/// Whose media types a manifest has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManifestFormat {
+    /// The OCI image specification's
+    Oci,
+    /// Docker's schema 2
+    Docker,
+}
+
+/// How an image is made that is given as a CONF or store paths, and read in any case.
+#[derive(Debug, Args)]
+pub(crate) struct Making {
+    /// Directory below which the store lies: /nix/store is at DIR/nix/store
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) store_root: PathBuf,
+    /// Layers digested at once [default: as many as keep all processors busy]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Neither use nor remember layer digests
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+/// Which of several images for several platforms is meant.
+#[derive(Debug, Args)]
+pub(crate) struct Arch {
+    /// The processor architecture, by Go's name for it, where an image is there for several [default: this machine's]
+    #[arg(long)]
+    pub(crate) arch: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{PLACES}\n\nA destination is one of these three, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
+pub(crate) struct Copy {
+    /// The image, and where it goes to: its layers are read once for all destinations
+    #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "DEST"])]
+    pub(crate) places: Vec<PathBuf>,
+    /// Whose media types the manifest in an OCI layout has [default: those that the image comes with, else oci]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<ManifestFormat>,
+    /// Write an annotation into the manifest in an OCI layout (repeat for more)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) annotation: Vec<String>,
+    /// Digest what is packed from the store once more while it is written, and check finished layers again
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Say what happens as JSON, an event a line, on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) making: Making,
+    /// For store paths: what the image is to be. Of an image that is there for several platforms --arch says which
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+}
+
+#[allow(clippy::struct_excessive_bools)] // Each switch stands for itself.
+#[derive(Debug, Args)]
+#[command(after_help = PLACES)]
+pub(crate) struct Inspect {
+    /// The image
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) source: Vec<PathBuf>,
+    /// As JSON: names, digests, layers and config
+    #[arg(long, conflicts_with_all = ["config", "manifest", "raw"])]
+    pub(crate) json: bool,
+    /// Only the config
+    #[arg(long, conflicts_with = "manifest")]
+    pub(crate) config: bool,
+    /// Only the manifest, as it would be in an OCI layout
+    #[arg(long)]
+    pub(crate) manifest: bool,
+    /// Not set out for people: the bytes as they are where the image comes from, by default the manifest's
+    #[arg(long)]
+    pub(crate) raw: bool,
+    #[command(flatten)]
+    pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) arch: Arch,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = PLACES)]
+pub(crate) struct Verify {
+    /// The image
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) source: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) arch: Arch,
+}
+
+impl Copy {
+    /// How to speak to the user.
+    pub(crate) fn style(&self) -> Style {
+        match self {
+            Self { json: true, .. } => Style::Json,
+            Self { quiet: true, .. } => Style::Quiet,
+            _ => Style::Lines,
+        }
+    }
+}

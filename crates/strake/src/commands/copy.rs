@@ -1,0 +1,192 @@
+//! `strake copy`: an image from one form to others.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime};
+
+use strake_image::archive::ArchiveWriter;
+use strake_image::destination::{Destination, FinishError, Written, write_layer};
+use strake_image::draft::{About, Draft, LayerDraft};
+use strake_image::engine::Engine;
+use strake_image::error::Error;
+use strake_image::image::Image;
+use strake_image::layout::{LayoutArchiveWriter, LayoutWriter};
+use strake_image::manifest::Listing;
+use strake_image::media_type::Format;
+use strake_image::recipe::{Recipe, Source as Bytes};
+use strake_image::reference;
+use strake_image::sink::Descriptor;
+use strake_image::store::Store;
+
+use crate::cli::{Copy, ManifestFormat};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::place::{Form, Source, Target, split};
+use crate::report::{Progress, Reporter};
+use crate::{references, source};
+
+pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
+    let now = SystemTime::now();
+    let begun = Instant::now();
+    let (source, targets) = split(&arguments.places)?;
+    let listing = listing(arguments, &targets)?;
+    let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, now)?;
+
+    let progress = Arc::new(Progress::default());
+    let mut outputs = targets.iter().map(output).collect::<Result<Vec<_>, _>>()?;
+    let mut sinks = Vec::new();
+    for output in &outputs {
+        let descriptor = output.as_ref().map(Output::descriptor).transpose()?;
+        sinks.push(descriptor.map(|descriptor| Descriptor::new(descriptor, &progress.written)));
+    }
+    let mut destinations: Vec<Box<dyn Destination + '_>> = Vec::with_capacity(targets.len());
+    for (target, sink) in targets.iter().zip(&mut sinks) {
+        destinations.push(destination(target, sink.as_mut(), &about, &listing, &progress)?);
+    }
+    leave_out(&mut drafts, &destinations);
+
+    let mut reporter = Reporter::new(arguments.style(), &drafts, &store, &progress);
+    let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
+    let engine = Engine {
+        store: &store,
+        cache: cache.as_ref(),
+        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        verify: arguments.verify,
+        started: now,
+        digested: &progress.digested,
+    };
+    let mut layers = Vec::with_capacity(drafts.len());
+    engine.describe(drafts, |layer| {
+        reporter.layer(&layer);
+        let mut all: Vec<&mut dyn Destination> = destinations.iter_mut().map(|one| &mut **one as _).collect();
+        let written = write_layer(&layer, &store, arguments.verify, &mut all);
+        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, &cache) {
+            cache.remove(layer.key());
+        }
+        layers.push(layer);
+        written.map_err(Failure::from)
+    })?;
+    let image = Image::new(layers, about).map_err(FinishError::from)?;
+    let finished = destinations.iter_mut().map(|destination| destination.finish(&image));
+    let finished = finished.collect::<Result<Vec<Written>, _>>()?;
+    drop(destinations);
+    for (sink, output) in sinks.into_iter().zip(&mut outputs) {
+        if let (Some(sink), Some(output)) = (sink, output.take()) {
+            sink.finish().map_err(Error::from)?;
+            output.commit()?;
+        }
+    }
+    for (target, written) in targets.iter().zip(&finished) {
+        reporter.written(&target.to_string(), written);
+    }
+    let size = progress.written.load(Ordering::Relaxed);
+    let total = Written { image_id: image.id(), manifest: None, size };
+    reporter.done(&image, total, progress.digested.load(Ordering::Relaxed), begun.elapsed());
+    Ok(())
+}
+
+/// How the image is to be listed where manifests are.
+fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
+    let format = arguments.format.map(|format| match format {
+        ManifestFormat::Oci => Format::Oci,
+        ManifestFormat::Docker => Format::Docker,
+    });
+    let annotations = arguments.annotation.iter().map(|text| {
+        let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+        let wrong = || Failure::new(format!("--annotation {text:?} is not KEY=VALUE"));
+        pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(wrong)
+    });
+    let annotations = annotations.collect::<Result<Vec<_>, _>>()?;
+    let has_room =
+        |target: &Target| matches!(target, Target::Place(place) if place.form != Form::DockerArchive);
+    if !annotations.is_empty() && (format == Some(Format::Docker) || !targets.iter().any(has_room)) {
+        return Err(Failure::new("there is no room for annotations")
+            .hint("only a manifest of the OCI has them: copy into oci:DIR or oci-archive:FILE, without --format docker"));
+    }
+    if targets.iter().filter(|target| **target == Target::Stdout).count() > 1 {
+        return Err(Failure::new("stdout can only be one of the destinations"));
+    }
+    Ok(Listing { format, annotations })
+}
+
+fn open(source: &Source, arguments: &Copy, now: SystemTime) -> Result<(Draft, Store), Failure> {
+    let store_root = &arguments.making.store_root;
+    match source {
+        Source::Plan(image) => {
+            let spec = source::spec(image, &arguments.plan, store_root)?;
+            let store = Store::new(spec.store_dir.clone(), store_root);
+            Ok((source::draft(&spec, &store, now)?, store))
+        }
+        Source::Image(place) => {
+            source::only_arch(&arguments.plan, place)?;
+            let image = source::open(place, arguments.plan.arch.as_deref())?;
+            if let Some(problem) = image.problems.first() {
+                return Err(Failure::open(&place.to_string(), problem));
+            }
+            Ok((image.into_draft(), references::usual_store(store_root)))
+        }
+    }
+}
+
+/// The file or pipe that an archive goes to.
+fn output(target: &Target) -> Result<Option<Output>, Failure> {
+    match target {
+        Target::Stdout => Output::open(None).map(Some),
+        Target::Place(place) if place.form == Form::OciDirectory => Ok(None),
+        Target::Place(place) => Output::open(Some(&place.path)).map(Some),
+    }
+}
+
+fn destination<'d>(
+    target: &Target,
+    sink: Option<&'d mut Descriptor<'_>>,
+    about: &About,
+    listing: &Listing,
+    progress: &'d Progress,
+) -> Result<Box<dyn Destination + 'd>, Failure> {
+    let (form, name) = match target {
+        Target::Stdout => (Form::DockerArchive, None),
+        Target::Place(place) => (place.form, place.new_name()?),
+    };
+    let names = name.map(|name| vec![name]);
+    match (target, sink) {
+        (_, Some(sink)) if form == Form::DockerArchive => {
+            let writer = ArchiveWriter::new(sink, about.mtime());
+            Ok(match names.or_else(|| names_for_docker(about)) {
+                Some(names) => Box::new(writer.named(names)),
+                None => Box::new(writer),
+            })
+        }
+        (_, Some(sink)) => {
+            Ok(Box::new(LayoutArchiveWriter::new(sink, about.mtime(), names, listing.clone())))
+        }
+        (Target::Place(place), None) => {
+            let writer = LayoutWriter::new(&place.path, names, listing.clone(), &progress.written);
+            Ok(Box::new(writer.map_err(|error| Failure::prepare(&place.path, &error))?))
+        }
+        (Target::Stdout, None) => unreachable!("stdout is a sink"),
+    }
+}
+
+/// The names of a finished image that Docker takes: in a layout a name can be anything, like a tag alone.
+fn names_for_docker(about: &About) -> Option<Vec<String>> {
+    match about {
+        About::Settings(_) => None,
+        About::Given(given) => {
+            let docker = |name: &&String| reference::with_tag(name).as_ref() == Some(*name);
+            Some(given.tags.iter().filter(docker).cloned().collect())
+        }
+    }
+}
+
+/// What all destinations have need not be read, and need not even be there.
+fn leave_out(drafts: &mut [LayerDraft], destinations: &[Box<dyn Destination + '_>]) {
+    for draft in drafts {
+        if let Recipe::Tarball(tarball) = &mut draft.recipe
+            && let Some(digest) = tarball.digest
+            && destinations.iter().all(|destination| destination.has(digest, tarball.size))
+        {
+            tarball.source = Bytes::Elsewhere { path: tarball.source.path().to_owned() };
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Where images are and where they go to, as the user says it: `docker-archive:FILE`, `oci:DIR:NAME` and so on.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use strake_image::reference;
+
+use crate::failure::Failure;
+
+/// A place that an image can be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) form: Form,
+    pub(crate) path: PathBuf,
+    /// What stands behind the path: the image's name, or its place as `@N`.
+    pub(crate) name: Option<String>,
+}
+
+/// The forms of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    DockerArchive,
+    OciDirectory,
+    OciArchive,
+}
+
+/// What an image is made from or read from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A conf, or store paths.
+    Plan(Vec<PathBuf>),
+    /// A finished image.
+    Image(Place),
+}
+
+/// Where an image goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// As a docker-archive.
+    Stdout,
+    Place(Place),
+}
+
+impl Form {
+    const ALL: [Self; 3] = [Self::DockerArchive, Self::OciDirectory, Self::OciArchive];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::DockerArchive => "docker-archive",
+            Self::OciDirectory => "oci",
+            Self::OciArchive => "oci-archive",
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.form.word(), self.path.display())?;
+        self.name.iter().try_for_each(|name| write!(f, ":{name}"))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::Place(place) => place.fmt(f),
+        }
+    }
+}
+
+/// Takes a source and its destinations apart: the destinations begin at the first argument after the first that is a
+/// place or `-`.
+pub(crate) fn split(arguments: &[PathBuf]) -> Result<(Source, Vec<Target>), Failure> {
+    let is_target = |argument: &PathBuf| argument == Path::new("-") || form(argument).is_some();
+    let behind = arguments.iter().skip(1).position(is_target).map_or(arguments.len(), |place| place + 1);
+    let (source, targets) = arguments.split_at(behind);
+    let targets = targets.iter().map(|argument| match argument {
+        argument if argument == Path::new("-") => Ok(Target::Stdout),
+        argument => Ok(Target::Place(place(argument)?.ok_or_else(|| unknown(argument))?)),
+    });
+    let targets = targets.collect::<Result<Vec<_>, Failure>>()?;
+    let Some(last) = source.last().filter(|_| targets.is_empty()) else {
+        return Ok((self::source(source)?, targets));
+    };
+    Err(unknown(last))
+}
+
+/// A source that stands alone.
+pub(crate) fn source(arguments: &[PathBuf]) -> Result<Source, Failure> {
+    match arguments {
+        [argument] => Ok(match place(argument)? {
+            Some(place) => Source::Image(place),
+            None => Source::Plan(vec![argument.clone()]),
+        }),
+        several => match several.iter().find(|argument| form(argument).is_some()) {
+            Some(image) => {
+                Err(Failure::new(format!("{} is an image; only store paths can be several", image.display())))
+            }
+            None => Ok(Source::Plan(several.to_vec())),
+        },
+    }
+}
+
+fn unknown(argument: &Path) -> Failure {
+    Failure::new(format!("{} is no destination", argument.display()))
+        .hint("a destination is docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout")
+}
+
+fn form(argument: &Path) -> Option<Form> {
+    let text = argument.to_str()?;
+    Form::ALL
+        .into_iter()
+        .find(|form| text.strip_prefix(form.word()).is_some_and(|rest| rest.starts_with(':')))
+}
+
+fn place(argument: &Path) -> Result<Option<Place>, Failure> {
+    let (Some(form), Some(text)) = (form(argument), argument.to_str()) else { return Ok(None) };
+    let rest = &text[form.word().len() + 1..];
+    let (path, name) = match rest.split_once(':') {
+        Some((path, name)) => (path, Some(name.to_owned())),
+        None => (rest, None),
+    };
+    if path.is_empty() || name.as_ref().is_some_and(String::is_empty) {
+        return Err(Failure::new(format!("{text:?} is not complete"))
+            .hint("an image is docker-archive:FILE[:NAME], oci:DIR[:NAME] or oci-archive:FILE[:NAME]"));
+    }
+    Ok(Some(Place { form, path: path.into(), name }))
+}
+
+impl Place {
+    /// The name that an image gets here, if one is said.
+    pub(crate) fn new_name(&self) -> Result<Option<String>, Failure> {
+        let Some(name) = &self.name else { return Ok(None) };
+        let valid = match self.form {
+            Form::DockerArchive => reference::with_tag(name),
+            Form::OciDirectory | Form::OciArchive => reference::is_ref_name(name).then(|| name.clone()),
+        };
+        let wrong = || {
+            Failure::new(format!("{name:?} is not a name that an image can have"))
+                .hint("a name is like hello:1.0 or registry.example.org/team/hello:1.0")
+        };
+        valid.map(Some).ok_or_else(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(arguments: &[&str]) -> Vec<PathBuf> {
+        arguments.iter().map(PathBuf::from).collect()
+    }
+
+    #[test]
+    fn sources_and_destinations() {
+        let oci = |path: &str, name: Option<&str>| Place {
+            form: Form::OciDirectory,
+            path: path.into(),
+            name: name.map(str::to_owned),
+        };
+        let (source, targets) = split(&paths(&["oci:a:b:1", "oci:c", "-"])).unwrap();
+        assert_eq!(source, Source::Image(oci("a", Some("b:1"))));
+        assert_eq!(targets, [Target::Place(oci("c", None)), Target::Stdout]);
+        let (source, targets) = split(&paths(&["/nix/store/a", "/nix/store/b", "-"])).unwrap();
+        assert_eq!(source, Source::Plan(paths(&["/nix/store/a", "/nix/store/b"])));
+        assert_eq!(targets, [Target::Stdout]);
+        assert_eq!(split(&paths(&["-", "-"])).unwrap().0, Source::Plan(paths(&["-"])));
+        for refused in [
+            &["a", "b"][..],
+            &["a"],
+            &["a", "-", "b"],
+            &["a", "oci:"],
+            &["a", "oci:x:"],
+            &["oci:a", "b", "-"],
+        ] {
+            assert!(split(&paths(refused)).is_err(), "{refused:?}");
+        }
+    }
+}
