@@ -42,6 +42,9 @@ mod copy;
 /// skopeo, umoci, podman and docker take what strake copies, and strake takes what they wrote.
 mod copy_peers;
 
+/// Layouts that are broken or mean harm.
+mod copy_hostile;
+
 /// A real Nix store.
 mod nix;
 
