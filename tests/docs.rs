@@ -1,6 +1,7 @@
 use std::fs;
 
-use strake_testkit::command::{command, stdout_of, text};
+use strake_testkit::command::{command, output_of, stdout_of, text};
+use strake_testkit::peer::{left_out, require};
 use strake_testkit::workspace;
 
 /// The commands in a page's `sh` blocks.
@@ -12,7 +13,7 @@ fn commands(page: &str) -> Vec<String> {
 
 /// What a command needs that a test has not: another machine, an hour, root's own Docker.
 fn is_elsewhere(command: &str) -> bool {
-    ["cargo", "tests/run", "bench/", "docker", "podman", "nix", "for "]
+    ["cargo", "tests/run", "bench/", "docker", "podman", "nix build", "for "]
         .iter()
         .any(|word| command.contains(word))
 }
@@ -24,7 +25,7 @@ fn commands_shown_work() {
     std::os::unix::fs::symlink(workspace().join("examples"), place.path().join("examples")).unwrap();
     let path = format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap());
     let mut count = 0;
-    for page in ["README.md", "docs/stream.md", "docs/cache.md"] {
+    for page in ["README.md", "docs/stream.md", "docs/plan.md", "docs/layers.md", "docs/cache.md"] {
         for line in commands(page) {
             // A command for cargo is the same with the strake at hand.
             let line = line.replace("cargo run --release -- ", "strake ");
@@ -40,16 +41,65 @@ fn commands_shown_work() {
             count += 1;
         }
     }
-    assert!(count >= 6, "only {count} commands were found");
+    assert!(count >= 13, "only {count} commands were found");
     assert!(place.path().join("hello.tar").is_file());
 }
 
 #[test]
 fn every_option_is_documented() {
-    let page = fs::read_to_string(workspace().join("docs/stream.md")).unwrap();
-    let help = text(&stdout_of(command(env!("CARGO_BIN_EXE_strake"), ["stream", "--help"])));
-    let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
-    for option in options.map(|word| word.trim_end_matches([',', '.'])) {
-        assert!(page.contains(option), "{option} is not in docs/stream.md");
+    for (verb, pages) in [
+        ("stream", &["docs/stream.md", "docs/plan.md", "docs/layers.md"][..]),
+        ("plan", &["docs/plan.md", "docs/layers.md"]),
+        ("layers", &["docs/layers.md"]),
+    ] {
+        let text_of = |page: &&str| fs::read_to_string(workspace().join(page)).unwrap();
+        let documented: String = pages.iter().map(text_of).collect();
+        let help = text(&stdout_of(command(env!("CARGO_BIN_EXE_strake"), [verb, "--help"])));
+        let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
+        for option in options.map(|word| word.trim_end_matches([',', '.', ';'])) {
+            assert!(documented.contains(option), "{option} is not in {pages:?}");
+        }
+    }
+}
+
+/// The schema is made from the types, and is what confs are held against.
+#[test]
+fn the_schema_of_a_conf() {
+    let schema = stdout_of(command(env!("CARGO_BIN_EXE_strake"), ["plan", "--schema"]));
+    let file = workspace().join("docs/conf.schema.json");
+    assert!(schema == fs::read(&file).unwrap(), "strake plan --schema writes another docs/conf.schema.json");
+    if left_out(&["jsonschema"]) {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let graph = workspace().join("examples/hello/graph.json");
+    let check = |conf: &str, right: bool| {
+        let instance = place.path().join("conf.json");
+        fs::write(&instance, conf).unwrap();
+        let mut validator = command(require("jsonschema"), ["-i"]);
+        validator.arg(&instance).arg(&file);
+        assert_eq!(output_of(&mut validator).status.success(), right, "{conf}");
+    };
+    check(&fs::read_to_string(workspace().join("examples/hello/conf.json")).unwrap(), true);
+    let text_of_page = fs::read_to_string(workspace().join("docs/conf.md")).unwrap();
+    let example = text_of_page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut strake = command(env!("CARGO_BIN_EXE_strake"), ["plan", "--name", "x", "--graph"]);
+    strake.arg(graph);
+    let plan = text(&stdout_of(strake));
+    check(&plan, true);
+    // The page's example is one, too.
+    let mut with: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    with["customisation"] = serde_json::from_str(example).unwrap();
+    check(&with.to_string(), true);
+    for (key, wrong) in [
+        ("os", serde_json::json!("windows")),
+        ("uid", serde_json::json!(-1)),
+        ("store_layers", serde_json::json!(["a"])),
+        ("customisation", serde_json::json!({ "rules": [{ "path": "/", "mode": 755 }] })),
+        ("closure", serde_json::json!([{}])),
+    ] {
+        let mut conf = with.clone();
+        conf[key] = wrong;
+        check(&conf.to_string(), false);
     }
 }

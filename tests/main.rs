@@ -18,6 +18,12 @@ mod conf;
 /// What a conf says of files besides store paths becomes a layer.
 mod customisation;
 
+/// Layers out of references graphs.
+mod layers;
+
+/// Confs out of store paths and flags.
+mod plan;
+
 /// Files that change, outputs that end, processes that are killed.
 mod faults;
 
@@ -44,6 +50,12 @@ mod copy_faults;
 
 /// A real Nix store.
 mod nix;
+
+/// Closures out of a Nix store's database, and databases in images.
+mod registered;
+
+/// Images that strake has planned, in Docker.
+mod planned;
 
 /// What the documentation shows works.
 mod docs;

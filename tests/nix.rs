@@ -13,7 +13,7 @@ const SETTINGS: &str = "sandbox = false\nbuild-users-group =\nsubstituters =\n\
                         sandbox-paths = /bin /usr /lib /lib64?\n";
 
 /// A program, a library that it needs, and a customisation layer as dockerTools makes them.
-const DERIVATIONS: &str = r#"
+pub(crate) const DERIVATIONS: &str = r#"
 let
   make = name: script: arguments: derivation ({
     inherit name;
@@ -41,7 +41,7 @@ in rec {
 "#;
 
 /// Runs one of Nix's programs, without a daemon, in the store below `root`.
-fn nix(root: &Path, program: &str, arguments: &[&str]) -> String {
+pub(crate) fn nix(root: &Path, program: &str, arguments: &[&str]) -> String {
     let settings = root.join("etc");
     fs::create_dir_all(&settings).unwrap();
     fs::write(settings.join("nix.conf"), SETTINGS).unwrap();

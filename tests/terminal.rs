@@ -83,7 +83,8 @@ fn not_onto_a_terminal_where_there_is_a_bar() {
 
 #[test]
 fn wrong_command_lines() {
-    for arguments in [&[][..], &["stream"], &["stream", "--jobs", "0", "x"], &["fly"], &["stream", "a", "b"]]
+    for arguments in
+        [&[][..], &["stream"], &["stream", "--jobs", "0", "x"], &["fly"], &["plan", "--schema", "x"]]
     {
         let mut command = program();
         command.args(arguments);

@@ -4,32 +4,27 @@ use std::io::Write;
 
 use proptest::prelude::*;
 use strake_image::archive;
+use strake_image::customisation::Customisation;
 use strake_image::foreign::{Foreign, OpenError};
-use strake_image::spec::Spec;
+use strake_image::spec::{CustomisationSource, Spec};
+use strake_image::store::Store;
+use strake_plan::StoreDir;
+use strake_testkit::mutated::mutated;
 
 const CONF: &str = r#"{"architecture": "amd64", "config": {"Env": ["A=b"], "n": [1, 2.5, null, true]}, "os": "linux",
     "store_dir": "/nix/store", "from_image": null, "store_layers": [["/nix/store/aaa-b"], ["/nix/store/ccc-d"]],
     "customisation_layer": "/nix/store/eee-f", "repo_tag": "x:1", "created": "1970-01-01T00:00:01+00:00",
     "mtime": "now", "uid": "0", "gid": 0, "uname": "root", "gname": "root"}"#;
 
-/// Some bytes replaced, removed, doubled or put in.
-fn mutated(original: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
-    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..4, 1usize..600);
-    prop::collection::vec(change, 1..5).prop_map(move |changes| {
-        let mut text = original.clone();
-        for (index, byte, how, length) in changes {
-            let at = index.index(text.len().max(1)).min(text.len());
-            let end = (at + length).min(text.len());
-            match how {
-                0 => text.insert(at, byte),
-                1 => drop(text.drain(at..end)),
-                2 => text.extend_from_within(at..end),
-                _ => text.iter_mut().skip(at).take(1).for_each(|old| *old = byte),
-            }
-        }
-        text
-    })
-}
+/// The keys that dockerTools does not know.
+const PLAN: &str = r#"{"architecture": "amd64", "config": {}, "store_dir": "/nix/store", "from_image": null,
+    "store_layers": [["/nix/store/aaa-b"]], "repo_tag": "x:1", "created": "now", "mtime": "now", "uid": 0, "gid": 0,
+    "uname": "", "gname": "", "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
+    "entries": [{"path": "/a", "text": "b"}, {"path": "/c", "symlink": "d"}, {"path": "/e", "directory": true},
+    {"path": "/f", "file": "/nonexistent"}], "rules": [{"path": "/**", "type": "file", "uid": 1, "gid": 2, "mode":
+    "4755", "mtime": 3, "capabilities": "cap_kill=ep"}], "nix_database": {"roots": ["/nix/store/aaa-b"]}}, "closure":
+    [{"path": "/nix/store/aaa-b", "references": ["/nix/store/aaa-b"], "narSize": 7, "narHash":
+    "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"}]}"#;
 
 /// A docker-archive with one layer and all kinds of headers in front of it.
 fn image() -> Vec<u8> {
@@ -63,6 +58,7 @@ fn open(text: &[u8]) -> Result<Foreign, OpenError> {
 #[test]
 fn without_changes_both_are_right() {
     Spec::parse(CONF.as_bytes()).unwrap();
+    Spec::parse(PLAN.as_bytes()).unwrap();
     assert_eq!(open(&image()).unwrap().layers.len(), 1);
 }
 
@@ -72,6 +68,19 @@ proptest! {
     #[test]
     fn confs(text in mutated(CONF.into())) {
         let _ = Spec::parse(&text);
+    }
+
+    #[test]
+    fn plans(text in mutated(PLAN.into())) {
+        let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
+        let Ok(Spec { customisation: CustomisationSource::Described(description), closure, .. }) = Spec::parse(&text)
+        else {
+            return Ok(());
+        };
+        let _ = description.recipe(&store, closure.as_ref(), 1);
+        // What needs no file gets further.
+        let alone = Customisation { contents: Vec::new(), root: None, ..description };
+        let _ = alone.recipe(&store, closure.as_ref(), 1);
     }
 
     #[test]

@@ -255,7 +255,7 @@ fn isolated_twice() {
 fn many_paths() {
     let make = |left_out: u32| {
         let path = |number: u32| format!("/nix/store/{number:032}-package{number}-1.0");
-        let rows = (0..6000_u32).filter(|&number| number != left_out).map(|number| Row {
+        let rows = (0..4300_u32).filter(|&number| number != left_out).map(|number| Row {
             path: path(number),
             references: [number / 2, number / 3, number.saturating_sub(7)]
                 .iter()
@@ -271,8 +271,11 @@ fn many_paths() {
     let layers = plan(&whole, 100);
     check_partition(&whole, &layers, 100);
     assert_eq!(layers.len(), 100);
+    // A lock of as many layers as there are paths is no reason for more.
+    let each = whole.paths().iter().map(|info| vec![info.path.to_string()]).collect();
+    check_partition(&whole, &after(&whole, 100, each), 100);
     // Without one path most layers are the same.
-    let less = make(5999);
+    let less = make(4299);
     let known: BTreeSet<Vec<String>> = named(&whole, &layers).into_iter().collect();
     let same = named(&less, &plan(&less, 100)).into_iter().filter(|layer| known.contains(layer)).count();
     assert!(same >= 50, "only {same} layers stayed");

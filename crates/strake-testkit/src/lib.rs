@@ -5,6 +5,7 @@
 pub mod closure;
 pub mod command;
 pub mod layer;
+pub mod mutated;
 pub mod peer;
 pub mod store;
 pub mod tree;

@@ -9,7 +9,7 @@ use strake_image::customisation::{Customisation, NixDatabase};
 use strake_image::digest::Digest;
 use strake_image::spec::{Conf, Id, Os, PathEntry};
 use strake_image::store::Store;
-use strake_plan::layering::budget;
+use strake_plan::layering::{MAX_LAYERS, budget};
 use strake_plan::{Closure, StoreDir, StorePath};
 
 use crate::cli::Plan;
@@ -67,7 +67,7 @@ pub(crate) fn conf(plan: &Plan, store_root: &Path, roots: &[PathBuf]) -> Result<
     let mut conf = Conf {
         architecture: plan.arch.clone().unwrap_or_else(architecture),
         config,
-        os: Some(Os::Linux),
+        os: Os::Linux,
         store_dir: store.dir().to_string(),
         from_image: plan.from.as_deref().map(absolute).transpose()?,
         closure: (!layers.is_empty()).then(|| PathEntry::list(&closure)),
@@ -145,7 +145,16 @@ fn layers(
         Failure::new(error.to_string())
             .hint("say with --max-layers how many layers the image may have, at most 125")
     })?;
-    layering::layers(&plan.layering, closure, left)
+    let layers = layering::layers(&plan.layering, closure, left)?;
+    // A pipeline decides alone; but what is too much for Docker is too much.
+    if base + layers.len() + above > MAX_LAYERS {
+        let count = base + layers.len() + above;
+        return Err(Failure::new(format!(
+            "the image would have {count} layers, and Docker takes {MAX_LAYERS}"
+        ))
+        .hint("end the pipeline with [\"limit_layers\", N]"));
+    }
+    Ok(layers)
 }
 
 /// The image's name without a tag.

@@ -18,34 +18,31 @@ use crate::{input, planning, references};
 /// The image that is meant: a conf, or what is planned of store paths.
 pub(crate) fn spec(image: &[PathBuf], plan: &Plan, store_root: &Path) -> Result<Spec, Failure> {
     let store = references::usual_store(store_root);
-    let (name, text) = match image {
-        [path] if is_conf(&store, path)? => {
-            if *plan != Plan::default() {
-                return Err(Failure::new(format!("{} is a conf, which has been planned", input::name(path)))
-                    .hint(
-                        "give what the image is to be to strake plan, or store paths in place of the conf",
-                    ));
-            }
-            (input::name(path), input::read(path)?)
+    let conf = match image {
+        [argument] => conf_file(&store, argument)?,
+        _ => None,
+    };
+    let (name, text) = if let Some(file) = conf {
+        let name = input::name(&file);
+        if *plan != Plan::default() {
+            return Err(Failure::new(format!("{name} is a conf, which has been planned"))
+                .hint("give what the image is to be to strake plan, or store paths in place of the conf"));
         }
-        roots => {
-            let conf = planning::conf(plan, store_root, roots)?;
-            ("the plan".to_owned(), serde_json::to_vec(&conf).expect("a conf can be written"))
-        }
+        (name, input::read(&file)?)
+    } else {
+        let conf = planning::conf(plan, store_root, image)?;
+        ("the plan".to_owned(), serde_json::to_vec(&conf).expect("a conf can be written"))
     };
     Spec::parse(&text).map_err(|error| Failure::spec(&name, &error))
 }
 
-/// Whether the argument is a conf: stdin, a file outside the store, or a store path that is a JSON file.
-fn is_conf(store: &Store, argument: &Path) -> Result<bool, Failure> {
-    if input::is_stdin(argument) {
-        return Ok(true);
-    }
-    let path = references::store_path(store, argument)?;
-    Ok(path.is_none_or(|path| {
-        Path::new(path.name()).extension().is_some_and(|extension| extension == "json")
-            && store.locate(Path::new(path.as_str())).is_file()
-    }))
+/// The conf's place, if the argument is one: stdin, a file outside the store, or a store path that is a JSON file.
+fn conf_file(store: &Store, argument: &Path) -> Result<Option<PathBuf>, Failure> {
+    let path = if input::is_stdin(argument) { None } else { references::store_path(store, argument)? };
+    let Some(path) = path else { return Ok(Some(argument.to_owned())) };
+    let real = store.locate(Path::new(path.as_str()));
+    let json = Path::new(path.name()).extension().is_some_and(|extension| extension == "json");
+    Ok((json && real.is_file()).then_some(real))
 }
 
 /// The image's draft: everything that it is made of has been found.

@@ -1,6 +1,6 @@
 //! Reads closures out of a machine's database.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,8 @@ pub fn closure(store: &Store, roots: &[StorePath]) -> Result<Closure, ReadError>
     let path = store.root().join(state.trim_start_matches('/')).join("db/db.sqlite");
     let failed = |source| ReadError::Database { path: path.clone(), source };
     let rows = rows(&path, roots).map_err(failed)?;
-    if let Some(root) = roots.iter().find(|root| !rows.iter().any(|row| row.path == root.as_str())) {
+    let known: HashSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
+    if let Some(root) = roots.iter().find(|root| !known.contains(root.as_str())) {
         return Err(ReadError::NotValid { path: root.clone(), root: store.root().to_owned() });
     }
     Closure::new(store.dir().clone(), rows).map_err(|source| ReadError::Closure { path, source })

@@ -1,15 +1,15 @@
-//! Where threads that digest a stream each meet, so that one of them does the work of three.
+//! Where threads that digest a stream each meet, so that one of them does the work of many.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{State, WIDTH, update_all};
+use super::{State, update_all};
 use crate::digest::Digest;
 
-/// A meeting place. A thread that comes with a piece of its stream waits for two others, unless all others are busy.
-#[derive(Default)]
+/// A meeting place. A thread that comes with a piece of its stream waits for others, unless all others are busy; the
+/// last to come does the work for all, and wakes just those.
 pub struct Lanes {
     meeting: Mutex<Meeting>,
-    changed: Condvar,
+    width: usize,
 }
 
 #[derive(Default)]
@@ -19,15 +19,37 @@ struct Meeting {
     /// Pieces that some thread is digesting right now.
     busy: usize,
     waiting: Vec<Piece>,
-    done: Vec<Piece>,
-    next_ticket: u64,
 }
 
-/// A piece of a stream: the state before (then behind) it, and its bytes, in whole blocks.
+/// A piece of a stream: the state before it, its bytes, in whole blocks, and who waits for it.
 struct Piece {
-    ticket: u64,
     state: State,
     data: Vec<u8>,
+    done: Arc<Done>,
+}
+
+/// Where a piece comes back, with the state behind it.
+#[derive(Default)]
+struct Done {
+    result: Mutex<Option<(State, Vec<u8>)>>,
+    changed: Condvar,
+}
+
+impl Done {
+    fn set(&self, state: State, data: Vec<u8>) {
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, data));
+        self.changed.notify_one();
+    }
+
+    fn wait(&self) -> (State, Vec<u8>) {
+        let mut result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match result.take() {
+                Some(done) => return done,
+                None => result = self.changed.wait(result).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
 }
 
 /// One stream, on its thread.
@@ -35,47 +57,39 @@ pub struct Stream<'l> {
     lanes: &'l Lanes,
     state: State,
     length: u64,
+    done: Arc<Done>,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { meeting: Mutex::default(), width: super::width() }
+    }
 }
 
 impl Lanes {
     /// Begins a stream. The thread must come back with its pieces or drop it, or others may wait for it.
     pub fn begin(&self) -> Stream<'_> {
         self.lock().streams += 1;
-        Stream { lanes: self, state: State::default(), length: 0 }
+        Stream { lanes: self, state: State::default(), length: 0, done: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Meeting> {
         self.meeting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has one piece digested, together with others, on this thread or another.
-    fn digest(&self, state: State, data: Vec<u8>) -> Piece {
-        let mut meeting = self.lock();
-        let ticket = meeting.next_ticket;
-        meeting.next_ticket += 1;
-        meeting.waiting.push(Piece { ticket, state, data });
-        loop {
-            if let Some(index) = meeting.done.iter().position(|piece| piece.ticket == ticket) {
-                return meeting.done.swap_remove(index);
-            }
-            // Nobody else can come before somebody here goes on.
-            let complete = meeting.waiting.len() + meeting.busy >= meeting.streams;
-            let mine = meeting.waiting.iter().any(|piece| piece.ticket == ticket);
-            if mine && (complete || meeting.waiting.len() >= WIDTH) {
-                let count = meeting.waiting.len().min(WIDTH);
-                let mut pieces: Vec<Piece> = meeting.waiting.drain(..count).collect();
-                meeting.busy += count;
-                drop(meeting);
-                let mut streams: Vec<_> =
-                    pieces.iter_mut().map(|piece| (&mut piece.state, piece.data.as_slice())).collect();
-                update_all(&mut streams);
-                meeting = self.lock();
-                meeting.busy -= count;
-                meeting.done.append(&mut pieces);
-                self.changed.notify_all();
-            } else {
-                meeting = self.changed.wait(meeting).unwrap_or_else(PoisonError::into_inner);
-            }
+    /// Digests what waits, if there is enough of it or nobody else can come before somebody here goes on.
+    fn work(&self, mut meeting: MutexGuard<'_, Meeting>) {
+        let count = meeting.waiting.len();
+        if count == 0 || (count < self.width && count + meeting.busy < meeting.streams) {
+            return;
+        }
+        let mut pieces = std::mem::take(&mut meeting.waiting);
+        meeting.busy += count;
+        drop(meeting);
+        update_all(&mut pieces.iter_mut().map(|piece| (&mut piece.state, piece.data.as_slice())).collect());
+        self.lock().busy -= count;
+        for Piece { state, data, done } in pieces {
+            done.set(state, data);
         }
     }
 }
@@ -84,9 +98,11 @@ impl Stream<'_> {
     /// Takes the buffer's content, which must be whole blocks, and gives the buffer back as it is.
     pub fn update(&mut self, buffer: &mut Vec<u8>) {
         self.length += buffer.len() as u64;
-        let Piece { state, data, .. } = self.lanes.digest(self.state, std::mem::take(buffer));
-        self.state = state;
-        *buffer = data;
+        let data = std::mem::take(buffer);
+        let mut meeting = self.lanes.lock();
+        meeting.waiting.push(Piece { state: self.state, data, done: Arc::clone(&self.done) });
+        self.lanes.work(meeting);
+        (self.state, *buffer) = self.done.wait();
     }
 
     /// Takes the last bytes, and ends the stream.
@@ -97,8 +113,9 @@ impl Stream<'_> {
 
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
-        self.lanes.lock().streams -= 1;
-        self.lanes.changed.notify_all();
+        let mut meeting = self.lanes.lock();
+        meeting.streams -= 1;
+        self.lanes.work(meeting);
     }
 }
 
@@ -109,7 +126,7 @@ mod tests {
 
     #[test]
     fn threads_of_unequal_length() {
-        for threads in [1, 2, 3, 4, 7] {
+        for threads in [1, 2, 3, 4, 7, 20] {
             let lanes = Lanes::default();
             std::thread::scope(|scope| {
                 for thread in 0..threads {

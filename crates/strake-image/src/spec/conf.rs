@@ -17,7 +17,8 @@ pub struct Conf {
     /// What a container is started with: the `config` of the OCI image config (`Entrypoint`, `Env`, …).
     pub config: Map<String, Value>,
     /// The operating system. There are only Linux images.
-    pub os: Option<Os>,
+    #[serde(default)]
+    pub os: Os,
     /// The store's directory: `/nix/store`.
     pub store_dir: String,
     /// The base image's file: a docker-archive, maybe compressed.
@@ -55,10 +56,11 @@ pub struct Conf {
 }
 
 /// The operating system.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Os {
     /// Linux.
+    #[default]
     Linux,
 }
 

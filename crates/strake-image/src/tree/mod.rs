@@ -31,6 +31,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) stat: &'a Stat,
     directory: BorrowedFd<'a>,
     name: &'a CStr,
+    /// Open already, if the walk was told to.
+    file: Option<OwnedFd>,
 }
 
 impl Entry<'_> {
@@ -39,10 +41,9 @@ impl Entry<'_> {
         FileType::from_raw_mode(self.stat.st_mode)
     }
 
-    /// Opens it to read its content.
-    pub(crate) fn open(&self) -> Result<OwnedFd, Error> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        rustix::fs::openat(self.directory, self.name, flags, Mode::empty()).map_err(|error| self.error(error))
+    /// Its content, if the walk opens files and it is one.
+    pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
     }
 
     /// Where the symbolic link points to. `buffer` is used for the result.
@@ -83,14 +84,28 @@ struct Level {
     path_length: usize,
 }
 
+/// What a walk does with regular files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// Only looks at them.
+    Look,
+    /// Opens them to be read.
+    Open,
+}
+
 /// A walker, which can be used for many trees. It holds buffers.
-#[derive(Default)]
 pub(crate) struct Walker {
+    files: Files,
     spare: Vec<Names>,
     path: Vec<u8>,
 }
 
 impl Walker {
+    /// A walker that does this with files.
+    pub(crate) fn new(files: Files) -> Self {
+        Self { files, spare: Vec::new(), path: Vec::new() }
+    }
+
     /// Visits `name` in `directory` and all that is below it. `path` is what the root is called in [`Entry::path`].
     pub(crate) fn walk(
         &mut self,
@@ -137,12 +152,34 @@ impl Walker {
         kind: FileType,
         visit: &mut dyn FnMut(&Entry<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let failed = |error| read_error(&self.path, error);
         let mut stat = None;
         if kind != FileType::Directory {
-            let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|error| read_error(&self.path, error))?;
-            if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
-                return visit(&Entry { path: &self.path, stat: &found, directory, name });
+            let mut file = None;
+            // To look at an open file saves looking it up once more.
+            if kind == FileType::RegularFile && self.files == Files::Open {
+                file = Some(match open_file(directory, name) {
+                    // It was a file when the directory was read.
+                    Err(Errno::LOOP) => return Err(Error::Changed { path: to_path(&self.path) }),
+                    opened => opened.map_err(failed)?,
+                });
+            }
+            let found = match &file {
+                Some(file) => rustix::fs::fstat(file),
+                None => rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW),
+            };
+            let found = found.map_err(failed)?;
+            let found_kind = FileType::from_raw_mode(found.st_mode);
+            if found_kind != FileType::Directory {
+                if found_kind == FileType::RegularFile && self.files == Files::Open && file.is_none() {
+                    let opened = open_file(directory, name).map_err(failed)?;
+                    let now = rustix::fs::fstat(&opened).map_err(failed)?;
+                    if !same(&now, &found) {
+                        return Err(Error::Changed { path: to_path(&self.path) });
+                    }
+                    file = Some(opened);
+                }
+                return visit(&Entry { path: &self.path, stat: &found, directory, name, file });
             }
             stat = Some(found);
         }
@@ -153,7 +190,7 @@ impl Walker {
         if stat.is_some_and(|stat| !same(&stat, &opened)) {
             return Err(Error::Changed { path: to_path(&self.path) });
         }
-        visit(&Entry { path: &self.path, stat: &opened, directory, name })?;
+        visit(&Entry { path: &self.path, stat: &opened, directory, name, file: None })?;
         let mut names = self.spare.pop().unwrap_or_default();
         names.read(descriptor.as_fd()).map_err(|error| read_error(&self.path, error))?;
         levels.push(Level {
@@ -186,6 +223,12 @@ impl Walker {
         above.descriptor = Some(descriptor);
         Ok(())
     }
+}
+
+/// Opens a file to read its content. It does not wait for a writer, should it be a pipe by now.
+fn open_file(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    rustix::fs::openat(directory, name, flags, Mode::empty())
 }
 
 /// Bytes as a path.

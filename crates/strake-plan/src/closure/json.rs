@@ -52,7 +52,12 @@ pub(super) fn parse(text: &[u8], key: Option<&str>) -> Result<Closure, ClosureEr
     if object.keys().all(|key| key.starts_with('/')) {
         return by_path(&object);
     }
-    let graphs: Vec<_> = object.iter().filter(|(_, value)| is_graph(value)).collect();
+    let mut graphs: Vec<_> = object.iter().filter(|(_, value)| is_graph(value)).collect();
+    // Any attribute may be an empty list.
+    let empty = |value: &RawValue| value.get()[1..].trim_start().starts_with(']');
+    if graphs.iter().any(|(_, value)| !empty(value)) {
+        graphs.retain(|(_, value)| !empty(value));
+    }
     match graphs[..] {
         [(_, graph)] => list(read(graph)?),
         _ => Err(ClosureError::Keys {

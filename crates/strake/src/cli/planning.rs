@@ -133,7 +133,7 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "UID[:GID]")]
     pub(crate) owner: Option<String>,
     /// Do not put store paths into the image, which must find them in another way
-    #[arg(long)]
+    #[arg(long, conflicts_with = "nix_database")]
     pub(crate) no_store_paths: bool,
     /// Read the closure from a references graph rather than from the store's database; - for stdin
     #[arg(long, value_name = "FILE")]

@@ -39,10 +39,12 @@ fn usable_cache(no_cache: bool, warn: impl FnOnce(&str)) -> Option<Cache> {
     open_cache().map_err(|failure| warn(&failure.to_string())).ok()
 }
 
-/// As many as keep all processors busy.
+/// As many as keep all processors busy, or as use up the memory that is meant for it.
 fn all_processors() -> NonZeroUsize {
+    const MOST: NonZeroUsize = NonZeroUsize::new(64).unwrap();
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    processors.saturating_mul(NonZeroUsize::new(streams_per_processor()).unwrap_or(NonZeroUsize::MIN))
+    let streams = NonZeroUsize::new(streams_per_processor()).unwrap_or(NonZeroUsize::MIN);
+    processors.saturating_mul(streams).min(MOST.max(processors))
 }
 
 fn open_cache() -> Result<Cache, Failure> {

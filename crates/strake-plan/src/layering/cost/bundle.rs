@@ -4,12 +4,12 @@ use super::EXACT;
 use super::items::{Item, join};
 use super::weights::Weights;
 
-/// So many items come out at most, but for kept ones: fewer than are compared exactly, as each closure is larger.
+/// So many items come out at most, and so many kept ones: fewer than are compared exactly, as each closure is larger.
 const BUNDLED: usize = EXACT / 2;
 
 /// Reduces the number of items to [`BUNDLED`] if there are more than [`EXACT`].
 ///
-/// The largest free paths stay alone, as many as half of [`BUNDLED`], and so do kept layers. The others are put together
+/// The largest free paths stay alone, as many as half of [`BUNDLED`], and the largest kept layers stay. The others are put together
 /// if they are alike in whether they are the image's own, have closures of about the same weight (to a factor of two),
 /// and fall into the same bin by a hash of their names. Which bundle a path is in thus depends on little but itself,
 /// and a path more or less leaves other bundles alone. There are as many bins, a power of two, as there is room for.
@@ -18,6 +18,14 @@ pub(super) fn bundle(weights: &Weights, items: Vec<Item>) -> Vec<Item> {
         return items;
     }
     let (mut whole, mut small): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.kept);
+    whole.sort_by_cached_key(|item| (std::cmp::Reverse(weights.bytes(&item.members)), item.members[0]));
+    let broken = whole.split_off(BUNDLED.min(whole.len()));
+    small.extend(
+        broken
+            .into_iter()
+            .flat_map(|item| item.members)
+            .map(|index| Item { members: vec![index], kept: false }),
+    );
     small.sort_by_key(|item| (std::cmp::Reverse(weights.size(item.members[0])), item.members[0]));
     let mut rest = small.split_off((BUNDLED / 2).min(small.len()));
     whole.append(&mut small);

@@ -1,4 +1,4 @@
-//! SHA-256 with the x86 SHA instructions, three streams interleaved.
+//! SHA-256 with the x86 SHA instructions, several streams interleaved.
 //!
 //! Source of the sequence: Intel, "Intel SHA Extensions" (2013), and FIPS 180-4, section 6.2.2.
 
@@ -10,7 +10,7 @@ use std::arch::x86_64::{
     _mm_shuffle_epi32, _mm_storeu_si128,
 };
 
-use super::{BLOCK, WIDTH};
+use super::BLOCK;
 
 /// FIPS 180-4, section 4.2.2, as it stands there.
 #[allow(clippy::unreadable_literal)]
@@ -33,27 +33,27 @@ pub(super) fn available() -> bool {
 /// Takes the same number of blocks for each stream.
 ///
 /// Panics unless [`available`] and the numbers are equal.
-pub(super) fn compress(states: &mut [[u32; 8]; WIDTH], data: [&[[u8; BLOCK]]; WIDTH]) {
+pub(super) fn compress<const N: usize>(states: &mut [[u32; 8]; N], data: [&[[u8; BLOCK]]; N]) {
     assert!(available() && data.iter().all(|blocks| blocks.len() == data[0].len()));
     // SAFETY: the processor has the features that the function is compiled for, as was just asserted.
     unsafe { compress_blocks(states, data) }
 }
 
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn compress_blocks(states: &mut [[u32; 8]; WIDTH], data: [&[[u8; BLOCK]]; WIDTH]) {
+fn compress_blocks<const N: usize>(states: &mut [[u32; 8]; N], data: [&[[u8; BLOCK]]; N]) {
     let mut lanes = states.map(|state| pack(&state));
     for index in 0..data[0].len() {
         let before = lanes;
-        let mut words = [[_mm_setzero_si128(); 4]; WIDTH];
+        let mut words = [[_mm_setzero_si128(); 4]; N];
         for (words, blocks) in words.iter_mut().zip(data) {
             *words = [0, 1, 2, 3].map(|step| load_big_endian(&blocks[index], step));
         }
         for group in 0..4 {
             // With the places in the arrays known when this is compiled, all of it stays in registers.
-            rounds::<0>(&mut lanes, &mut words, group);
-            rounds::<1>(&mut lanes, &mut words, group);
-            rounds::<2>(&mut lanes, &mut words, group);
-            rounds::<3>(&mut lanes, &mut words, group);
+            rounds::<0, N>(&mut lanes, &mut words, group);
+            rounds::<1, N>(&mut lanes, &mut words, group);
+            rounds::<2, N>(&mut lanes, &mut words, group);
+            rounds::<3, N>(&mut lanes, &mut words, group);
         }
         for (lane, before) in lanes.iter_mut().zip(before) {
             lane[0] = _mm_add_epi32(lane[0], before[0]);
@@ -68,9 +68,9 @@ fn compress_blocks(states: &mut [[u32; 8]; WIDTH], data: [&[[u8; BLOCK]]; WIDTH]
 /// Four rounds of each lane in turn: the lanes do not wait for each other.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn rounds<const AT: usize>(
-    lanes: &mut [[__m128i; 2]; WIDTH],
-    words: &mut [[__m128i; 4]; WIDTH],
+fn rounds<const AT: usize, const N: usize>(
+    lanes: &mut [[__m128i; 2]; N],
+    words: &mut [[__m128i; 4]; N],
     group: usize,
 ) {
     let constants = load(&K, 4 * group + AT);
