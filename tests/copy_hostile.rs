@@ -322,6 +322,27 @@ fn what_only_verify_minds() {
 }
 
 #[test]
+fn many() {
+    let mut layout = Layout::new();
+    let count = 40_000;
+    layout.config["rootfs"]["diff_ids"] = json!(vec![layout.layer["digest"].clone(); count]);
+    let mut wrong = layout.layer.clone();
+    wrong["size"] = 7.into();
+    layout.manifest["layers"] = json!(vec![wrong; count]);
+    let layout = layout.with_config();
+    let begun = std::time::Instant::now();
+    let verified = strake(layout.place(), &["verify", "oci:layout"]);
+    verified.failed(&["has 40000 problems"]);
+    let mut layout = layout;
+    let entry =
+        |number| json!({ "mediaType": MANIFEST, "digest": format!("sha256:{number:064x}"), "size": 1 });
+    layout.index["manifests"] = (0..50_000).map(entry).collect();
+    let layout = layout.with_index();
+    strake(layout.place(), &["verify", "oci:layout"]).failed(&["several images", "49992 more"]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn platforms() {
     let mut layout = Layout::new();
     let amd64 = layout.index["manifests"][0].clone();
