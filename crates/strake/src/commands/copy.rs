@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let listing = listing(arguments, &targets)?;
     let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, now)?;
 
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress { copies: targets.len() as u64, ..Progress::default() });
     let mut outputs = targets.iter().map(output).collect::<Result<Vec<_>, _>>()?;
     let mut sinks = Vec::new();
     for output in &outputs {
