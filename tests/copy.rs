@@ -175,13 +175,11 @@ fn all_of_a_config_survives() {
     let script = format!("import os; os.chdir({:?})\n{CHANGE}", place.to_str().unwrap());
     let id = format!("sha256:{}", text(&python(&script, &[], b"")).trim());
     strake(place, &["verify", "docker-archive:changed.tar"]).failed(&["no member \"gone\""]);
-    for source in ["changed.tar:@1", "changed.tar:a:1", "changed.tar:c:2", "changed.tar:b/c:2"] {
-        let named = ["changed.tar:c:2"].contains(&source);
-        let source = format!("docker-archive:{source}");
-        if named {
-            strake(place, &["verify", &source]).failed(&["no image \"c:2\"", "a:1, docker.io/b/c:2"]);
-            continue;
-        }
+    // A name may be short only for Docker's own registry.
+    strake(place, &["verify", "docker-archive:changed.tar:c:2"])
+        .failed(&["no image \"c:2\"", "a:1, docker.io/b/c:2"]);
+    for name in ["@1", "a:1", "docker.io/library/a:1", "b/c:2"] {
+        let source = format!("docker-archive:changed.tar:{name}");
         strake_ok(place, &["copy", &source, "oci:new", "oci-archive:new.tar"]);
         for image in
             ["oci:new:a:1", "oci:new:docker.io/b/c:2", "oci:new", "oci-archive:new.tar", source.as_str()]

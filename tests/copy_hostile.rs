@@ -322,6 +322,49 @@ fn what_only_verify_minds() {
 }
 
 #[test]
+fn names_do_nothing_to_a_terminal() {
+    let mut layout = Layout::new();
+    let mut other = layout.index["manifests"][0].clone();
+    other["digest"] = layout.layer["digest"].clone();
+    for (descriptor, name) in [(&mut layout.index["manifests"][0], "\u{1b}[2J1"), (&mut other, "\u{1b}[2J2")]
+    {
+        descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
+    }
+    layout.index["manifests"].as_array_mut().unwrap().push(other);
+    let mut layout = layout.with_index();
+    for source in ["oci:layout", "oci:layout:gone"] {
+        let ran = strake(layout.place(), &["inspect", source]);
+        ran.failed(&["\\u{1b}[2J1, \\u{1b}[2J2"]);
+        assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    }
+    layout.index["manifests"].as_array_mut().unwrap().pop();
+    let layout = layout.with_index();
+    let said = strake(layout.place(), &["copy", "oci:layout", "oci:new"]).stderr;
+    assert!(said.contains("\\u{1b}[2J1") && !said.contains('\u{1b}'), "{said}");
+}
+
+#[test]
+fn many() {
+    let mut layout = Layout::new();
+    let count = 40_000;
+    layout.config["rootfs"]["diff_ids"] = json!(vec![layout.layer["digest"].clone(); count]);
+    let mut wrong = layout.layer.clone();
+    wrong["size"] = 7.into();
+    layout.manifest["layers"] = json!(vec![wrong; count]);
+    let layout = layout.with_config();
+    let begun = std::time::Instant::now();
+    let verified = strake(layout.place(), &["verify", "oci:layout"]);
+    verified.failed(&["has 40000 problems"]);
+    let mut layout = layout;
+    let entry =
+        |number| json!({ "mediaType": MANIFEST, "digest": format!("sha256:{number:064x}"), "size": 1 });
+    layout.index["manifests"] = (0..50_000).map(entry).collect();
+    let layout = layout.with_index();
+    strake(layout.place(), &["verify", "oci:layout"]).failed(&["several images", "49992 more"]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn platforms() {
     let mut layout = Layout::new();
     let amd64 = layout.index["manifests"][0].clone();

@@ -8,14 +8,18 @@ pub fn same(a: &str, b: &str) -> bool {
     a == b || full(a) == full(b)
 }
 
-/// Names for people, in one line.
+/// Names for people, in one line, which does nothing to a terminal whoever has made them.
 pub fn list(names: &[&str]) -> String {
     /// So many are named.
     const NAMED: usize = 8;
+    /// So long is what is shown of one, in characters.
+    const LENGTH: usize = 200;
+    let shown = |name: &&str| name.chars().take(LENGTH).flat_map(char::escape_debug).collect::<String>();
+    let first = names.iter().take(NAMED).map(shown).collect::<Vec<_>>().join(", ");
     match names.len() {
         0 => "none with a name".to_owned(),
-        count if count > NAMED => format!("{} and {} more", names[..NAMED].join(", "), count - NAMED),
-        _ => names.join(", "),
+        count if count > NAMED => format!("{first} and {} more", count - NAMED),
+        _ => first,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whether an image is what it claims to be: every size, digest, diff id, order and name.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 use crate::compression::Codec;
@@ -66,19 +67,18 @@ pub fn verify(image: Foreign, engine: &Engine<'_>) -> Vec<Problem> {
         if image.has_oci_manifest { reference::is_ref_name(tag) } else { reference::is_valid(tag) }
     };
     problems.extend(image.tags.iter().filter(|tag| !is_name(tag)).cloned().map(Problem::Name));
-    let known: Vec<String> = image.problems.iter().map(ToString::to_string).collect();
-    problems.extend(image.problems.into_iter().map(Problem::Image));
+    let wrong: HashSet<usize> = image.problems.iter().filter_map(|fault| fault.blob_of).collect();
+    problems.extend(image.problems.into_iter().map(|fault| Problem::Image(fault.error)));
     let mut number = 0;
     let Ok(()) = engine.describe_each(image.layers, |layer| {
         let said = image.media_types.get(number);
         number += 1;
         match layer {
             Err(source_error) => problems.push(Problem::Layer { number, source_error }),
+            // That it is not the one that is said has been found already.
+            Ok(layer) if layer.is_elsewhere() && wrong.contains(&(number - 1)) => {}
             Ok(layer) if layer.is_elsewhere() => {
-                // That it is not the one that is said has been found already.
-                if !known.iter().any(|problem| problem.contains(&layer.digest.hex())) {
-                    problems.push(Problem::Missing { number, digest: layer.digest });
-                }
+                problems.push(Problem::Missing { number, digest: layer.digest });
             }
             Ok(layer) => problems.extend(said.and_then(|said| other_codec(number, layer.codec, said))),
         }

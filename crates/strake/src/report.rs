@@ -13,6 +13,7 @@ use strake_image::draft::{LayerDraft, Origin};
 use strake_image::image::Image;
 use strake_image::layer::Layer;
 use strake_image::python::repr::repr_list;
+use strake_image::reference::list;
 use strake_image::store::Store;
 
 /// How often the progress bar is drawn.
@@ -36,6 +37,8 @@ pub(crate) enum Style {
 pub(crate) struct Progress {
     pub(crate) written: AtomicU64,
     pub(crate) digested: AtomicU64,
+    /// How many destinations there are, of which each takes everything; 0 stands for one.
+    pub(crate) copies: u64,
 }
 
 /// Speaks to the user.
@@ -133,7 +136,8 @@ impl Reporter {
         match self.style {
             Style::Quiet => {}
             Style::Lines => self.say(&format!(
-                "{repo_tag}  {image_id}  {} layers, {} written and {} digested in {:.2} s",
+                "{}  {image_id}  {} layers, {} written and {} digested in {:.2} s",
+                names(&image.tags),
                 image.layers.len(),
                 HumanBytes(size),
                 HumanBytes(digested),
@@ -165,6 +169,13 @@ fn event(value: &Value) {
     eprintln!("{value}");
 }
 
+fn names(tags: &[String]) -> String {
+    match tags {
+        [] => "the image".to_owned(),
+        _ => list(&tags.iter().map(String::as_str).collect::<Vec<_>>()),
+    }
+}
+
 /// The progress bar. It goes away when it is dropped.
 struct Bar {
     line: ProgressBar,
@@ -178,11 +189,14 @@ impl Bar {
         let template = "{bytes:>11}/{total_bytes} {wide_bar} {bytes_per_sec} {msg:40!}";
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
         let stop = Arc::new(AtomicBool::new(false));
-        let recipes: Vec<_> = drafts.iter().map(|draft| draft.recipe.clone()).collect();
+        let recipes = drafts.iter().map(|draft| draft.recipe.clone()).filter(|recipe| !recipe.is_elsewhere());
+        let recipes: Vec<_> = recipes.collect();
         let drawer = std::thread::spawn({
             let (bar, stop, store, progress) = (bar.clone(), stop.clone(), store.clone(), progress.clone());
             let stopped = move || stop.load(Ordering::Relaxed);
-            let show = move |bar: &ProgressBar| bar.set_position(progress.written.load(Ordering::Relaxed));
+            let show = move |bar: &ProgressBar| {
+                bar.set_position(progress.written.load(Ordering::Relaxed) / progress.copies.max(1));
+            };
             move || {
                 // What cannot be looked at here will be reported where it is read.
                 for survey in

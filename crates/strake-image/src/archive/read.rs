@@ -1,5 +1,6 @@
 //! Opens a docker-archive.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::digest::Digest;
@@ -44,8 +45,9 @@ pub fn open_image(path: &Path, pick: &Pick) -> Result<Foreign, OpenError> {
     let item = picked(parse(MANIFEST, &manifest)?, pick)?;
     let config = Config::parse(&item.config, members.json(&item.config)?, item.layers.len())?;
     let mut layers = Vec::with_capacity(item.layers.len());
+    let listed: HashSet<&str> = item.layers.iter().map(String::as_str).collect();
     for (name, diff_id) in item.layers.iter().zip(&config.diff_ids) {
-        layers.push(layer(&members, &item.layers, name, *diff_id)?);
+        layers.push(layer(&members, &listed, name, *diff_id)?);
     }
     let tags = item.repo_tags.unwrap_or_default();
     Ok(Foreign {
@@ -79,12 +81,17 @@ fn picked(mut items: Vec<ManifestItem>, pick: &Pick) -> Result<ManifestItem, Ope
 }
 
 /// The layer under this name. `listed` are the names of all layers.
-fn layer(members: &Members, listed: &[String], name: &str, diff_id: Digest) -> Result<LayerDraft, OpenError> {
+fn layer(
+    members: &Members,
+    listed: &HashSet<&str>,
+    name: &str,
+    diff_id: Digest,
+) -> Result<LayerDraft, OpenError> {
     let named = members.member(name)?;
     let file = members.file(name)?;
     file.check(&members.path().join(name), diff_id).map_err(OpenError::Layer)?;
     // A link to another layer stays one. What else it points to will not be in the new archive.
-    let member = if listed.contains(&file.name) {
+    let member = if listed.contains(file.name.as_str()) {
         named.clone()
     } else {
         Member { name: named.name.clone(), ..file.member.clone() }

@@ -22,7 +22,23 @@ pub struct Foreign {
     /// What each layer is said to be; empty where nothing is said.
     pub media_types: Vec<String>,
     /// What is wrong with it that is no reason not to look at it.
-    pub problems: Vec<OpenError>,
+    pub problems: Vec<Fault>,
+}
+
+/// Something that is wrong with an image.
+#[derive(Debug)]
+pub struct Fault {
+    /// The place of the layer, from 0, of which the blob is wrong, so that it counts as not being there.
+    pub blob_of: Option<usize>,
+    /// What is wrong.
+    pub error: OpenError,
+}
+
+impl Fault {
+    /// Parts of the image say different things.
+    pub(crate) fn contradiction(text: String) -> Self {
+        Self { blob_of: None, error: OpenError::Contradiction(text) }
+    }
 }
 
 /// An image's config, of which most is only handed on.

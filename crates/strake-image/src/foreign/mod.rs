@@ -8,7 +8,7 @@ mod error;
 mod index;
 mod members;
 
-pub use config::{Config, Foreign};
+pub use config::{Config, Fault, Foreign};
 pub use error::OpenError;
 pub(crate) use members::{Members, parse};
 

@@ -44,7 +44,8 @@ pub struct LayoutWriter<'p> {
     tags: Option<Vec<String>>,
     listing: Listing,
     progress: &'p AtomicU64,
-    begun: u64,
+    /// Bytes written.
+    written: u64,
     /// The layer that is being written.
     open: Option<(NewFile, Descriptor<'p>)>,
 }
@@ -58,10 +59,9 @@ impl<'p> LayoutWriter<'p> {
         listing: Listing,
         progress: &'p AtomicU64,
     ) -> Result<Self, PrepareError> {
-        let begun = progress.load(Ordering::Relaxed);
         fs::create_dir_all(root).map_err(PrepareError::Write)?;
         let root = fs::canonicalize(root).map_err(PrepareError::Write)?;
-        let writer = Self { root, tags, listing, progress, begun, open: None };
+        let mut writer = Self { root, tags, listing, progress, written: 0, open: None };
         let _lock = writer.lock().map_err(PrepareError::Write)?;
         if writer.root.join(LAYOUT).symlink_metadata().is_ok() {
             let blobs = Blobs::directory(&writer.root)?;
@@ -97,7 +97,7 @@ impl<'p> LayoutWriter<'p> {
     }
 
     /// Lists the image, by itself: of two processes that do so the second sees what the first has done.
-    fn list(&self, manifest: &Manifest, names: &[String]) -> Result<(), FinishError> {
+    fn list(&mut self, manifest: &Manifest, names: &[String]) -> Result<(), FinishError> {
         let _lock = self.lock().map_err(Error::Write)?;
         let blobs = Blobs::directory(&self.root).map_err(FinishError::Add)?;
         let mut index = self.index(&blobs).map_err(FinishError::Add)?;
@@ -106,7 +106,7 @@ impl<'p> LayoutWriter<'p> {
         Ok(())
     }
 
-    fn blob(&self, content: &[u8]) -> Result<Digest, Error> {
+    fn blob(&mut self, content: &[u8]) -> Result<Digest, Error> {
         let digest = Digest::of(content);
         if !self.has(digest, content.len() as u64) {
             self.file(&blob_name(digest), content).map_err(Error::Write)?;
@@ -114,10 +114,11 @@ impl<'p> LayoutWriter<'p> {
         Ok(digest)
     }
 
-    fn file(&self, name: &str, content: &[u8]) -> io::Result<()> {
+    fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
         let new = NewFile::create(&self.root.join(name))?;
         new.file().write_all(content)?;
         self.progress.fetch_add(content.len() as u64, Ordering::Relaxed);
+        self.written += content.len() as u64;
         new.commit()
     }
 }
@@ -139,10 +140,11 @@ impl Destination for LayoutWriter<'_> {
         Ok(Some(sink))
     }
 
-    fn end(&mut self, _: &Layer) -> Result<(), Error> {
+    fn end(&mut self, layer: &Layer) -> Result<(), Error> {
         if let Some((new, sink)) = self.open.take() {
             sink.finish()?;
             new.commit().map_err(Error::Write)?;
+            self.written += layer.size;
         }
         Ok(())
     }
@@ -151,8 +153,8 @@ impl Destination for LayoutWriter<'_> {
         let image_id = self.blob(&image.config)?;
         let manifest = Manifest::new(image, &self.listing);
         let digest = self.blob(&manifest.text)?;
-        self.list(&manifest, self.tags.as_ref().unwrap_or(&image.tags))?;
-        let size = self.progress.load(Ordering::Relaxed) - self.begun;
-        Ok(Written { image_id, manifest: Some(digest), size })
+        let names = self.tags.clone().unwrap_or_else(|| image.tags.clone());
+        self.list(&manifest, &names)?;
+        Ok(Written { image_id, manifest: Some(digest), size: self.written })
     }
 }

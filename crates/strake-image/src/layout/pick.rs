@@ -1,6 +1,6 @@
 //! Which of a layout's images is meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::blobs::Blobs;
 use super::{INDEX, read::Text};
@@ -107,26 +107,23 @@ pub(super) fn manifest(blobs: &Blobs, pick: &Pick) -> Result<Picked, OpenError> 
 
 /// The entry for the wanted platform, or the only one.
 fn choose(entries: Vec<Entry>, pick: &Pick) -> Result<Entry, OpenError> {
-    let mut left: Vec<Entry> = Vec::new();
-    for entry in entries {
-        if !entry.is_remark() && !left.iter().any(|other| other.digest == entry.digest) {
-            left.push(entry);
-        }
-    }
+    let mut seen = HashSet::new();
+    let is_new = |entry: &Entry| !entry.is_remark() && seen.insert(entry.digest.clone());
+    let mut left: Vec<Entry> = entries.into_iter().filter(is_new).collect();
     if left.len() > 1 {
         let fits = |entry: &Entry| {
             let platform = entry.platform.as_ref();
             platform
                 .is_some_and(|platform| platform.os == "linux" && platform.architecture == pick.architecture)
         };
-        if left.iter().all(|entry| entry.platform.is_some()) && !left.iter().any(fits) {
-            let wanted = format!("linux/{}", pick.architecture);
-            return Err(OpenError::NoSuchImage { wanted, there: names(&left) });
-        }
-        if left.iter().filter(|entry| fits(entry)).count() == 1
-            && left.iter().all(|entry| entry.platform.is_some())
-        {
-            left.retain(fits);
+        let by_platform = left.iter().all(|entry| entry.platform.is_some());
+        match left.iter().filter(|entry| fits(entry)).count() {
+            0 if by_platform => {
+                let wanted = format!("linux/{}", pick.architecture);
+                return Err(OpenError::NoSuchImage { wanted, there: names(&left) });
+            }
+            1 if by_platform => left.retain(fits),
+            _ => {}
         }
     }
     match left.len() {

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let listing = listing(arguments, &targets)?;
     let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, now)?;
 
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress { copies: targets.len() as u64, ..Progress::default() });
     let mut outputs = targets.iter().map(output).collect::<Result<Vec<_>, _>>()?;
     let mut sinks = Vec::new();
     for output in &outputs {
@@ -121,7 +121,7 @@ fn open(source: &Source, arguments: &Copy, now: SystemTime) -> Result<(Draft, St
             source::only_arch(&arguments.plan, place)?;
             let image = source::open(place, arguments.plan.arch.as_deref())?;
             if let Some(problem) = image.problems.first() {
-                return Err(Failure::open(&place.to_string(), problem));
+                return Err(Failure::open(&place.to_string(), &problem.error));
             }
             Ok((image.into_draft(), references::usual_store(store_root)))
         }
