@@ -14,6 +14,7 @@ use strake_image::layout::{self, Pick};
 use strake_image::store::Store;
 use strake_image::verify::verify;
 use strake_plan::StoreDir;
+use strake_testkit::mutated::mutated;
 
 /// The texts of a layout: `index.json`, a manifest, a config. `{…}` stands for a descriptor's digest and size.
 const TEXTS: [&str; 3] = [
@@ -28,30 +29,6 @@ const TEXTS: [&str; 3] = [
 ];
 
 const LAYER: &[u8] = b"layer";
-
-fn mutated(original: String) -> impl Strategy<Value = Vec<u8>> {
-    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..5, 1usize..60);
-    prop::collection::vec(change, 1..5).prop_map(move |changes| {
-        let mut text = original.clone().into_bytes();
-        for (index, byte, how, length) in changes {
-            let at = index.index(text.len().max(1)).min(text.len());
-            let end = (at + length).min(text.len());
-            match how {
-                0 => text.insert(at, byte),
-                1 => drop(text.drain(at..end)),
-                2 => text.extend_from_within(at..end),
-                3 => text
-                    .iter_mut()
-                    .skip(at)
-                    .filter(|old| old.is_ascii_digit())
-                    .take(1)
-                    .for_each(|old| *old = b'9'),
-                _ => text.iter_mut().skip(at).take(1).for_each(|old| *old = byte),
-            }
-        }
-        text
-    })
-}
 
 fn described(content: &[u8]) -> String {
     format!(r#""digest": "{}", "size": {}"#, Digest::of(content), content.len())
@@ -123,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn mutated_texts((place, text) in (0usize..3).prop_flat_map(|place| (Just(place), mutated(original(place))))) {
+    fn mutated_texts((place, text) in (0usize..3).prop_flat_map(|place| (Just(place), mutated(original(place).into())))) {
         if let (_root, Ok(image)) = open(place, &text) {
             prop_assert!(image.layers.len() == image.config.diff_ids.len());
             problems(image);

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             Command::Stream(arguments) => (arguments.style(), commands::stream::run(&arguments)),
             Command::Layers(arguments) => (Style::Lines, commands::layers::run(&arguments)),
             Command::Plan(arguments) => (Style::Lines, commands::plan::run(&arguments)),
-            Command::Copy(arguments) => (arguments.style(), commands::copy::run(&arguments)),
+            Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
             Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
             Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),

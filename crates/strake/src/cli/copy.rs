@@ -1,12 +1,10 @@
 //! What can be said about images that are copied and looked at.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{EXIT_CODES, Plan};
-use crate::report::Style;
+use super::{EXIT_CODES, Making, Plan, Writing};
 
 const PLACES: &str = "\
 An image is a CONF or store paths, as strake stream takes them, or one of
@@ -21,20 +19,6 @@ pub(crate) enum ManifestFormat {
     Oci,
     /// Docker's schema 2
     Docker,
-}
-
-/// How an image is made that is given as a CONF or store paths, and read in any case.
-#[derive(Debug, Args)]
-pub(crate) struct Making {
-    /// Directory below which the store lies: /nix/store is at DIR/nix/store
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    pub(crate) store_root: PathBuf,
-    /// Layers digested at once [default: as many as keep all processors busy]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
-    /// Neither use nor remember layer digests
-    #[arg(long)]
-    pub(crate) no_cache: bool,
 }
 
 /// Which of several images for several platforms is meant.
@@ -57,15 +41,8 @@ pub(crate) struct Copy {
     /// Write an annotation into the manifest in an OCI layout (repeat for more)
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) annotation: Vec<String>,
-    /// Digest what is packed from the store once more while it is written, and check finished layers again
-    #[arg(long)]
-    pub(crate) verify: bool,
-    /// Say nothing but errors
-    #[arg(short, long, conflicts_with = "json")]
-    pub(crate) quiet: bool,
-    /// Say what happens as JSON, an event a line, on stderr
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
     #[command(flatten)]
     pub(crate) making: Making,
     /// For store paths: what the image is to be. Of an image that is there for several platforms --arch says which
@@ -108,15 +85,4 @@ pub(crate) struct Verify {
     pub(crate) making: Making,
     #[command(flatten)]
     pub(crate) arch: Arch,
-}
-
-impl Copy {
-    /// How to speak to the user.
-    pub(crate) fn style(&self) -> Style {
-        match self {
-            Self { json: true, .. } => Style::Json,
-            Self { quiet: true, .. } => Style::Quiet,
-            _ => Style::Lines,
-        }
-    }
 }

@@ -1,14 +1,15 @@
 //! What can be said on the command line.
 
 mod copy;
+mod making;
 mod planning;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use copy::{Copy, Inspect, ManifestFormat, Verify};
+pub(crate) use making::{Making, Writing};
 pub(crate) use planning::{Config, Format, Layering, Layers, Plan, PlanCommand, Strategy};
 
 use crate::report::Style;
@@ -56,31 +57,17 @@ pub(crate) struct Stream {
     /// Name and tag of the image, instead of the plan's
     #[arg(short = 't', long, alias = "repo_tag", value_name = "NAME:TAG")]
     pub(crate) repo_tag: Option<String>,
-    /// Directory below which the store lies: /nix/store is at DIR/nix/store
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    pub(crate) store_root: PathBuf,
     /// Write into FILE, which appears when it is whole
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Layers digested at once [default: as many as keep all processors busy]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
-    /// Neither use nor remember layer digests
-    #[arg(long)]
-    pub(crate) no_cache: bool,
-    /// Digest what is packed from the store once more while it is written, and check finished layers again
-    #[arg(long)]
-    pub(crate) verify: bool,
-    /// Say nothing but errors
-    #[arg(short, long, conflicts_with = "json")]
-    pub(crate) quiet: bool,
-    /// Say what happens as JSON, an event a line, on stderr
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
     /// For store paths: what the image is to be
     #[command(flatten)]
     pub(crate) plan: Plan,
-    /// In place of `json` and `quiet`: the words of nixpkgs' script
+    /// The words of nixpkgs' script
     #[arg(skip)]
     pub(crate) script: bool,
 }
@@ -117,12 +104,7 @@ pub(crate) struct Script {
 impl Stream {
     /// How to speak to the user.
     pub(crate) fn style(&self) -> Style {
-        match self {
-            Self { script: true, .. } => Style::Script,
-            Self { json: true, .. } => Style::Json,
-            Self { quiet: true, .. } => Style::Quiet,
-            _ => Style::Lines,
-        }
+        if self.script { Style::Script } else { self.writing.style() }
     }
 }
 
@@ -131,13 +113,9 @@ impl From<Script> for Stream {
         Self {
             image: vec![script.conf],
             repo_tag: script.repo_tag,
-            store_root: "/".into(),
             output: None,
-            jobs: None,
-            no_cache: false,
-            verify: false,
-            quiet: false,
-            json: false,
+            making: Making::default(),
+            writing: Writing::default(),
             plan: Plan::default(),
             script: true,
         }

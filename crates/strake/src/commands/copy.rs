@@ -45,26 +45,19 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     }
     leave_out(&mut drafts, &destinations);
 
-    let mut reporter = Reporter::new(arguments.style(), &drafts, &store, &progress);
+    let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
     let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
         jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
-        verify: arguments.verify,
+        verify: arguments.writing.verify,
         started: now,
         digested: &progress.digested,
     };
-    let mut layers = Vec::with_capacity(drafts.len());
-    engine.describe(drafts, |layer| {
-        reporter.layer(&layer);
+    let layers = super::write_layers(&engine, drafts, &mut reporter, |layer| {
         let mut all: Vec<&mut dyn Destination> = destinations.iter_mut().map(|one| &mut **one as _).collect();
-        let written = write_layer(&layer, &store, arguments.verify, &mut all);
-        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, &cache) {
-            cache.remove(layer.key());
-        }
-        layers.push(layer);
-        written.map_err(Failure::from)
+        write_layer(layer, &store, arguments.writing.verify, &mut all)
     })?;
     let image = Image::new(layers, about).map_err(FinishError::from)?;
     let finished = destinations.iter_mut().map(|destination| destination.finish(&image));

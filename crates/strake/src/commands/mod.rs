@@ -12,9 +12,35 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use strake_image::cache::Cache;
+use strake_image::draft::LayerDraft;
+use strake_image::engine::Engine;
+use strake_image::error::Error;
+use strake_image::layer::Layer;
 use strake_image::sha256::streams_per_processor;
 
 use crate::failure::Failure;
+use crate::report::Reporter;
+
+/// Describes the layers and writes each to all destinations when its turn comes. Whatever is found to be wrong is
+/// forgotten.
+fn write_layers(
+    engine: &Engine<'_>,
+    drafts: Vec<LayerDraft>,
+    reporter: &mut Reporter,
+    mut destinations: impl FnMut(&Layer) -> Result<(), Error>,
+) -> Result<Vec<Layer>, Failure> {
+    let mut layers = Vec::with_capacity(drafts.len());
+    engine.describe(drafts, |layer| {
+        reporter.layer(&layer);
+        let written = destinations(&layer);
+        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, engine.cache) {
+            cache.remove(layer.key());
+        }
+        layers.push(layer);
+        written.map_err(Failure::from)
+    })?;
+    Ok(layers)
+}
 
 /// Where the digest cache is: `STRAKE_CACHE_DIR`, else in the XDG cache directory.
 fn cache_directory() -> Result<PathBuf, Failure> {

@@ -22,37 +22,30 @@ use crate::source;
 pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
-    let mut spec = source::spec(&arguments.image, &arguments.plan, &arguments.store_root)?;
+    let mut spec = source::spec(&arguments.image, &arguments.plan, &arguments.making.store_root)?;
     if let Some(repo_tag) = &arguments.repo_tag {
         spec.repo_tag.clone_from(repo_tag);
     }
-    let store = Store::new(spec.store_dir.clone(), &arguments.store_root);
+    let store = Store::new(spec.store_dir.clone(), &arguments.making.store_root);
     let Draft { layers: drafts, about } = source::draft(&spec, &store, now)?;
 
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
     let mut reporter = Reporter::new(arguments.style(), &drafts, &store, &progress);
-    let cache = super::usable_cache(arguments.no_cache, |warning| reporter.warning(warning));
+    let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
-        jobs: arguments.jobs.unwrap_or_else(super::all_processors),
-        verify: arguments.verify,
+        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        verify: arguments.writing.verify,
         started: now,
         digested: &progress.digested,
     };
 
     let mut sink = Descriptor::new(output.descriptor()?, &progress.written);
     let mut archive = ArchiveWriter::new(&mut sink, about.mtime());
-    let mut layers = Vec::with_capacity(drafts.len());
-    engine.describe(drafts, |layer| {
-        reporter.layer(&layer);
-        let written = write_layer(&layer, &store, arguments.verify, &mut [&mut archive]);
-        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, &cache) {
-            cache.remove(layer.key());
-        }
-        layers.push(layer);
-        written.map_err(Failure::from)
+    let layers = super::write_layers(&engine, drafts, &mut reporter, |layer| {
+        write_layer(layer, &store, arguments.writing.verify, &mut [&mut archive])
     })?;
     let image = Image::new(layers, about).map_err(FinishError::from)?;
     let written = archive.finish(&image)?;
