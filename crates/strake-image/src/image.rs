@@ -46,13 +46,16 @@ impl Image {
 fn config(layers: &[Layer], settings: &Settings) -> Result<Vec<u8>, JsonError> {
     let Settings { created, architecture, config, .. } = settings;
     let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-    let history: Vec<Value> = layers
+    let mut history: Vec<Value> = layers
         .iter()
         .map(|layer| {
             let contents = repr_list(&layer.draft.contents);
             json!({ "created": created, "comment": format!("store paths: {contents}") })
         })
         .collect();
+    for (entry, more) in history.iter_mut().rev().zip(settings.history.iter().rev()) {
+        more.iter().for_each(|(key, value)| entry[key] = value.clone());
+    }
     to_vec_pretty(&json!({
         "created": created,
         "architecture": architecture,

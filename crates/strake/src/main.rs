@@ -2,6 +2,8 @@
 
 mod cli;
 mod commands;
+mod completing;
+mod detached;
 mod failure;
 mod image_config;
 mod input;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
             Command::Stream(arguments) => (arguments.style(), commands::stream::run(&arguments)),
             Command::Layers(arguments) => (Style::Lines, commands::layers::run(&arguments)),
             Command::Plan(arguments) => (Style::Lines, commands::plan::run(&arguments)),
+            Command::Describe(arguments) => (arguments.style(), commands::describe::run(&arguments)),
             Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
             Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
             Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),

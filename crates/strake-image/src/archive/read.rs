@@ -102,5 +102,6 @@ fn layer(
         origin: Origin::Base,
         contents: vec![String::from_utf8_lossy(&member.name).into_owned()],
         member: Some(member),
+        described: None,
     })
 }

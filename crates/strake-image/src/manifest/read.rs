@@ -145,5 +145,6 @@ fn layer(
         origin: Origin::Base,
         contents: vec![digest.to_string()],
         member: None,
+        described: None,
     })
 }

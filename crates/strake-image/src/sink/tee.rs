@@ -9,24 +9,26 @@ use crate::digest::{Digest, Hasher};
 pub struct Tee<'s> {
     inner: &'s mut dyn Sink,
     hasher: Hasher,
+    size: u64,
     buffer: Vec<u8>,
 }
 
 impl<'s> Tee<'s> {
     /// Passes on to `inner`.
     pub fn new(inner: &'s mut dyn Sink) -> Self {
-        Self { inner, hasher: Hasher::default(), buffer: Vec::new() }
+        Self { inner, hasher: Hasher::default(), size: 0, buffer: Vec::new() }
     }
 
-    /// The digest of all bytes that went through.
-    pub fn finish(self) -> Digest {
-        self.hasher.finish()
+    /// The digest of all bytes that went through, and their number.
+    pub fn finish(self) -> (Digest, u64) {
+        (self.hasher.finish(), self.size)
     }
 }
 
 impl Sink for Tee<'_> {
     fn bytes(&mut self, data: &[u8]) -> Result<(), SinkError> {
         self.hasher.update(data);
+        self.size += data.len() as u64;
         self.inner.bytes(data)
     }
 

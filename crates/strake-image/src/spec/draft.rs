@@ -14,7 +14,7 @@ use super::{CustomisationSource, Spec, Time};
 use crate::archive;
 use crate::customisation::CustomisationError;
 use crate::digest::Digest;
-use crate::draft::{About, Draft, LayerDraft, Origin, Settings};
+use crate::draft::{About, Description, Draft, LayerDraft, Origin, Settings};
 use crate::error::Error;
 use crate::foreign::OpenError;
 use crate::python::datetime::DateTime;
@@ -87,35 +87,46 @@ impl Spec {
             overlay(&base.config.run, &mut config)?;
             layers = base.layers;
         }
+        let mut described = self.described.iter().copied();
         for paths in &self.store_layers {
-            store.check(paths)?;
+            let described = described.next();
             let recipe = StorePaths {
                 paths: paths.clone(),
                 nar_hashes: self.nar_hashes(paths),
                 owner: self.owner.clone(),
                 mtime,
             };
+            let found = store.check(paths).map(|()| Recipe::StorePaths(recipe)).map_err(DraftError::from);
             layers.push(LayerDraft {
                 contents: paths.iter().map(|path| path.as_str().to_owned()).collect(),
-                recipe: Recipe::StorePaths(recipe),
+                recipe: found.or_else(|error| absent(error, described))?,
                 origin: Origin::Store,
                 member: None,
+                described,
             });
         }
-        match &self.customisation {
-            CustomisationSource::Packed(directory) => {
-                layers.push(packed_customisation(directory, mtime, surroundings)?);
+        for customisation in &self.customisations {
+            let described = described.next();
+            let (found, contents) = match customisation {
+                CustomisationSource::Packed(directory) => {
+                    (packed_customisation(directory, mtime, surroundings), vec![directory.clone()])
+                }
+                CustomisationSource::Described(description) => {
+                    let recipe = description.recipe(store, self.closure.as_ref(), mtime);
+                    let recipe = recipe.map(|files| (Recipe::Files(files), None));
+                    (recipe.map_err(DraftError::from), description.contents.clone())
+                }
+            };
+            let (recipe, member) = 
+                found.or_else(|error| absent(error, described).map(|recipe| (recipe, None)))?;
+            if let (Some(described), Some(found)) = (described, recipe.claimed_diff_id())
+                && described.diff_id != found
+            {
+                let path = store.locate(Path::new(&contents.concat()));
+                return Err(Error::Digest { path, expected: described.diff_id, found }.into());
             }
-            CustomisationSource::Described(description) if description.is_empty() => {}
-            CustomisationSource::Described(description) => {
-                let recipe = description.recipe(store, self.closure.as_ref(), mtime)?;
-                layers.push(LayerDraft {
-                    recipe: Recipe::Files(recipe),
-                    origin: Origin::Customisation,
-                    contents: description.contents.clone(),
-                    member: None,
-                });
-            }
+            let origin = Origin::Customisation;
+            layers.push(LayerDraft { recipe, origin, contents, member, described });
         }
         let settings = Settings {
             created: time(self.created)?.isoformat(),
@@ -123,6 +134,7 @@ impl Spec {
             architecture: self.architecture.clone(),
             config,
             repo_tag: self.repo_tag.clone(),
+            history: self.history.clone(),
         };
         Ok(Draft { layers, about: About::Settings(settings) })
     }
@@ -147,12 +159,25 @@ impl From<CustomisationError> for DraftError {
     }
 }
 
+/// A layer whose files are not here, but which is described: it will do where it need not be written.
+fn absent(error: DraftError, described: Option<Description>) -> Result<Recipe, DraftError> {
+    match (error, described) {
+        (DraftError::Read(Error::Read { path, source }), Some(Description { diff_id, size }))
+            if source.kind() == io::ErrorKind::NotFound =>
+        {
+            let source = Source::Elsewhere { path };
+            Ok(Recipe::Tarball(Tarball { source, size, diff_id, digest: Some(diff_id), codec: None }))
+        }
+        (error, _) => Err(error),
+    }
+}
+
 /// The customisation layer. In the archive it has the owner and mode of its file, as `tarfile` sees them.
 fn packed_customisation(
     named: &str,
     mtime: i64,
     surroundings: &Surroundings<'_>,
-) -> Result<LayerDraft, DraftError> {
+) -> Result<(Recipe, Option<Member>), DraftError> {
     let directory = surroundings.store.locate(Path::new(named));
     let checksum = directory.join("checksum");
     let mut text = String::new();
@@ -180,18 +205,9 @@ fn packed_customisation(
         gname: name((surroundings.group_name)(stat.gid())),
         ..Member::file(format!("{}/layer.tar", diff_id.hex()), stat.size(), mtime)
     };
-    Ok(LayerDraft {
-        recipe: Recipe::Tarball(Tarball {
-            source: Source::File { path, offset: 0 },
-            size: stat.size(),
-            diff_id,
-            digest: None,
-            codec: None,
-        }),
-        origin: Origin::Customisation,
-        contents: vec![named.to_owned()],
-        member: Some(member),
-    })
+    let size = stat.size();
+    let source = Source::File { path, offset: 0 };
+    Ok((Recipe::Tarball(Tarball { source, size, diff_id, digest: None, codec: None }), Some(member)))
 }
 
 /// Puts the base image's environment under the conf's. Of two entries with one name, which is what stands before `=`,

@@ -11,10 +11,11 @@ use serde_json::{Map, Value};
 use strake_plan::closure::{Closure, ClosureError};
 use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 
-pub use conf::{Conf, Id, Os, PathEntry};
+pub use conf::{Conf, Customisations, Id, Os, PathEntry};
 pub use draft::{DraftError, Surroundings};
 
 use crate::customisation::Customisation;
+use crate::draft::Description;
 use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
 
@@ -31,8 +32,12 @@ pub struct Spec {
     pub from_image: Option<String>,
     /// The store paths of each layer.
     pub store_layers: Vec<Vec<StorePath>>,
-    /// What the image holds besides.
-    pub customisation: CustomisationSource,
+    /// What the image holds besides, the lowest layer first.
+    pub customisations: Vec<CustomisationSource>,
+    /// What is known of the layers that are the image's own; empty where nothing is.
+    pub described: Vec<Description>,
+    /// What the history says of these layers besides what it says of all; empty where nothing is said.
+    pub history: Vec<Map<String, Value>>,
     /// The store paths with all that the store knows of them.
     pub closure: Option<Closure>,
     /// The name that the image gets where it is loaded.
@@ -92,6 +97,16 @@ pub enum SpecError {
         key: &'static str,
         /// What is wrong with it.
         source: StorePathError,
+    },
+    /// A list about the image's own layers has another length.
+    #[error("key {key:?} speaks of {found} layers, and the image has {layers} of its own")]
+    Count {
+        /// The key.
+        key: &'static str,
+        /// Of how many layers it speaks.
+        found: usize,
+        /// How many there are.
+        layers: usize,
     },
     /// Two keys exclude each other.
     #[error("has both keys {0:?} and {1:?}; it may have only one of them")]

@@ -35,6 +35,9 @@ pub(crate) enum Command {
     Layers(Box<Layers>),
     /// Write down what an image is to be: a conf.json
     Plan(Box<PlanCommand>),
+    /// Find out the digests and sizes of a conf's layers, and write the conf with them
+    #[command(after_help = EXIT_CODES)]
+    Describe(Box<Describe>),
     /// Copy an image from one form to others
     Copy(Box<Copy>),
     /// Show what is in an image
@@ -72,6 +75,29 @@ pub(crate) struct Stream {
     pub(crate) script: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Describe {
+    /// The conf, or - for stdin
+    pub(crate) conf: PathBuf,
+    /// Name and tag of the image, instead of the conf's
+    #[arg(short = 't', long, value_name = "NAME:TAG")]
+    pub(crate) repo_tag: Option<String>,
+    /// A conf that is described already: layers that are in it are not digested again (repeat for more)
+    #[arg(long, value_name = "CONF")]
+    pub(crate) known: Vec<PathBuf>,
+    /// Write the conf in a way in which Nix finds no references in it
+    #[arg(long)]
+    pub(crate) detached: bool,
+    /// Write into FILE, which appears when it is whole
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) making: Making,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheAction {
     /// List what is remembered
@@ -99,6 +125,13 @@ pub(crate) struct Script {
     /// Override the `RepoTags` from the configuration
     #[arg(short = 't', long = "repo_tag")]
     repo_tag: Option<String>,
+}
+
+impl Describe {
+    /// How to speak to the user.
+    pub(crate) fn style(&self) -> Style {
+        if self.quiet { Style::Quiet } else { Style::Lines }
+    }
 }
 
 impl Stream {

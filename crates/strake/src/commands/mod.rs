@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod copy;
+pub(crate) mod describe;
 pub(crate) mod inspect;
 pub(crate) mod layers;
 pub(crate) mod plan;
