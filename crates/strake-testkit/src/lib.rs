@@ -5,6 +5,7 @@
 pub mod closure;
 pub mod command;
 pub mod layer;
+pub mod machine;
 pub mod mutated;
 pub mod peer;
 pub mod store;

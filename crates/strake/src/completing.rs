@@ -87,6 +87,9 @@ pub(crate) fn complete(arguments: &PlanCommand, file: &Path) -> Result<Value, Fa
     if history.iter().any(|entry| *entry != json!({})) {
         conf.insert("history".to_owned(), history.into());
     }
+    for (key, time) in [("created", &plan.created), ("mtime", &plan.mtime)] {
+        conf.extend(time.as_ref().map(|time| (key.to_owned(), json!(time))));
+    }
     named(&mut conf, plan.tag.as_deref());
     let conf = Value::Object(conf);
     Spec::parse(conf.to_string().as_bytes()).map_err(|error| Failure::spec(&input::name(file), &error))?;

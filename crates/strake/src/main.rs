@@ -40,6 +40,7 @@ fn main() -> ExitCode {
             Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
             Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
             Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
+            Command::NixDatabase(arguments) => (Style::Lines, commands::nix_database::run(&arguments)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
         }
     };

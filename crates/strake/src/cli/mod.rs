@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use copy::{Copy, Inspect, ManifestFormat, Verify};
 pub(crate) use making::{Making, Writing};
-pub(crate) use planning::{Config, Format, Layering, Layers, Plan, PlanCommand, Strategy};
+pub(crate) use planning::{Config, Format, GraphKey, Layering, Layers, Plan, PlanCommand, Strategy};
 
 use crate::report::Style;
 
@@ -44,6 +44,9 @@ pub(crate) enum Command {
     Inspect(Box<Inspect>),
     /// See whether an image is all that it says it is
     Verify(Box<Verify>),
+    /// Write a Nix database in which a closure is registered
+    #[command(after_help = EXIT_CODES)]
+    NixDatabase(NixDatabase),
     /// Look at the remembered layer digests, or clean them up
     Cache {
         #[command(subcommand)]
@@ -96,6 +99,23 @@ pub(crate) struct Describe {
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) making: Making,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NixDatabase {
+    /// The directory that is to be an image's root: the database is at nix/var/nix/db below it
+    pub(crate) directory: PathBuf,
+    /// The closure's references graph, or - for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) graph: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: GraphKey,
+    /// A store path that the garbage collector is to keep, with all that it needs (repeat for more)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) root: Vec<String>,
+    /// Leave a store path out (repeat for more)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) exclude: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

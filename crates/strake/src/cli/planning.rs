@@ -96,7 +96,7 @@ pub(crate) struct Layers {
 }
 
 /// What a conf says already.
-const PLANNED_ANEW: [&str; 22] = [
+const PLANNED_ANEW: [&str; 20] = [
     "roots",
     "name",
     "contents",
@@ -105,8 +105,6 @@ const PLANNED_ANEW: [&str; 22] = [
     "nix_database",
     "from",
     "arch",
-    "created",
-    "mtime",
     "owner",
     "no_store_paths",
     "file",

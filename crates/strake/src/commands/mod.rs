@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod describe;
 pub(crate) mod inspect;
 pub(crate) mod layers;
+pub(crate) mod nix_database;
 pub(crate) mod plan;
 pub(crate) mod stream;
 pub(crate) mod verify;

@@ -1,0 +1,69 @@
+# An image: an executable that writes it to stdout as a docker-archive, with all that can be asked of it.
+#
+#   baseName    the derivation's name is stream-${baseName}
+#   imageName   the image's name without tag
+#   conf        its conf (conf.nix)
+#   describe    whether the conf is described; otherwise `description` can still be built by itself
+#   update      arguments for updateLock: the graph's derivation and options; null where there is no lock
+#
+# The result:
+#
+#   imageName, imageTag, isExe, conf    as in dockerTools
+#   copyTo, push, load, stream, inspect    programs (actions.nix)
+#   updateLock FILE    a program that writes the lock file for layeringLock
+#   description   the conf with all layers' digests and sizes, without any reference to a store path: who has it knows
+#                 the image, and can push what a registry has already; it has copyTo, push and inspect, too
+{
+  actions,
+  lib,
+  runCommand,
+  runtimeShell,
+  strake,
+  writeShellScriptBin,
+}:
+{
+  baseName,
+  imageName,
+  conf,
+  known ? [ ],
+  lockFlags ? [ ],
+  passthru ? { },
+  meta ? { },
+}:
+let
+  doings = actions conf;
+
+  description = runCommand "${baseName}-description.json" {
+    nativeBuildInputs = [ strake ];
+    passthru = { inherit (actions description) copyTo push inspect; };
+  } ''
+    strake describe ${conf} --no-cache --detached -o "$out" \
+      ${lib.escapeShellArgs (lib.concatMap (file: [ "--known" "${file}" ]) known)}
+  '';
+
+  # The closure as it was planned stands in the conf.
+  updateLock = writeShellScriptBin "update-lock" ''
+    set -euo pipefail
+    exec ${strake}/bin/strake layers ${conf} --key closure --strategy cost --lock "''${1:-layers.lock}" --update-lock \
+      ${lib.escapeShellArgs lockFlags} > /dev/null
+  '';
+in
+runCommand "stream-${baseName}" {
+  inherit conf imageName meta;
+  preferLocalBuild = true;
+  passthru =
+    doings
+    // {
+      inherit (conf) imageTag;
+      inherit conf description updateLock;
+      # Who takes images can know that this one is to be run, not read.
+      isExe = true;
+    }
+    // passthru;
+} ''
+  {
+    echo '#!${runtimeShell}'
+    echo 'exec ${strake}/bin/strake stream ${conf} "$@"'
+  } > "$out"
+  chmod +x "$out"
+''
