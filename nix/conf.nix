@@ -7,6 +7,7 @@
 #   roots       what the image's store holds, with all that it needs; none if it holds no store paths
 #   excluded    paths among these that are not to be in the image
 #   flags       options that say how layers are decided (layering-flags.nix)
+#   copied      paths that are in the image's store only if something refers to them
 #   below       confs whose layers become the image's lowest
 #   without     confs whose store paths are left out
 #   described   find out all layers' digests and sizes, and write them into the conf
@@ -24,6 +25,7 @@
   mtime,
   roots,
   excluded ? [ ],
+  copied ? [ ],
   flags,
   below ? [ ],
   without ? [ ],
@@ -44,6 +46,7 @@ let
     graph
     ++ flags
     ++ concatMap (path: [ "--exclude" "${path}" ]) excluded
+    ++ concatMap (path: [ "--copied" "${path}" ]) copied
     ++ concatMap (file: [ "--below" "${file}" ]) below
     ++ concatMap (file: [ "--without" "${file}" ]) without;
 

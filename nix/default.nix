@@ -49,6 +49,7 @@ let
     actions = call ./actions.nix;
     archiveOf = call ./archive-of.nix;
     compressors = call ./compressors.nix;
+    customisationsOf = call ./customisations.nix;
     customisationLayer = call ./customisation-layer.nix;
     defaultArchitecture = call ./architecture.nix;
     layeringFlags = call ./layering-flags.nix;

@@ -132,7 +132,7 @@ lib.makeOverridable (
       (toString maxLayers)
     ];
     passthru = passthru // {
-      inherit layers;
+      inherit layers maxLayers;
     };
   }
 )

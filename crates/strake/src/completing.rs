@@ -62,12 +62,15 @@ pub(crate) fn complete(arguments: &PlanCommand, file: &Path) -> Result<Value, Fa
     if let Some(graph) = &plan.graph {
         let closure = references::graph(graph, plan.key.key.as_deref())?;
         let closure = without(&closure, arguments.below.iter().chain(&arguments.without), &HashSet::new());
+        let unneeded = arguments.copied.iter().filter(|path| !is_needed(&closure, path)).cloned().collect();
+        let closure = without(&closure, &[], &unneeded);
         let left = without(&closure, &[], &taken);
         for paths in planned(arguments, &conf, &left, layers.store_paths.len() + above)? {
             layers.store_paths.push(paths);
             layers.history.0.push(metadata.clone());
         }
         let closure = layering::without_excluded(&plan.layering, &closure);
+        layers.customisations.iter_mut().for_each(|customisation| root(customisation, &closure));
         conf.insert("closure".to_owned(), json!(PathEntry::list(&closure)));
     }
 
@@ -94,6 +97,26 @@ pub(crate) fn complete(arguments: &PlanCommand, file: &Path) -> Result<Value, Fa
     let conf = Value::Object(conf);
     Spec::parse(conf.to_string().as_bytes()).map_err(|error| Failure::spec(&input::name(file), &error))?;
     Ok(conf)
+}
+
+/// Whether something refers to a path; that may be the path itself.
+fn is_needed(closure: &Closure, path: &str) -> bool {
+    let Some(node) = closure.node(path) else { return false };
+    let mut targets = closure.graph().nodes().flat_map(|user| closure.graph().targets(user));
+    closure.path(node).refers_to_itself || targets.any(|&target| target == node)
+}
+
+/// A Nix database without roots gets all paths that no other needs, so that nothing in it is collected.
+fn root(customisation: &mut Value, closure: &Closure) {
+    let Some(Value::Array(roots)) = customisation.pointer_mut("/nix_database/roots") else { return };
+    if roots.is_empty() {
+        let mut needed = NodeSet::new(closure.len());
+        for &target in closure.graph().nodes().flat_map(|user| closure.graph().targets(user)) {
+            needed.insert(target);
+        }
+        let nodes = closure.graph().nodes().filter(|&node| !needed.contains(node));
+        roots.extend(nodes.map(|node| json!(closure.path(node).path.to_string())));
+    }
 }
 
 /// The layers of what is left of the closure.

@@ -40,6 +40,8 @@ fn main() -> ExitCode {
             Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
             Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
             Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
+            Command::Merge(arguments) => (arguments.writing.style(), commands::merge::run(&arguments)),
+            Command::Export(arguments) => (Style::Lines, commands::export::run(&arguments)),
             Command::NixDatabase(arguments) => (Style::Lines, commands::nix_database::run(&arguments)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
         }

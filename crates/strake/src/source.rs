@@ -12,8 +12,8 @@ use strake_image::store::Store;
 
 use crate::cli::Plan;
 use crate::failure::Failure;
-use crate::place::{Form, Place};
-use crate::{input, planning, references};
+use crate::place::{Form, Place, Source};
+use crate::{input, place, planning, references};
 
 /// The image that is meant: a conf, or what is planned of store paths.
 pub(crate) fn spec(image: &[PathBuf], plan: &Plan, store_root: &Path) -> Result<Spec, Failure> {
@@ -51,6 +51,32 @@ pub(crate) fn draft(spec: &Spec, store: &Store, now: SystemTime) -> Result<Draft
     let group_name = |gid| uzers::get_group_by_gid(gid)?.name().to_str().map(str::to_owned);
     let surroundings = Surroundings { store, now, user_name: &user_name, group_name: &group_name };
     Ok(spec.draft(&surroundings)?)
+}
+
+/// Opens an image that stands alone in a command: finished, or a conf, or store paths.
+pub(crate) fn any(
+    image: &[PathBuf],
+    arch: Option<&str>,
+    store_root: &Path,
+    now: SystemTime,
+) -> Result<(Draft, Store), Failure> {
+    match place::source(image)? {
+        Source::Plan(image) => {
+            let spec = spec(&image, &plan_for(arch), store_root)?;
+            let store = Store::new(spec.store_dir.clone(), store_root);
+            Ok((draft(&spec, &store, now)?, store))
+        }
+        Source::Image(place) => Ok((finished(&place, arch)?, references::usual_store(store_root))),
+    }
+}
+
+/// Opens a finished image of which nothing is known to be wrong.
+pub(crate) fn finished(place: &Place, arch: Option<&str>) -> Result<Draft, Failure> {
+    let image = open(place, arch)?;
+    match image.problems.first() {
+        Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
+        None => Ok(image.into_draft()),
+    }
 }
 
 /// A plan that says nothing but the architecture.

@@ -1,6 +1,8 @@
 //! Writes a docker-archive, as a stream: layers first, what lists them last.
 
-use serde_json::json;
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
 
 use crate::destination::{Destination, FinishError, Written};
 use crate::error::Error;
@@ -11,10 +13,16 @@ use crate::sink::Sink;
 use crate::tar::{Member, Writer};
 
 /// Writes an archive layer by layer, so that a layer's digest need only be known when its turn comes.
+///
+/// It may get several images, one after the other. What an earlier one has is not written again.
 pub struct ArchiveWriter<'s> {
     tar: Writer<'s>,
     mtime: i64,
     tags: Option<Vec<String>>,
+    /// The images that are complete, as `manifest.json` lists them.
+    images: Vec<Value>,
+    /// The names of all that these have.
+    written: HashSet<String>,
     /// Whether a layer is being written.
     open: bool,
 }
@@ -22,13 +30,43 @@ pub struct ArchiveWriter<'s> {
 impl<'s> ArchiveWriter<'s> {
     /// Begins an archive. `mtime` is for everything in it that has no time of its own, in seconds since 1970.
     pub fn new(sink: &'s mut dyn Sink, mtime: i64) -> Self {
-        Self { tar: Writer::new(sink), mtime, tags: None, open: false }
+        Self {
+            tar: Writer::new(sink),
+            mtime,
+            tags: None,
+            images: Vec::new(),
+            written: HashSet::new(),
+            open: false,
+        }
     }
 
     /// The image gets these names rather than its own.
     #[must_use]
     pub fn named(self, tags: Vec<String>) -> Self {
         Self { tags: Some(tags), ..self }
+    }
+
+    /// Completes an image: writes its config. Another may follow.
+    pub fn add(&mut self, image: &Image) -> Result<(), Error> {
+        let config_name = format!("{}.json", image.id().hex());
+        if self.written.insert(config_name.clone()) {
+            self.file(&config_name, &image.config)?;
+        }
+        let layers: Vec<_> = image.layers.iter().map(layer_name).collect();
+        self.images.push(json!({
+            "Config": config_name,
+            "RepoTags": self.tags.as_ref().unwrap_or(&image.tags),
+            "Layers": layers,
+        }));
+        self.written.extend(layers);
+        Ok(())
+    }
+
+    /// Writes `manifest.json`, and ends the archive. Returns its length in bytes.
+    pub fn end(&mut self) -> Result<u64, FinishError> {
+        let manifest = to_vec_pretty(&json!(self.images))?;
+        self.file("manifest.json", &manifest)?;
+        Ok(self.tar.finish().map_err(Error::from)?)
     }
 
     fn file(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
@@ -39,6 +77,10 @@ impl<'s> ArchiveWriter<'s> {
 
 impl Destination for ArchiveWriter<'_> {
     fn begin(&mut self, layer: &Layer) -> Result<Option<&mut dyn Sink>, Error> {
+        if self.written.contains(&layer_name(layer)) {
+            self.open = false;
+            return Ok(None);
+        }
         let mut member = match &layer.draft.member {
             Some(member) => member.clone(),
             None => Member::file(layer_name(layer), layer.size, self.mtime),
@@ -60,16 +102,8 @@ impl Destination for ArchiveWriter<'_> {
 
     /// Writes the config and `manifest.json`, and ends the archive.
     fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
-        let image_id = image.id();
-        let config_name = format!("{}.json", image_id.hex());
-        self.file(&config_name, &image.config)?;
-        let manifest = to_vec_pretty(&json!([{
-            "Config": config_name,
-            "RepoTags": self.tags.as_ref().unwrap_or(&image.tags),
-            "Layers": image.layers.iter().map(layer_name).collect::<Vec<_>>(),
-        }]))?;
-        self.file("manifest.json", &manifest)?;
-        Ok(Written { image_id, manifest: None, size: self.tar.finish().map_err(Error::from)? })
+        self.add(image)?;
+        Ok(Written { image_id: image.id(), manifest: None, size: self.end()? })
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use copy::{Copy, Inspect, ManifestFormat, Verify};
+pub(crate) use copy::{Copy, Export, Inspect, ManifestFormat, Merge, Verify};
 pub(crate) use making::{Making, Writing};
 pub(crate) use planning::{Config, Format, GraphKey, Layering, Layers, Plan, PlanCommand, Strategy};
 
@@ -44,6 +44,12 @@ pub(crate) enum Command {
     Inspect(Box<Inspect>),
     /// See whether an image is all that it says it is
     Verify(Box<Verify>),
+    /// Put several images into one docker-archive
+    #[command(after_help = EXIT_CODES)]
+    Merge(Box<Merge>),
+    /// Write an image's file system as one tar archive
+    #[command(after_help = EXIT_CODES)]
+    Export(Box<Export>),
     /// Write a Nix database in which a closure is registered
     #[command(after_help = EXIT_CODES)]
     NixDatabase(NixDatabase),

@@ -224,6 +224,9 @@ pub(crate) struct PlanCommand {
     /// Complete a conf that has everything but its layers of store paths; its `repo_tag` may lack the tag
     #[arg(long, value_name = "FILE", requires = "graph", conflicts_with_all = PLANNED_ANEW)]
     pub(crate) conf: Option<PathBuf>,
+    /// With --conf: leave a store path out unless something refers to it (repeat for more)
+    #[arg(long, value_name = "PATH", requires = "conf")]
+    pub(crate) copied: Vec<String>,
     /// With --conf: begin with the layers of this conf (repeat for more, the lowest first)
     #[arg(long, value_name = "FILE", requires = "conf")]
     pub(crate) below: Vec<PathBuf>,

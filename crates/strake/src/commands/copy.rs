@@ -112,11 +112,8 @@ fn open(source: &Source, arguments: &Copy, now: SystemTime) -> Result<(Draft, St
         }
         Source::Image(place) => {
             source::only_arch(&arguments.plan, place)?;
-            let image = source::open(place, arguments.plan.arch.as_deref())?;
-            if let Some(problem) = image.problems.first() {
-                return Err(Failure::open(&place.to_string(), &problem.error));
-            }
-            Ok((image.into_draft(), references::usual_store(store_root)))
+            let draft = source::finished(place, arguments.plan.arch.as_deref())?;
+            Ok((draft, references::usual_store(store_root)))
         }
     }
 }

@@ -1,0 +1,65 @@
+//! `strake merge`: several images in one docker-archive.
+
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime};
+
+use strake_image::archive::ArchiveWriter;
+use strake_image::destination::{FinishError, Written, write_layer};
+use strake_image::draft::{Draft, LayerDraft};
+use strake_image::engine::Engine;
+use strake_image::error::Error;
+use strake_image::image::Image;
+use strake_image::sink::Descriptor;
+
+use crate::cli::Merge;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::report::{Progress, Reporter};
+use crate::source;
+
+pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
+    let now = SystemTime::now();
+    let begun = Instant::now();
+    let arch = arguments.arch.arch.as_deref();
+    let mut images = Vec::with_capacity(arguments.sources.len());
+    for image in &arguments.sources {
+        images.push(source::any(slice::from_ref(image), arch, &arguments.making.store_root, now)?);
+    }
+    let output = Output::open(arguments.output.as_deref())?;
+    let progress = Arc::new(Progress::default());
+    let mut sink = Descriptor::new(output.descriptor()?, &progress.written);
+    let mtime = images.first().map_or(0, |(draft, _)| draft.about.mtime());
+    let mut archive = ArchiveWriter::new(&mut sink, mtime);
+    let mut last = None;
+    for (Draft { layers, about }, store) in images {
+        // By their digests, as names in different archives may mean different layers.
+        let drafts: Vec<LayerDraft> =
+            layers.into_iter().map(|layer| LayerDraft { member: None, ..layer }).collect();
+        let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
+        let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
+        let engine = Engine {
+            store: &store,
+            cache: cache.as_ref(),
+            jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+            verify: arguments.writing.verify,
+            started: now,
+            digested: &progress.digested,
+        };
+        let layers = super::write_layers(&engine, drafts, &mut reporter, |layer| {
+            write_layer(layer, &store, arguments.writing.verify, &mut [&mut archive])
+        })?;
+        let image = Image::new(layers, about).map_err(FinishError::from)?;
+        archive.add(&image)?;
+        last = Some((image, reporter));
+    }
+    let size = archive.end()?;
+    sink.finish().map_err(Error::from)?;
+    output.commit()?;
+    if let Some((image, reporter)) = last {
+        let written = Written { image_id: image.id(), manifest: None, size };
+        reporter.done(&image, written, progress.digested.load(Ordering::Relaxed), begun.elapsed());
+    }
+    Ok(())
+}
