@@ -57,6 +57,15 @@ mod registered;
 /// Images that strake has planned, in Docker.
 mod planned;
 
+/// The Nix library, evaluated and built over a small nixpkgs of its own.
+mod nix_library;
+
+/// What nixpkgs' own test of dockerTools checks, of the library's images, in Docker.
+mod nix_docker;
+
+/// Layers that are planned and described by themselves, and who needs to hold what.
+mod nix_layers;
+
 /// What the documentation shows works.
 mod docs;
 

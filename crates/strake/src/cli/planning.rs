@@ -222,7 +222,7 @@ pub(crate) struct PlanCommand {
     #[arg(long, exclusive = true)]
     pub(crate) schema: bool,
     /// Complete a conf that has everything but its layers of store paths; its `repo_tag` may lack the tag
-    #[arg(long, value_name = "FILE", requires = "graph", conflicts_with_all = PLANNED_ANEW)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED_ANEW)]
     pub(crate) conf: Option<PathBuf>,
     /// With --conf: leave a store path out unless something refers to it (repeat for more)
     #[arg(long, value_name = "PATH", requires = "conf")]
