@@ -82,8 +82,10 @@ let
     strake plan --conf incomplete.json --tag "$tag" --created "$created" --mtime "$mtime" \
       ${escapeShellArgs arguments} -o ${if described then "plan.json" else ''"$target"''}
     ${optionalString described ''
+      set -o pipefail
+      # A build's output is a terminal, where strake would draw a bar.
       strake describe plan.json --no-cache -o "$target" \
-        ${escapeShellArgs (concatMap (file: [ "--known" "${file}" ]) known)}
+        ${escapeShellArgs (concatMap (file: [ "--known" "${file}" ]) known)} 2>&1 | cat
     ''}
   '';
 in

@@ -15,7 +15,9 @@ let
   list = if builtins.isList images then images else builtins.attrValues images;
   fewest = builtins.foldl' (least: image: if image.maxLayers < least then image.maxLayers else least) 125 list;
   layeringLock = runCommand "fleet.lock" { nativeBuildInputs = [ strake ]; } ''
-    strake layers --fleet ${toString (map (image: "${image.conf}") list)} --key closure \
+    # Under names in the store they would stand for their own closures.
+    ${lib.concatMapStringsSep "\n" (image: "cp ${image.conf} ${baseNameOf image.conf}") list}
+    strake layers --fleet *.json --key closure \
       --max-layers ${toString (fewest - 1)} --lock "$out" --update-lock > /dev/null
   '';
   together = image: image.override { inherit layeringLock; };

@@ -3,8 +3,8 @@
 #   baseName    the derivation's name is stream-${baseName}
 #   imageName   the image's name without tag
 #   conf        its conf (conf.nix)
-#   describe    whether the conf is described; otherwise `description` can still be built by itself
-#   update      arguments for updateLock: the graph's derivation and options; null where there is no lock
+#   known       described confs, in which layers may be known already
+#   lockFlags   options for updateLock
 #
 # The result:
 #
@@ -37,15 +37,17 @@ let
     nativeBuildInputs = [ strake ];
     passthru = { inherit (actions description) copyTo push inspect; };
   } ''
+    set -o pipefail
+    # A build's output is a terminal, where strake would draw a bar.
     strake describe ${conf} --no-cache --detached -o "$out" \
-      ${lib.escapeShellArgs (lib.concatMap (file: [ "--known" "${file}" ]) known)}
+      ${lib.escapeShellArgs (lib.concatMap (file: [ "--known" "${file}" ]) known)} 2>&1 | cat
   '';
 
-  # The closure as it was planned stands in the conf.
+  # The closure as it was planned stands in the conf. That is read from stdin, since a store path stands for its own.
   updateLock = writeShellScriptBin "update-lock" ''
     set -euo pipefail
-    exec ${strake}/bin/strake layers ${conf} --key closure --strategy cost --lock "''${1:-layers.lock}" --update-lock \
-      ${lib.escapeShellArgs lockFlags} > /dev/null
+    exec ${strake}/bin/strake layers - --key closure --strategy cost --lock "''${1:-layers.lock}" --update-lock \
+      ${lib.escapeShellArgs lockFlags} < ${conf} > /dev/null
   '';
 in
 runCommand "stream-${baseName}" {

@@ -125,7 +125,7 @@ lib.makeOverridable (
       known = allLayers;
       lockFlags = [
         "--max-layers"
-        (toString most)
+        (toString (most - 1))
       ];
       passthru = {
         inherit layers fromImage;

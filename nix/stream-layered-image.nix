@@ -129,7 +129,7 @@ lib.makeOverridable (
     known = allLayers;
     lockFlags = [
       "--max-layers"
-      (toString maxLayers)
+      (toString (maxLayers - 1))
     ];
     passthru = passthru // {
       inherit layers maxLayers;

@@ -78,7 +78,7 @@ let
     map (output: {
       name = output;
       value = builtins.unsafeDiscardStringContext drv.${output}.outPath;
-    }) drv.outputs
+    }) (drv.outputs or [ "out" ])
   );
 
   path = "${dirOf shell}:${lib.makeBinPath [ builder ]}";

@@ -35,7 +35,7 @@ impl Library {
     /// One of Nix's programs for an expression, in which `t` is nix/tests. It must not build anything to evaluate.
     pub(crate) fn nix(&self, program: &str, expression: &str, options: &[&str]) -> Command {
         let expression =
-            format!("let t = {}; inherit (t) library pkgs examples; in {expression}", Self::tests());
+            format!("let t = {}; inherit (t) library pkgs examples layers; in {expression}", Self::tests());
         let mut nix = self.machine.command(program, options);
         nix.args(["--option", "allow-import-from-derivation", "false", "-E", &expression]);
         nix
@@ -51,6 +51,14 @@ impl Library {
     pub(crate) fn build(&self, expression: &str) -> String {
         let [built] = <[String; 1]>::try_from(self.build_all(expression)).unwrap();
         built
+    }
+
+    /// Builds it, and returns what was said of it.
+    pub(crate) fn log(&self, expression: &str) -> String {
+        let output = output_of(&mut self.nix("nix-build", expression, &["--no-out-link"]));
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        said
     }
 
     /// What an expression comes to.
@@ -185,9 +193,18 @@ fn what_is_refused() {
     }
     let library = Library::new();
     for (expression, words) in [
-        ("examples.asRoot", &["runAsRoot", "customisation =", "rules =", "nix2container.buildImage with perms"][..]),
-        ("library.streamLayeredImage { name = \"x\"; maxLayers = 1; }", &["maxLayers must be greater than 1"]),
-        ("library.buildLayeredImage { name = \"x\"; compressor = \"lz4\"; }", &["one of gz none zstd, not lz4"]),
+        (
+            "examples.asRoot",
+            &["runAsRoot", "customisation =", "rules =", "nix2container.buildImage with perms"][..],
+        ),
+        (
+            "library.streamLayeredImage { name = \"x\"; maxLayers = 1; }",
+            &["maxLayers must be greater than 1"],
+        ),
+        (
+            "library.buildLayeredImage { name = \"x\"; compressor = \"lz4\"; }",
+            &["one of gz none zstd, not lz4"],
+        ),
         (
             "library.streamLayeredImage { name = \"x\"; customisation = { }; extraCommands = \"true\"; }",
             &["customisation takes the place of extraCommands"],
@@ -200,10 +217,14 @@ fn what_is_refused() {
             "library.buildLayer { copyToRoot = examples.hello; perms = [ { path = examples.busybox; mode = \"0700\"; } ]; }",
             &["perms are for what copyToRoot names"],
         ),
-        ("library.streamNixShellImage { drv = examples.hello // { drvAttrs.__structuredAttrs = true; }; }", &[
-            "structured attributes",
-        ]),
-        ("library.streamNixShellImage { drv = examples.hello; command = \"a\"; run = \"b\"; }", &["not both"]),
+        (
+            "library.streamNixShellImage { drv = examples.hello // { drvAttrs.__structuredAttrs = true; }; }",
+            &["structured attributes"],
+        ),
+        (
+            "library.streamNixShellImage { drv = examples.hello; command = \"a\"; run = \"b\"; }",
+            &["not both"],
+        ),
     ] {
         let said = library.fails(expression);
         for word in words {

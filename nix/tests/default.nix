@@ -19,6 +19,13 @@ let
 in
 {
   inherit library pkgs;
+  # Layers by themselves; `version` is what changes in the application.
+  layers =
+    version:
+    import ./layers.nix {
+      inherit pkgs busybox version;
+      dockerTools = library;
+    };
   examples = import ./examples.nix {
     inherit pkgs busybox;
     dockerTools = library;

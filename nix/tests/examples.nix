@@ -352,6 +352,23 @@ rec {
     ];
   };
 
+  nixShell = dockerTools.streamNixShellImage {
+    drv = derivation {
+      name = "built";
+      system = builtins.currentSystem;
+      builder = sh;
+      args = [
+        "-c"
+        ''echo "$greeting in $PWD as $(id -u)" > "$out"''
+      ];
+      greeting = "Hello, builder!";
+      PATH = "${busybox}/bin";
+    };
+    tag = "latest";
+    shell = sh;
+    run = ''buildDerivation && cat "$out"'';
+  };
+
   asRoot = buildImage {
     name = "as-root";
     runAsRoot = "mkdir /data";

@@ -58,6 +58,9 @@ pub(crate) fn complete(arguments: &PlanCommand, file: &Path) -> Result<Value, Fa
     layers.history.1.extend(own.iter().map(|_| metadata.clone()));
     layers.customisations.extend(own);
     let packed = conf.contains_key("customisation_layer");
+    if packed {
+        layers.history.1.push(metadata.clone());
+    }
     let above = layers.customisations.len() + usize::from(packed);
     if let Some(graph) = &plan.graph {
         let closure = references::graph(graph, plan.key.key.as_deref())?;
@@ -83,8 +86,13 @@ pub(crate) fn complete(arguments: &PlanCommand, file: &Path) -> Result<Value, Fa
         };
         conf.insert("customisation".to_owned(), one_or_several);
     } else if let Some(below) = layers.customisations.first() {
-        return Err(Failure::new(format!("{} has a packed customisation layer, and cannot stand above {below}", file.display()))
-            .hint("layers with files at the image's root can only be below an image that is described, not packed"));
+        return Err(Failure::new(format!(
+            "{} has a packed customisation layer, and cannot stand above {below}",
+            file.display()
+        ))
+        .hint(
+            "layers with files at the image's root can only be below an image that is described, not packed",
+        ));
     }
     let history = [layers.history.0, layers.history.1].concat();
     if history.iter().any(|entry| *entry != json!({})) {

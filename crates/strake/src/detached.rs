@@ -39,7 +39,12 @@ mod tests {
         assert!(hash.len() == HASH && hash.chars().all(is_hash));
         for value in [
             serde_json::json!({ "path": format!("/nix/store/{hash}-name"), hash: [hash.repeat(3)] }),
-            serde_json::json!([format!("\n{hash}\"{hash}\\{hash}"), u64::MAX, -1.5e300, format!("e{}", &hash[1..])]),
+            serde_json::json!([
+                format!("\n{hash}\"{hash}\\{hash}"),
+                u64::MAX,
+                -1.5e300,
+                format!("e{}", &hash[1..])
+            ]),
         ] {
             let text = detached(&value.to_string());
             let longest = text.split(|character| !is_hash(character)).map(str::len).max();

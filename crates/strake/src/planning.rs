@@ -144,8 +144,8 @@ fn layers(
         Some(path) => archive::open(path).map_err(|error| Failure::base(path, &error))?.layers.len(),
     };
     let above = usize::from(!customisation.is_empty());
-    let left = budget(layering::max_layers(&plan.layering), base, above)
-        .map_err(|error| Failure::budget(&error))?;
+    let left =
+        budget(layering::max_layers(&plan.layering), base, above).map_err(|error| Failure::budget(&error))?;
     let layers = layering::layers(&plan.layering, closure, left)?;
     check_count(base + layers.len() + above)?;
     Ok(layers)

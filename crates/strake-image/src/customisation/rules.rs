@@ -37,7 +37,8 @@ impl Pattern {
             }
             (Some(path), None) => {
                 let glob = GlobBuilder::new(path).literal_separator(true).empty_alternates(true).build();
-                glob.map(|glob| Self::Glob(glob.compile_matcher())).map_err(|error| wrong(error.kind().to_string()))
+                glob.map(|glob| Self::Glob(glob.compile_matcher()))
+                    .map_err(|error| wrong(error.kind().to_string()))
             }
             (None, Some(regex)) => Regex::new(regex).map(Self::Regex).map_err(|error| {
                 let cause = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);

@@ -150,7 +150,9 @@ fn each(
             let mut global = Records::new();
             for (place, entry) in archive.entries().map_err(broken)?.enumerate() {
                 let mut entry = entry.map_err(broken)?;
-                let Some(member) = foreign::next_member(&mut entry, &mut global).map_err(broken)? else { continue };
+                let Some(member) = foreign::next_member(&mut entry, &mut global).map_err(broken)? else {
+                    continue;
+                };
                 let path = normal(&member.name);
                 check(&member)?;
                 take(place, &path, bare(member), &mut entry as &mut Entry<'_, _>)?;

@@ -74,11 +74,7 @@ impl Files {
         Ok((sink.finish(), survey))
     }
 
-    pub(super) fn write(
-        &self,
-        fingerprint: Option<&Fingerprint>,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Error> {
+    pub(super) fn write(&self, fingerprint: Option<&Fingerprint>, sink: &mut dyn Sink) -> Result<(), Error> {
         self.pack(fingerprint, sink, copy).map(drop)
     }
 

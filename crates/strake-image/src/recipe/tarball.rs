@@ -156,11 +156,7 @@ impl Tarball {
         }
     }
 
-    pub(super) fn write(
-        &self,
-        fingerprint: Option<&Fingerprint>,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Error> {
+    pub(super) fn write(&self, fingerprint: Option<&Fingerprint>, sink: &mut dyn Sink) -> Result<(), Error> {
         let path = self.source.path();
         let file = match &self.source {
             Source::Elsewhere { .. } => return Err(self.absent()),

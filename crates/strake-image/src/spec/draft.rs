@@ -117,7 +117,7 @@ impl Spec {
                     (recipe.map_err(DraftError::from), description.contents.clone())
                 }
             };
-            let (recipe, member) = 
+            let (recipe, member) =
                 found.or_else(|error| absent(error, described).map(|recipe| (recipe, None)))?;
             if let (Some(described), Some(found)) = (described, recipe.claimed_diff_id())
                 && described.diff_id != found

@@ -122,7 +122,11 @@ impl Conf {
     }
 
     /// A list that may be left out.
-    fn list<T: DeserializeOwned>(&self, key: &'static str, expected: &'static str) -> Result<Vec<T>, SpecError> {
+    fn list<T: DeserializeOwned>(
+        &self,
+        key: &'static str,
+        expected: &'static str,
+    ) -> Result<Vec<T>, SpecError> {
         let list = self.optional(key, expected, |value| Vec::deserialize(value).ok())?;
         Ok(list.unwrap_or_default())
     }

@@ -49,8 +49,8 @@ fn described(arguments: &Describe, spec: &Spec, now: SystemTime) -> Result<Vec<D
     let store = Store::new(spec.store_dir.clone(), &arguments.making.store_root);
     let mut known = HashMap::new();
     for file in &arguments.known {
-        let earlier = Spec::parse(&input::read(file)?)
-            .map_err(|error| Failure::spec(&input::name(file), &error))?;
+        let earlier =
+            Spec::parse(&input::read(file)?).map_err(|error| Failure::spec(&input::name(file), &error))?;
         for layer in own_layers(&earlier, &store, now)? {
             known.extend(layer.described.map(|described| (layer.recipe.key(), described)));
         }
