@@ -9,7 +9,9 @@ mod layering;
 mod output;
 mod place;
 mod planning;
+mod push;
 mod references;
+mod registry;
 mod report;
 mod source;
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
             Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
             Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
             Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
+            Command::Pin(arguments) => (Style::Lines, commands::pin::run(&arguments)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
         }
     };

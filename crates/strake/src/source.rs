@@ -5,14 +5,15 @@ use std::time::SystemTime;
 
 use strake_image::archive;
 use strake_image::draft::Draft;
-use strake_image::foreign::Foreign;
+use strake_image::foreign::{Foreign, OpenError};
 use strake_image::layout;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
 use crate::cli::Plan;
 use crate::failure::Failure;
-use crate::place::{Form, Place};
+use crate::place::{FilePlace, Form, Place};
+use crate::registry::Registries;
 use crate::{input, planning, references};
 
 /// The image that is meant: a conf, or what is planned of store paths.
@@ -68,20 +69,27 @@ pub(crate) fn only_arch(plan: &Plan, place: &Place) -> Result<(), Failure> {
 }
 
 /// Opens a finished image. `arch` says which, if it is there for several platforms.
-pub(crate) fn open(place: &Place, arch: Option<&str>) -> Result<Foreign, Failure> {
-    let pick = layout::Pick {
-        name: place.name.clone(),
-        architecture: arch.map_or_else(planning::architecture, str::to_owned),
-    };
-    let opened = match place.form {
-        Form::DockerArchive => archive::open_image(&place.path, &in_archive(place)?),
-        Form::OciDirectory => layout::open_directory(&place.path, &pick),
-        Form::OciArchive => layout::open_archive(&place.path, &pick),
+pub(crate) fn open(place: &Place, arch: Option<&str>, registries: &Registries) -> Result<Foreign, Failure> {
+    let architecture = arch.map_or_else(planning::architecture, str::to_owned);
+    let opened = match place {
+        Place::File(file) => open_file(file, architecture)?,
+        Place::Registry(reference) => {
+            strake_remote::open(registries.repository(reference)?, reference, &architecture)
+        }
     };
     opened.map_err(|error| Failure::open(&place.to_string(), &error))
 }
 
-fn in_archive(place: &Place) -> Result<archive::Pick, Failure> {
+fn open_file(place: &FilePlace, architecture: String) -> Result<Result<Foreign, OpenError>, Failure> {
+    let pick = layout::Pick { name: place.name.clone(), architecture };
+    Ok(match place.form {
+        Form::DockerArchive => archive::open_image(&place.path, &in_archive(place)?),
+        Form::OciDirectory => layout::open_directory(&place.path, &pick),
+        Form::OciArchive => layout::open_archive(&place.path, &pick),
+    })
+}
+
+fn in_archive(place: &FilePlace) -> Result<archive::Pick, Failure> {
     Ok(match place.name.as_deref() {
         None => archive::Pick::First,
         Some(name) => match name.strip_prefix('@') {

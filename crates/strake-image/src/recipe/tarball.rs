@@ -76,6 +76,9 @@ pub trait Remote: std::fmt::Debug + Send + Sync {
     /// What messages call it.
     fn name(&self) -> &Path;
 
+    /// The registry and the repository that it is in.
+    fn repository(&self) -> (&str, &str);
+
     /// Its bytes, from the beginning.
     fn open(&self) -> io::Result<Box<dyn Read + '_>>;
 }

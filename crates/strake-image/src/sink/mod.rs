@@ -3,6 +3,7 @@
 //! A sink has two verbs, bytes and file range, because that is where the speed is: a sink that digests must read a
 //! file, one that is a pipe or a file can have the kernel move the data, which is several times cheaper.
 
+mod counted;
 mod descriptor;
 mod digest;
 mod discard;
@@ -15,6 +16,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
+pub use counted::Counted;
 pub use descriptor::Descriptor;
 pub use digest::{Digesting, Watch};
 pub use discard::Discard;
@@ -71,8 +73,13 @@ fn read_range(
     Ok(())
 }
 
-/// One read that moves on; `missing` is what the error says if the file is at its end.
-fn read_some(file: BorrowedFd<'_>, offset: u64, buffer: &mut [u8], missing: u64) -> Result<usize, SinkError> {
+/// Reads some bytes of a file from `offset` on. At the file's end it fails, and the error says that so many are `missing`.
+pub fn read_some(
+    file: BorrowedFd<'_>,
+    offset: u64,
+    buffer: &mut [u8],
+    missing: u64,
+) -> Result<usize, SinkError> {
     loop {
         match rustix::io::pread(file, &mut *buffer, offset) {
             Ok(0) => return Err(SinkError::Short { missing }),

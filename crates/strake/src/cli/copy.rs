@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{EXIT_CODES, Making, Plan, Writing};
+use super::{Connecting, EXIT_CODES, Making, Plan, Writing};
 
 const PLACES: &str = "\
 An image is a CONF or store paths, as strake stream takes them, or one of
   docker-archive:FILE[:NAME|:@N]  a docker-archive, by default its first image
   oci:DIR[:NAME]                  an OCI image layout
-  oci-archive:FILE[:NAME]         a tar archive of one";
+  oci-archive:FILE[:NAME]         a tar archive of one
+  docker://NAME[:TAG][@DIGEST]    an image in a registry";
 
 /// Whose media types a manifest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,19 +31,27 @@ pub(crate) struct Arch {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("{PLACES}\n\nA destination is one of these three, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
+#[command(after_help = format!("{PLACES}\n\nA destination is one of these four, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
 pub(crate) struct Copy {
     /// The image, and where it goes to: its layers are read once for all destinations
     #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "DEST"])]
     pub(crate) places: Vec<PathBuf>,
-    /// Whose media types the manifest in an OCI layout has [default: those that the image comes with, else oci]
+    /// Whose media types the manifest in an OCI layout or a registry has [default: those that the image comes with, else oci]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ManifestFormat>,
-    /// Write an annotation into the manifest in an OCI layout (repeat for more)
+    /// Write an annotation into the manifest in an OCI layout or a registry (repeat for more)
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) annotation: Vec<String>,
+    /// Say what would be sent to registries, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Write the manifest's digest into FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) digest_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) writing: Writing,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
     #[command(flatten)]
     pub(crate) making: Making,
     /// For store paths: what the image is to be. Of an image that is there for several platforms --arch says which
@@ -73,6 +82,8 @@ pub(crate) struct Inspect {
     pub(crate) making: Making,
     #[command(flatten)]
     pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
 }
 
 #[derive(Debug, Args)]
@@ -85,4 +96,18 @@ pub(crate) struct Verify {
     pub(crate) making: Making,
     #[command(flatten)]
     pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pin {
+    /// The image's name: [HOST/]REPOSITORY[:TAG], with or without docker:// before it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// As JSON, a platform a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
 }

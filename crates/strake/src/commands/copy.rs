@@ -1,5 +1,6 @@
 //! `strake copy`: an image from one form to others.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
@@ -20,8 +21,10 @@ use strake_image::store::Store;
 
 use crate::cli::{Copy, ManifestFormat};
 use crate::failure::Failure;
-use crate::output::Output;
-use crate::place::{Form, Source, Target, split};
+use crate::output::{self, Output};
+use crate::place::{Form, Place, Source, Target, split};
+use crate::push::{self, Pushing};
+use crate::registry::Registries;
 use crate::report::{Progress, Reporter};
 use crate::{references, source};
 
@@ -30,9 +33,12 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let begun = Instant::now();
     let (source, targets) = split(&arguments.places)?;
     let listing = listing(arguments, &targets)?;
-    let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, now)?;
+    let registries = Registries::new(&arguments.connecting)?;
+    let goals = push::goals(&targets, &registries)?;
+    let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, &registries, now)?;
+    let targets: Vec<Target> = targets.into_iter().filter(|target| !is_registry(target)).collect();
 
-    let progress = Arc::new(Progress { copies: targets.len() as u64, ..Progress::default() });
+    let progress = Arc::new(Progress { copies: (targets.len() + goals.len()) as u64, ..Progress::default() });
     let mut outputs = targets.iter().map(output).collect::<Result<Vec<_>, _>>()?;
     let mut sinks = Vec::new();
     for output in &outputs {
@@ -43,7 +49,9 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     for (target, sink) in targets.iter().zip(&mut sinks) {
         destinations.push(destination(target, sink.as_mut(), &about, &listing, &progress)?);
     }
-    leave_out(&mut drafts, &destinations);
+    if goals.is_empty() {
+        leave_out(&mut drafts, &destinations);
+    }
 
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
     let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
@@ -63,6 +71,13 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let finished = destinations.iter_mut().map(|destination| destination.finish(&image));
     let finished = finished.collect::<Result<Vec<Written>, _>>()?;
     drop(destinations);
+    let verify = arguments.writing.verify;
+    let pushing = Pushing { engine: &engine, listing: &listing, sent: &progress.written, verify };
+    let mut digest = finished.iter().find_map(|written| written.manifest);
+    for goal in &goals {
+        let pushed = pushing.push(goal, &image, &reporter, arguments.dry_run)?;
+        digest = Some(pushed);
+    }
     for (sink, output) in sinks.into_iter().zip(&mut outputs) {
         if let (Some(sink), Some(output)) = (sink, output.take()) {
             sink.finish().map_err(Error::from)?;
@@ -70,7 +85,16 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
         }
     }
     for (target, written) in targets.iter().zip(&finished) {
-        reporter.written(&target.to_string(), written);
+        reporter.written(&target.to_string(), written.manifest);
+    }
+    if arguments.dry_run {
+        return Ok(());
+    }
+    for goal in &goals {
+        reporter.written(&goal.name(), digest);
+    }
+    if let (Some(file), Some(digest)) = (&arguments.digest_file, digest) {
+        output::write(file, format!("{digest}\n").as_bytes())?;
     }
     let size = progress.written.load(Ordering::Relaxed);
     let total = Written { image_id: image.id(), manifest: None, size };
@@ -90,11 +114,21 @@ fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
         pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(wrong)
     });
     let annotations = annotations.collect::<Result<Vec<_>, _>>()?;
-    let has_room =
-        |target: &Target| matches!(target, Target::Place(place) if place.form != Form::DockerArchive);
+    let has_room = |target: &Target| match target {
+        Target::Stdout => false,
+        Target::Place(Place::File(place)) => place.form != Form::DockerArchive,
+        Target::Place(Place::Registry(_)) => true,
+    };
+    if arguments.digest_file.is_some() && !targets.iter().any(has_room) {
+        return Err(Failure::new("a docker-archive has no manifest of which there would be a digest")
+            .hint("--digest-file is for images that go to docker://NAME, oci:DIR or oci-archive:FILE"));
+    }
+    if arguments.dry_run && !targets.iter().all(is_registry) {
+        return Err(Failure::new("--dry-run is for images that only go to registries"));
+    }
     if !annotations.is_empty() && (format == Some(Format::Docker) || !targets.iter().any(has_room)) {
         return Err(Failure::new("there is no room for annotations")
-            .hint("only a manifest of the OCI has them: copy into oci:DIR or oci-archive:FILE, without --format docker"));
+            .hint("only a manifest of the OCI has them: copy to docker://NAME, oci:DIR or oci-archive:FILE, without --format docker"));
     }
     if targets.iter().filter(|target| **target == Target::Stdout).count() > 1 {
         return Err(Failure::new("stdout can only be one of the destinations"));
@@ -102,7 +136,16 @@ fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
     Ok(Listing { format, annotations })
 }
 
-fn open(source: &Source, arguments: &Copy, now: SystemTime) -> Result<(Draft, Store), Failure> {
+fn is_registry(target: &Target) -> bool {
+    matches!(target, Target::Place(Place::Registry(_)))
+}
+
+fn open(
+    source: &Source,
+    arguments: &Copy,
+    registries: &Registries,
+    now: SystemTime,
+) -> Result<(Draft, Store), Failure> {
     let store_root = &arguments.making.store_root;
     match source {
         Source::Plan(image) => {
@@ -112,7 +155,7 @@ fn open(source: &Source, arguments: &Copy, now: SystemTime) -> Result<(Draft, St
         }
         Source::Image(place) => {
             source::only_arch(&arguments.plan, place)?;
-            let image = source::open(place, arguments.plan.arch.as_deref())?;
+            let image = source::open(place, arguments.plan.arch.as_deref(), registries)?;
             if let Some(problem) = image.problems.first() {
                 return Err(Failure::open(&place.to_string(), &problem.error));
             }
@@ -125,8 +168,10 @@ fn open(source: &Source, arguments: &Copy, now: SystemTime) -> Result<(Draft, St
 fn output(target: &Target) -> Result<Option<Output>, Failure> {
     match target {
         Target::Stdout => Output::open(None).map(Some),
-        Target::Place(place) if place.form == Form::OciDirectory => Ok(None),
-        Target::Place(place) => Output::open(Some(&place.path)).map(Some),
+        Target::Place(Place::File(place)) if place.form != Form::OciDirectory => {
+            Output::open(Some(&place.path)).map(Some)
+        }
+        Target::Place(_) => Ok(None),
     }
 }
 
@@ -137,28 +182,26 @@ fn destination<'d>(
     listing: &Listing,
     progress: &'d Progress,
 ) -> Result<Box<dyn Destination + 'd>, Failure> {
-    let (form, name) = match target {
-        Target::Stdout => (Form::DockerArchive, None),
-        Target::Place(place) => (place.form, place.new_name()?),
+    let (form, path, name) = match target {
+        Target::Stdout => (Form::DockerArchive, Path::new("-"), None),
+        Target::Place(Place::File(place)) => (place.form, &*place.path, place.new_name()?),
+        Target::Place(Place::Registry(_)) => unreachable!("a registry is no file"),
     };
     let names = name.map(|name| vec![name]);
-    match (target, sink) {
-        (_, Some(sink)) if form == Form::DockerArchive => {
+    Ok(match sink {
+        Some(sink) if form == Form::DockerArchive => {
             let writer = ArchiveWriter::new(sink, about.mtime());
-            Ok(match names.or_else(|| names_for_docker(about)) {
+            match names.or_else(|| names_for_docker(about)) {
                 Some(names) => Box::new(writer.named(names)),
                 None => Box::new(writer),
-            })
+            }
         }
-        (_, Some(sink)) => {
-            Ok(Box::new(LayoutArchiveWriter::new(sink, about.mtime(), names, listing.clone())))
+        Some(sink) => Box::new(LayoutArchiveWriter::new(sink, about.mtime(), names, listing.clone())),
+        None => {
+            let writer = LayoutWriter::new(path, names, listing.clone(), &progress.written);
+            Box::new(writer.map_err(|error| Failure::prepare(path, &error))?)
         }
-        (Target::Place(place), None) => {
-            let writer = LayoutWriter::new(&place.path, names, listing.clone(), &progress.written);
-            Ok(Box::new(writer.map_err(|error| Failure::prepare(&place.path, &error))?))
-        }
-        (Target::Stdout, None) => unreachable!("stdout is a sink"),
-    }
+    })
 }
 
 /// The names of a finished image that Docker takes: in a layout a name can be anything, like a tag alone.

@@ -20,6 +20,7 @@ use strake_image::store::Store;
 use crate::cli::Inspect;
 use crate::failure::Failure;
 use crate::place::Source;
+use crate::registry::Registries;
 use crate::{place, references, source};
 
 /// What is shown of an image.
@@ -53,7 +54,11 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             }
         }
         Source::Image(place) => {
-            let image = source::open(&place, arguments.arch.arch.as_deref())?;
+            let image = source::open(
+                &place,
+                arguments.arch.arch.as_deref(),
+                &Registries::new(&arguments.connecting)?,
+            )?;
             if arguments.raw && !arguments.config {
                 image.manifest
             } else if arguments.manifest && image.has_oci_manifest {

@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod copy;
 pub(crate) mod inspect;
 pub(crate) mod layers;
+pub(crate) mod pin;
 pub(crate) mod plan;
 pub(crate) mod stream;
 pub(crate) mod verify;

@@ -12,6 +12,7 @@ use strake_image::verify;
 use crate::cli::Verify;
 use crate::failure::Failure;
 use crate::place::Source;
+use crate::registry::Registries;
 use crate::{place, references, source};
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
@@ -40,7 +41,11 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
             ("the image".to_owned(), count, problems)
         }
         Source::Image(place) => {
-            let image = source::open(&place, arguments.arch.arch.as_deref())?;
+            let image = source::open(
+                &place,
+                arguments.arch.arch.as_deref(),
+                &Registries::new(&arguments.connecting)?,
+            )?;
             let count = image.layers.len();
             let problems = verify::verify(image, &engine(&references::usual_store(store_root)));
             (place.to_string(), count, problems.iter().map(ToString::to_string).collect())
