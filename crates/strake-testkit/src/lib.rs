@@ -2,11 +2,14 @@
 //! Where something is not as it must be, it panics: that is how a test fails.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod certificates;
 pub mod closure;
 pub mod command;
+pub mod image;
 pub mod layer;
 pub mod mutated;
 pub mod peer;
+pub mod registry;
 pub mod store;
 pub mod tree;
 
