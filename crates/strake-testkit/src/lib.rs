@@ -9,6 +9,8 @@ pub mod image;
 pub mod layer;
 pub mod mutated;
 pub mod peer;
+pub mod proxy;
+pub mod registries;
 pub mod registry;
 pub mod store;
 pub mod tree;

@@ -129,7 +129,7 @@ pub(super) fn check(exchange: &Exchange, needed: &Scope) -> Result<(), Box<Respo
 }
 
 /// The registry's name at the token endpoint.
-pub(super) const SERVICE: &str = "strake.test";
+pub const SERVICE: &str = "strake.test";
 
 /// A user and a password that came with a request.
 pub(super) fn credentials(head: &Head) -> Option<(String, String)> {

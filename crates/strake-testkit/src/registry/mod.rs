@@ -32,7 +32,7 @@ mod uploads;
 
 use std::sync::Arc;
 
-pub use auth::{Auth, Tokens};
+pub use auth::{Auth, SERVICE, Tokens};
 pub use fault::{Effect, Fault, schedules};
 pub use log::{Port, Request};
 pub use personality::{Blobs, CutUploads, DigestHeader, Locations, Mounts, Patches, Personality, Referrers};
