@@ -31,7 +31,8 @@ pub enum Effect {
     /// The connection is closed when this many bytes of its body have been read; what came counts as received. A
     /// request with no body is not carried out. One with a shorter body is, but is not answered.
     CutRequest(u64),
-    /// It is carried out, and the connection is closed after this many bytes of the answer, its head included.
+    /// It is carried out, and the connection is closed after this many bytes of the answer, its head included. A
+    /// shorter answer arrives whole.
     CutResponse(u64),
     /// It is carried out, and answered later.
     Delay(Duration),

@@ -14,6 +14,8 @@ pub enum Port {
 /// A request and what became of it.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Counts the requests to a registry, from 1.
+    pub number: u64,
     /// Who was asked.
     pub port: Port,
     /// Which connection it came by: requests with the same number shared one.

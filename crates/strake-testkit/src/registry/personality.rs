@@ -33,7 +33,8 @@ pub struct Personality {
     pub chunk_min_length: Option<u64>,
     /// Requests with a larger body get 413. In bytes.
     pub max_body: Option<u64>,
-    /// How long the last request of an upload is not answered. The blob is there at the end of it.
+    /// How long the last request of an upload is not answered. The session is gone at once; the blob is there when the
+    /// time is over, even if the client is not.
     pub commit_delay: Duration,
     /// Blobs, by digest and size, that HEAD says are there, though they are not.
     pub lying_heads: Vec<(String, u64)>,

@@ -26,6 +26,7 @@ pub(super) struct Shared {
     tls: Option<Arc<rustls::ServerConfig>>,
     connections: Mutex<HashMap<u64, TcpStream>>,
     next_connection: AtomicU64,
+    next_request: AtomicU64,
     stopped: AtomicBool,
 }
 
@@ -50,6 +51,7 @@ impl Shared {
             tls,
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
+            next_request: AtomicU64::new(1),
             stopped: AtomicBool::new(false),
         });
         for (listener, port) in listeners.into_iter().zip(PORTS) {
@@ -116,17 +118,19 @@ impl Shared {
             }
         };
         while let Some(head) = connection.head()? {
-            let entry = self.log_head(&head, port, number);
-            if !self.exchange(&mut connection, &head, port, entry)? {
+            let request = self.log_head(&head, port, number);
+            if !self.exchange(&mut connection, &head, port, request)? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    fn log_head(&self, head: &Head, port: Port, connection: u64) -> usize {
+    fn log_head(&self, head: &Head, port: Port, connection: u64) -> u64 {
         let mut log = lock(&self.log);
+        let number = self.next_request.fetch_add(1, Ordering::SeqCst);
         log.push(Request {
+            number,
             port,
             connection,
             method: head.method.clone(),
@@ -137,15 +141,15 @@ impl Shared {
             status: None,
             sent: 0,
         });
-        log.len() - 1
+        number
     }
 
     /// One request and its answer. Returns whether the connection is good for another one.
-    fn exchange(&self, connection: &mut Connection, head: &Head, port: Port, entry: usize) -> Result<bool> {
+    fn exchange(&self, connection: &mut Connection, head: &Head, port: Port, number: u64) -> Result<bool> {
         let personality = Arc::clone(&lock(&self.personality));
         let effect = self.state().counters.due(&personality.faults, &head.method, &head.path);
         let log = |change: &dyn Fn(&mut Request)| {
-            if let Some(request) = lock(&self.log).get_mut(entry) {
+            if let Some(request) = lock(&self.log).iter_mut().rfind(|request| request.number == number) {
                 change(request);
             }
         };
@@ -185,7 +189,8 @@ impl Shared {
         let limit = if let Some(Effect::CutResponse(limit)) = effect { Some(limit) } else { None };
         if limit.is_none() {
             // Before it is sent: a client that has its answer may look at the log.
-            log(&|request| request.status = Some(response.status));
+            let length = if head.method == "HEAD" { 0 } else { response.body().len() as u64 };
+            log(&|request| (request.status, request.sent) = (Some(response.status), length));
         }
         let (sent, result) = connection.send(&response, head, limit);
         log(&|request| request.sent = sent);

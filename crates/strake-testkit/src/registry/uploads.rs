@@ -211,14 +211,12 @@ pub(super) fn commit(
     if actual != expected {
         return Ok(Response::error(400, "DIGEST_INVALID", format!("it is {actual}")));
     }
-    state
-        .repositories
-        .entry(repository.to_owned())
-        .or_default()
-        .blobs
-        .insert(expected.clone(), Arc::new(upload.bytes));
     drop(state);
     std::thread::sleep(exchange.personality.commit_delay);
+    let mut state = exchange.shared.state();
+    let into = state.repositories.entry(repository.to_owned()).or_default();
+    into.blobs.insert(expected.clone(), Arc::new(upload.bytes));
+    drop(state);
     Ok(created(exchange, repository, &expected))
 }
 
