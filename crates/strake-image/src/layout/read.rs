@@ -5,7 +5,7 @@ use std::path::Path;
 use super::blobs::Blobs;
 use super::pick::{self, Entry, Pick, Picked};
 use crate::digest::Digest;
-use crate::draft::{LayerDraft, Origin};
+use crate::draft::{LayerDraft, Origin, usual_member_name};
 use crate::foreign::{Config, Fault, Foreign, OpenError, parse};
 use crate::media_type::{Format, codec_of_layer};
 use crate::recipe::{Recipe, Tarball};
@@ -97,7 +97,8 @@ fn layer(
     Ok(LayerDraft {
         recipe: Recipe::Tarball(tarball),
         origin: Origin::Base,
-        contents: vec![digest.to_string()],
+        // What a base image in a docker-archive is listed as, so that an image on it is the same.
+        contents: vec![usual_member_name(diff_id)],
         member: None,
     })
 }

@@ -23,14 +23,15 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::place::{Form, Source, Target, split};
 use crate::report::{Progress, Reporter};
-use crate::{references, source};
+use crate::{finished, references, source};
 
 pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
     let (source, targets) = split(&arguments.places)?;
     let listing = listing(arguments, &targets)?;
-    let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, now)?;
+    let mut warnings = Vec::new();
+    let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, now, &mut warnings)?;
 
     let progress = Arc::new(Progress { copies: targets.len() as u64, ..Progress::default() });
     let mut outputs = targets.iter().map(output).collect::<Result<Vec<_>, _>>()?;
@@ -46,6 +47,9 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     leave_out(&mut drafts, &destinations);
 
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
+    for warning in &warnings {
+        reporter.warning(warning);
+    }
     let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
         store: &store,
@@ -102,17 +106,22 @@ fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
     Ok(Listing { format, annotations })
 }
 
-fn open(source: &Source, arguments: &Copy, now: SystemTime) -> Result<(Draft, Store), Failure> {
+fn open(
+    source: &Source,
+    arguments: &Copy,
+    now: SystemTime,
+    warnings: &mut Vec<String>,
+) -> Result<(Draft, Store), Failure> {
     let store_root = &arguments.making.store_root;
     match source {
         Source::Plan(image) => {
             let spec = source::spec(image, &arguments.plan, store_root)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
-            Ok((source::draft(&spec, &store, now)?, store))
+            Ok((source::draft(&spec, &store, now, warnings)?, store))
         }
         Source::Image(place) => {
             source::only_arch(&arguments.plan, place)?;
-            let image = source::open(place, arguments.plan.arch.as_deref())?;
+            let image = finished::open(place, arguments.plan.arch.as_deref())?;
             if let Some(problem) = image.problems.first() {
                 return Err(Failure::open(&place.to_string(), &problem.error));
             }

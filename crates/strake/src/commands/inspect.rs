@@ -20,7 +20,7 @@ use strake_image::store::Store;
 use crate::cli::Inspect;
 use crate::failure::Failure;
 use crate::place::Source;
-use crate::{place, references, source};
+use crate::{finished, place, references, source};
 
 /// What is shown of an image.
 struct Shown {
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             let plan = source::plan_for(arguments.arch.arch.as_deref());
             let spec = source::spec(&image, &plan, store_root)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
-            let draft = source::draft(&spec, &store, SystemTime::now())?;
+            let draft = super::draft(&spec, &store, SystemTime::now())?;
             let image = digested(arguments, draft, &store)?;
             if arguments.manifest || arguments.raw && !arguments.config {
                 json_text(Manifest::new(&image, &Listing::default()).text, arguments.raw)
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             }
         }
         Source::Image(place) => {
-            let image = source::open(&place, arguments.arch.arch.as_deref())?;
+            let image = finished::open(&place, arguments.arch.arch.as_deref())?;
             if arguments.raw && !arguments.config {
                 image.manifest
             } else if arguments.manifest && image.has_oci_manifest {

@@ -27,11 +27,15 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
         spec.repo_tag.clone_from(repo_tag);
     }
     let store = Store::new(spec.store_dir.clone(), &arguments.making.store_root);
-    let Draft { layers: drafts, about } = source::draft(&spec, &store, now)?;
+    let mut warnings = Vec::new();
+    let Draft { layers: drafts, about } = source::draft(&spec, &store, now, &mut warnings)?;
 
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
     let mut reporter = Reporter::new(arguments.style(), &drafts, &store, &progress);
+    for warning in &warnings {
+        reporter.warning(warning);
+    }
     let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
         store: &store,
