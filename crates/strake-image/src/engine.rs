@@ -110,6 +110,9 @@ impl Engine<'_> {
     }
 
     fn describe_one(&self, draft: LayerDraft, shared: &Shared) -> Result<Layer, Error> {
+        if let Some((digest, survey)) = draft.recipe.believed().filter(|_| !self.verify) {
+            return layer(draft, digest, survey);
+        }
         let key = draft.recipe.key();
         let trusted = !self.verify || draft.recipe.packs();
         if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {

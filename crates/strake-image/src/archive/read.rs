@@ -98,7 +98,7 @@ fn layer(
     };
     let size = file.member.size;
     Ok(LayerDraft {
-        recipe: Recipe::Tarball(Tarball { source: file.source, size, diff_id, digest: None }),
+        recipe: Recipe::Tarball(Tarball { source: file.source, size, diff_id, digest: None, codec: None }),
         origin: Origin::Base,
         contents: vec![String::from_utf8_lossy(&member.name).into_owned()],
         member: Some(member),

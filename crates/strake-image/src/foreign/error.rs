@@ -11,6 +11,9 @@ pub enum OpenError {
     /// It cannot be read.
     #[error("cannot be read")]
     Read(#[source] io::Error),
+    /// It is on another machine, and could not be fetched.
+    #[error("cannot be fetched")]
+    Fetch(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The file is not a tar archive, or is damaged.
     #[error("is not a tar archive, or it is damaged")]
     Tar(#[source] io::Error),

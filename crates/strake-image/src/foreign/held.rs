@@ -96,6 +96,7 @@ impl Changes {
             // The headers of one entry are in memory, not those of all.
             budget.refill();
         }
+        archive.into_inner().inner.end().map_err(failed)?;
         Ok(changes)
     }
 

@@ -7,19 +7,13 @@ use std::path::{Path, PathBuf};
 use super::{LAYOUT, blob_name};
 use crate::digest::Digest;
 use crate::foreign::{MAX_JSON, Members, OpenError, parse};
+use crate::manifest::{Blobs, Found};
 use crate::recipe::Source;
 
 /// Where a layout's files are.
-pub(super) enum Blobs {
+pub(super) enum LayoutBlobs {
     Directory(PathBuf),
     Archive(Members),
-}
-
-/// What is known of a layer's blob before it is read.
-pub(super) struct Found {
-    pub(super) source: Source,
-    /// What is wrong with it.
-    pub(super) problem: Option<OpenError>,
 }
 
 #[derive(serde::Deserialize)]
@@ -28,7 +22,7 @@ struct Version {
     image_layout_version: String,
 }
 
-impl Blobs {
+impl LayoutBlobs {
     pub(super) fn directory(root: &Path) -> Result<Self, OpenError> {
         Ok(Self::Directory(fs::canonicalize(root).map_err(OpenError::Read)?))
     }
@@ -58,9 +52,10 @@ impl Blobs {
             .map_err(OpenError::Read)?;
         if text.len() as u64 > MAX_JSON { Err(OpenError::TooLarge(name.to_owned())) } else { Ok(text) }
     }
+}
 
-    /// A blob that should be JSON, and is what its digest and size say.
-    pub(super) fn json(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+impl Blobs for LayoutBlobs {
+    fn json(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
         let name = blob_name(digest);
         if size > MAX_JSON {
             return Err(OpenError::TooLarge(name));
@@ -75,8 +70,7 @@ impl Blobs {
         }
     }
 
-    /// A layer's blob. That it is missing is no problem until it is needed.
-    pub(super) fn layer(&self, digest: Digest, size: u64) -> Found {
+    fn layer(&self, digest: Digest, size: u64) -> Found {
         let name = blob_name(digest);
         let (found, place) = match self {
             Self::Directory(root) => (layer_file(root, &name), root.join(&name)),

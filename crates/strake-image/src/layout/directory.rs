@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FlockOperation;
 
-use super::blobs::Blobs;
+use super::blobs::LayoutBlobs;
 use super::index::Index;
 use super::{INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::destination::{Destination, FinishError, Written};
@@ -64,7 +64,7 @@ impl<'p> LayoutWriter<'p> {
         let mut writer = Self { root, tags, listing, progress, written: 0, open: None };
         let _lock = writer.lock().map_err(PrepareError::Write)?;
         if writer.root.join(LAYOUT).symlink_metadata().is_ok() {
-            let blobs = Blobs::directory(&writer.root)?;
+            let blobs = LayoutBlobs::directory(&writer.root)?;
             blobs.check_version()?;
             writer.index(&blobs)?;
         } else {
@@ -89,7 +89,7 @@ impl<'p> LayoutWriter<'p> {
         Ok(directory)
     }
 
-    fn index(&self, blobs: &Blobs) -> Result<Index, OpenError> {
+    fn index(&self, blobs: &LayoutBlobs) -> Result<Index, OpenError> {
         match self.root.join(INDEX).symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Index::empty()),
             _ => Index::parse(&blobs.file(INDEX)?),
@@ -99,7 +99,7 @@ impl<'p> LayoutWriter<'p> {
     /// Lists the image, by itself: of two processes that do so the second sees what the first has done.
     fn list(&mut self, manifest: &Manifest, names: &[String]) -> Result<(), FinishError> {
         let _lock = self.lock().map_err(Error::Write)?;
-        let blobs = Blobs::directory(&self.root).map_err(FinishError::Add)?;
+        let blobs = LayoutBlobs::directory(&self.root).map_err(FinishError::Add)?;
         let mut index = self.index(&blobs).map_err(FinishError::Add)?;
         index.add(manifest, names);
         self.file(INDEX, &index.text()).map_err(Error::Write)?;

@@ -13,7 +13,7 @@ pub(crate) use digests::Digests;
 pub use files::{Content, Files};
 use std::ffi::CStr;
 pub use store_paths::{Owner, StorePaths};
-pub use tarball::{Source, Tarball};
+pub use tarball::{Remote, Source, Tarball};
 
 use strake_plan::StorePath;
 
@@ -78,6 +78,14 @@ impl Recipe {
     pub fn claimed_diff_id(&self) -> Option<Digest> {
         match self {
             Self::Tarball(recipe) => Some(recipe.diff_id),
+            Self::StorePaths(_) | Self::Files(_) => None,
+        }
+    }
+
+    /// The digest that is said of bytes that are not here, and that only reading them can prove.
+    pub(crate) fn believed(&self) -> Option<(Digest, Survey)> {
+        match self {
+            Self::Tarball(recipe) => recipe.believed(),
             Self::StorePaths(_) | Self::Files(_) => None,
         }
     }

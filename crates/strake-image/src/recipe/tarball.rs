@@ -22,6 +22,8 @@ use crate::fingerprint::{self, Fingerprint};
 use crate::sink::{Sink, Watch};
 use crate::survey::Survey;
 
+const BUFFER: usize = 256 * 1024;
+
 /// A layer's tar archive, which may itself be compressed, as a docker-archive allows.
 #[derive(Clone, Debug)]
 pub struct Tarball {
@@ -33,6 +35,8 @@ pub struct Tarball {
     pub diff_id: Digest,
     /// The digest that the bytes are said to have as they are, where that is said.
     pub digest: Option<Digest>,
+    /// How they are said to be compressed. Only where the bytes are not here this counts.
+    pub codec: Option<Codec>,
 }
 
 /// Where a tarball's bytes are.
@@ -57,6 +61,8 @@ pub enum Source {
         /// How the tarball itself is compressed, as that pass found it.
         codec: Option<Codec>,
     },
+    /// On another machine. What is said of it is believed until it is written, and held against its digest then.
+    Remote(Arc<dyn Remote>),
     /// Not here: in a sparse layout, or where the image goes already. What is said of it is believed, for it cannot be
     /// written.
     Elsewhere {
@@ -65,12 +71,22 @@ pub enum Source {
     },
 }
 
+/// A blob on another machine.
+pub trait Remote: std::fmt::Debug + Send + Sync {
+    /// What messages call it.
+    fn name(&self) -> &Path;
+
+    /// Its bytes, from the beginning.
+    fn open(&self) -> io::Result<Box<dyn Read + '_>>;
+}
+
 impl Source {
     /// The file that they are in, or would be.
     pub fn path(&self) -> &Path {
         match self {
             Self::File { path, .. } | Self::Elsewhere { path } => path,
             Self::Compressed { file, .. } => file.path(),
+            Self::Remote(remote) => remote.name(),
         }
     }
 }
@@ -79,7 +95,7 @@ impl Tarball {
     pub(super) fn key(&self) -> Key {
         let offset = match &self.source {
             Source::File { offset, .. } | Source::Compressed { offset, .. } => *offset,
-            Source::Elsewhere { .. } => u64::MAX,
+            Source::Remote(_) | Source::Elsewhere { .. } => u64::MAX,
         };
         let mut hasher = Hasher::default();
         hasher.update(b"tarball, version 2\0");
@@ -92,21 +108,27 @@ impl Tarball {
 
     pub(super) fn survey(&self) -> Result<Survey, Error> {
         match self.source {
-            Source::Elsewhere { .. } => Ok(self.believed()),
+            Source::Remote(_) | Source::Elsewhere { .. } => Ok(self.unseen()),
             _ => self.survey_of(&self.open()?),
         }
     }
 
+    /// What is said of bytes that are not here.
+    pub(super) fn believed(&self) -> Option<(Digest, Survey)> {
+        let is_here = !matches!(self.source, Source::Remote(_) | Source::Elsewhere { .. });
+        (!is_here).then(|| (self.digest.unwrap_or(self.diff_id), self.unseen()))
+    }
+
     /// The digest of the bytes as they are; that they have the diff id is checked on the way.
     pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
-        let offset = match self.source {
-            Source::File { offset, .. } => offset,
-            Source::Compressed { digest, .. } => return Ok((digest, self.survey()?)),
-            Source::Elsewhere { .. } => return Ok((self.digest.unwrap_or(self.diff_id), self.believed())),
+        let survey = self.survey()?;
+        let bytes: Box<dyn Read + '_> = match &self.source {
+            Source::File { offset, .. } => Box::new(Range { file: self.open()?, offset: *offset }),
+            Source::Compressed { digest, .. } => return Ok((*digest, survey)),
+            Source::Remote(remote) => remote.open().map_err(|error| self.read_error(error))?,
+            Source::Elsewhere { .. } => return Ok((self.digest.unwrap_or(self.diff_id), survey)),
         };
-        let file = self.open()?;
-        let survey = self.survey_of(&file)?;
-        let digests = Digests::read(&mut Range { file, offset, left: self.size, watch });
+        let digests = Digests::read(&mut Watched { bytes, left: self.size, watch });
         if watch.cancelled.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
@@ -123,7 +145,7 @@ impl Tarball {
     pub(super) fn codec(&self) -> Result<Option<Codec>, Error> {
         match &self.source {
             Source::Compressed { codec, .. } => Ok(*codec),
-            Source::Elsewhere { .. } => Ok(None),
+            Source::Remote(_) | Source::Elsewhere { .. } => Ok(self.codec),
             Source::File { offset, .. } => {
                 let mut start = [0; 8];
                 let length = start.len().min(usize::try_from(self.size).unwrap_or(usize::MAX));
@@ -136,8 +158,9 @@ impl Tarball {
 
     pub(super) fn write(&self, fingerprint: &Fingerprint, sink: &mut dyn Sink) -> Result<(), Error> {
         let path = self.source.path();
-        let file = match self.source {
+        let file = match &self.source {
             Source::Elsewhere { .. } => return Err(self.absent()),
+            Source::Remote(remote) => return self.fetch(&**remote, sink),
             _ => self.open()?,
         };
         let unchanged = |survey: Survey| {
@@ -151,10 +174,35 @@ impl Tarball {
         let sent = match &self.source {
             Source::File { offset, .. } => sink.file(file.as_fd(), *offset, self.size),
             Source::Compressed { file, offset, .. } => file.copy(*offset, self.size, sink),
-            Source::Elsewhere { .. } => return Err(self.absent()),
+            Source::Remote(_) | Source::Elsewhere { .. } => return Err(self.absent()),
         };
         sent.map_err(|error| Error::from_sink(error, path))?;
         unchanged(self.survey_of(&file)?)
+    }
+
+    /// Writes what comes from another machine, and makes sure that it is what was said.
+    fn fetch(&self, remote: &dyn Remote, sink: &mut dyn Sink) -> Result<(), Error> {
+        let mut bytes = remote.open().map_err(|error| self.read_error(error))?;
+        let (mut hasher, mut buffer, mut left) = (Hasher::default(), vec![0; BUFFER], self.size);
+        loop {
+            match bytes.read(&mut buffer) {
+                Ok(0) if left == 0 => break,
+                Ok(got) if got > 0 && got as u64 <= left => {
+                    left -= got as u64;
+                    hasher.update(&buffer[..got]);
+                    sink.bytes(&buffer[..got])?;
+                }
+                Ok(_) => return Err(Error::Changed { path: remote.name().to_owned() }),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.read_error(error)),
+            }
+        }
+        let (expected, found) = (self.digest.unwrap_or(self.diff_id), hasher.finish());
+        if found == expected {
+            Ok(())
+        } else {
+            Err(Error::Digest { path: remote.name().to_owned(), expected, found })
+        }
     }
 
     pub(super) fn open(&self) -> Result<File, Error> {
@@ -178,7 +226,7 @@ impl Tarball {
     }
 
     /// What there is to know of a tarball that is not here. It is never remembered.
-    fn believed(&self) -> Survey {
+    fn unseen(&self) -> Survey {
         Survey {
             size: self.size,
             fingerprint: Fingerprint(Vec::new()),
@@ -197,22 +245,34 @@ impl Tarball {
     }
 }
 
-/// A file's range as a stream; it counts what it has read and ends in an error once it is cancelled.
-struct Range<'a> {
+/// A file from an offset on.
+struct Range {
     file: File,
     offset: u64,
+}
+
+impl Read for Range {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read_at(buffer, self.offset)?;
+        self.offset += got as u64;
+        Ok(got)
+    }
+}
+
+/// So many bytes of a stream; counts what it has read and ends in an error once it is cancelled.
+struct Watched<'a> {
+    bytes: Box<dyn Read + 'a>,
     left: u64,
     watch: Watch<'a>,
 }
 
-impl Read for Range<'_> {
+impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.watch.cancelled.load(Ordering::Relaxed) {
             return Err(io::Error::other("cancelled"));
         }
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let got = self.file.read_at(&mut buffer[..most], self.offset)?;
-        self.offset += got as u64;
+        let got = self.bytes.read(&mut buffer[..most])?;
         self.left -= got as u64;
         self.watch.progress.fetch_add(got as u64, Ordering::Relaxed);
         Ok(got)

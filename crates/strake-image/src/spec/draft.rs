@@ -215,6 +215,7 @@ fn packed_customisation(
             size: stat.size(),
             diff_id,
             digest: None,
+            codec: None,
         }),
         origin: Origin::Customisation,
         contents: vec![named.to_owned()],

@@ -1,6 +1,4 @@
-//! Manifests: what lists an image's config and layers by digest.
-//!
-//! Format: the OCI image specification 1.1, "image manifest"; Docker's "image manifest version 2, schema 2".
+//! Manifests for images that are made here.
 
 use serde_json::{Map, Value, json};
 

@@ -1,0 +1,13 @@
+//! Manifests: what lists an image's config and layers by digest, and indexes, which list manifests.
+//!
+//! Format: the OCI image specification 1.1, "image manifest" and "image index"; Docker's "image manifest version 2, schema
+//! 2". An OCI layout and a registry both hold images in this form.
+
+mod pick;
+mod read;
+mod write;
+
+pub(crate) use pick::names;
+pub use pick::{Entry, Platform, choose};
+pub use read::{Blobs, Found, Listed, open};
+pub use write::{Listing, Manifest, REF_NAME, descriptor};
