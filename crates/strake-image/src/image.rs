@@ -1,9 +1,9 @@
 //! Images: layers and what is said about them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
-use crate::draft::{About, Given, Settings};
+use crate::draft::{About, Given, Origin, Settings};
 use crate::layer::Layer;
 use crate::python::json::{JsonError, to_vec_pretty};
 use crate::python::repr::repr_list;
@@ -44,21 +44,39 @@ impl Image {
 /// Format: the Docker image specification v1.2, "image JSON", and the OCI image configuration, which agree. Which fields
 /// there are, their order and the text's layout are those of dockerTools' stream script, or the ID would be another.
 fn config(layers: &[Layer], settings: &Settings) -> Result<Vec<u8>, JsonError> {
-    let Settings { created, architecture, config, .. } = settings;
-    let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-    let history: Vec<Value> = layers
-        .iter()
-        .map(|layer| {
-            let contents = repr_list(&layer.draft.contents);
-            json!({ "created": created, "comment": format!("store paths: {contents}") })
-        })
-        .collect();
-    to_vec_pretty(&json!({
-        "created": created,
-        "architecture": architecture,
-        "os": "linux",
-        "config": config,
-        "rootfs": { "diff_ids": diff_ids, "type": "layers" },
-        "history": history,
-    }))
+    let Settings { created, architecture, config, base_config, .. } = settings;
+    let diff_ids: Value = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+    let rootfs = base_config.get("rootfs").and_then(Value::as_object);
+    let rootfs = with(rootfs.cloned(), [("diff_ids", diff_ids), ("type", json!("layers"))]);
+    let mut history = Vec::new();
+    let mut described = 0;
+    if let Some(Value::Array(entries)) = base_config.get("history") {
+        history.clone_from(entries);
+        described = layers.iter().filter(|layer| layer.draft.origin == Origin::Base).count();
+    }
+    history.extend(layers.iter().skip(described).map(|layer| {
+        let contents = repr_list(&layer.draft.contents);
+        json!({ "created": created, "comment": format!("store paths: {contents}") })
+    }));
+    to_vec_pretty(&with(
+        Some(base_config.clone()),
+        [
+            ("created", json!(created)),
+            ("architecture", json!(architecture)),
+            ("os", json!("linux")),
+            ("config", json!(config)),
+            ("rootfs", json!(rootfs)),
+            ("history", json!(history)),
+        ],
+    ))
+}
+
+/// An object with these fields set, each in its place if it is there already.
+fn with<const N: usize>(
+    object: Option<Map<String, Value>>,
+    fields: [(&str, Value); N],
+) -> Map<String, Value> {
+    let mut object = object.unwrap_or_default();
+    object.extend(fields.map(|(key, value)| (key.to_owned(), value)));
+    object
 }

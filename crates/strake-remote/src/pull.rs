@@ -45,6 +45,12 @@ pub fn pins(repository: &Arc<Repository>, of: &Reference) -> Result<Vec<(String,
     Ok(vec![(format!("{}/{}", word(image.config.os), word(image.config.architecture)), digest)])
 }
 
+/// The digest of what is behind a name in a registry.
+pub fn digest(repository: &Repository, of: &Reference) -> Result<Digest, RemoteError> {
+    let wanted = of.wanted();
+    Ok(repository.manifest(&wanted)?.ok_or_else(|| not_found(repository, &wanted))?.digest)
+}
+
 /// Opens an image in a registry. Where it is there for several platforms, the one for Linux on this architecture.
 pub fn open(repository: Arc<Repository>, of: &Reference, architecture: &str) -> Result<Foreign, OpenError> {
     let found = find(&repository, of)?;

@@ -93,12 +93,14 @@ impl Failure {
         }
     }
 
-    /// The file is no base image.
-    pub(crate) fn base(path: &Path, error: &OpenError) -> Self {
-        let failure = Self::new(format!("the base image {} {}", path.display(), chain(error)));
+    /// There is no base image in this place.
+    pub(crate) fn base(place: &str, error: &OpenError) -> Self {
+        let failure = Self::open(&format!("the base image {place}"), error);
         match error {
-            OpenError::Read(_) => failure,
-            _ => failure.hint("a base image is a docker-archive, as docker save and dockerTools write it"),
+            OpenError::Read(_) | OpenError::NoSuchImage { .. } | OpenError::Several(_) => failure,
+            _ => failure.hint(
+                "a base image is a docker-archive, as docker save and dockerTools write it, or oci:DIR or oci-archive:FILE",
+            ),
         }
     }
 
@@ -227,7 +229,6 @@ impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         match error {
             DraftError::Read(error) => error.into(),
-            DraftError::Base { path, source } => Self::base(&path, &source),
             error => Self::new(chain(&error)),
         }
     }

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod finished;
 mod image_config;
 mod input;
 mod layering;

@@ -163,6 +163,25 @@ fn place(argument: &Path) -> Result<Option<Place>, Failure> {
     Ok(Some(Place::File(FilePlace { form, path: path.into(), name })))
 }
 
+/// A base image as the user or a conf names it: a place, or only a docker-archive's path.
+pub(crate) fn base(text: &str) -> Result<Place, Failure> {
+    let path = Path::new(text);
+    let archive = || FilePlace { form: Form::DockerArchive, path: path.into(), name: None };
+    Ok(place(path)?.unwrap_or_else(|| Place::File(archive())))
+}
+
+impl Place {
+    /// As a conf names it, which must be absolute then: a docker-archive by its path, as dockerTools does.
+    pub(crate) fn in_conf(&self) -> String {
+        match self {
+            Self::File(FilePlace { form: Form::DockerArchive, name: None, path }) => {
+                path.display().to_string()
+            }
+            place => place.to_string(),
+        }
+    }
+}
+
 impl FilePlace {
     /// The name that an image gets here, if one is said.
     pub(crate) fn new_name(&self) -> Result<Option<String>, Failure> {

@@ -20,6 +20,19 @@ impl Registries {
         Ok(Self(Client::new(settings(connecting)?)))
     }
 
+    /// As they are talked to where nothing is said on the command line.
+    pub(crate) fn usual() -> Result<Self, Failure> {
+        Self::new(&Connecting::default())
+    }
+
+    /// The name with a digest, which is what the tag leads to now if there is none in it.
+    pub(crate) fn pinned(&self, of: &Reference) -> Result<Reference, Failure> {
+        match of.digest {
+            Some(_) => Ok(of.clone()),
+            None => Ok(of.pinned(strake_remote::digest(&*self.repository(of)?, of)?)),
+        }
+    }
+
     pub(crate) fn repository(&self, of: &Reference) -> Result<Arc<Repository>, Failure> {
         Ok(Arc::new(Repository::connect(&self.0, of)?))
     }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::destination::{Destination, FinishError, Written};
+use crate::draft::usual_member_name;
 use crate::error::Error;
 use crate::image::Image;
 use crate::layer::Layer;
@@ -78,6 +79,6 @@ fn layer_name(layer: &Layer) -> String {
     match &layer.draft.member {
         // A base image's layers are found by names in a JSON text, so they are text.
         Some(member) => String::from_utf8_lossy(&member.name).into_owned(),
-        None => format!("{}/layer.tar", layer.diff_id.hex()),
+        None => usual_member_name(layer.diff_id),
     }
 }

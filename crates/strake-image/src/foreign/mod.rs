@@ -5,8 +5,10 @@
 
 mod config;
 mod error;
+mod held;
 mod index;
 mod members;
+mod metered;
 
 pub use config::{Config, Fault, Foreign};
 pub use error::OpenError;

@@ -2,7 +2,7 @@
 
 use super::pick::{Entry, choose};
 use crate::digest::Digest;
-use crate::draft::{LayerDraft, Origin};
+use crate::draft::{LayerDraft, Origin, usual_member_name};
 use crate::foreign::{Config, Fault, Foreign, OpenError, parse};
 use crate::media_type::{Format, codec_of_layer};
 use crate::recipe::{Recipe, Source, Tarball};
@@ -156,7 +156,8 @@ fn layer(
     Ok(LayerDraft {
         recipe: Recipe::Tarball(tarball),
         origin: Origin::Base,
-        contents: vec![digest.to_string()],
+        // What a base image in a docker-archive is listed as, so that an image on it is the same.
+        contents: vec![usual_member_name(diff_id)],
         member: None,
     })
 }

@@ -208,7 +208,7 @@ impl Tarball {
         }
     }
 
-    fn open(&self) -> Result<File, Error> {
+    pub(super) fn open(&self) -> Result<File, Error> {
         File::open(self.source.path()).map_err(|source| self.read_error(source))
     }
 
@@ -238,12 +238,12 @@ impl Tarball {
         }
     }
 
-    fn absent(&self) -> Error {
+    pub(super) fn absent(&self) -> Error {
         let digest = self.digest.unwrap_or(self.diff_id);
         Error::Absent { path: self.source.path().to_owned(), digest }
     }
 
-    fn read_error(&self, source: io::Error) -> Error {
+    pub(super) fn read_error(&self, source: io::Error) -> Error {
         Error::Read { path: self.source.path().to_owned(), source }
     }
 }

@@ -29,3 +29,16 @@ pub(crate) struct Connecting {
     #[arg(long, value_name = "MIB")]
     pub(crate) chunk_size: Option<NonZeroU32>,
 }
+
+impl Default for Connecting {
+    fn default() -> Self {
+        Self {
+            authfile: None,
+            creds: None,
+            cert_dir: Vec::new(),
+            tls_verify: true,
+            uploads: const { NonZeroUsize::new(4).unwrap() },
+            chunk_size: None,
+        }
+    }
+}

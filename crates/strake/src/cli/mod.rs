@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use connecting::Connecting;
 pub(crate) use copy::{Copy, Inspect, ManifestFormat, Pin, Verify};
 pub(crate) use making::{Making, Writing};
-pub(crate) use planning::{Config, Format, Layering, Layers, Plan, PlanCommand, Strategy};
+pub(crate) use planning::{Config, Format, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 
 use crate::report::Style;
 

@@ -26,7 +26,7 @@ use crate::place::{Form, Place, Source, Target, split};
 use crate::push::{self, Pushing};
 use crate::registry::Registries;
 use crate::report::{Progress, Reporter};
-use crate::{references, source};
+use crate::{finished, references, source};
 
 pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let now = SystemTime::now();
@@ -35,7 +35,9 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let listing = listing(arguments, &targets)?;
     let registries = Registries::new(&arguments.connecting)?;
     let goals = push::goals(&targets, &registries)?;
-    let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, &registries, now)?;
+    let mut warnings = Vec::new();
+    let (Draft { layers: mut drafts, about }, store) =
+        open(&source, arguments, &registries, now, &mut warnings)?;
     let targets: Vec<Target> = targets.into_iter().filter(|target| !is_registry(target)).collect();
 
     let progress = Arc::new(Progress { copies: (targets.len() + goals.len()) as u64, ..Progress::default() });
@@ -54,6 +56,9 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     }
 
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
+    for warning in &warnings {
+        reporter.warning(warning);
+    }
     let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
         store: &store,
@@ -145,17 +150,18 @@ fn open(
     arguments: &Copy,
     registries: &Registries,
     now: SystemTime,
+    warnings: &mut Vec<String>,
 ) -> Result<(Draft, Store), Failure> {
     let store_root = &arguments.making.store_root;
     match source {
         Source::Plan(image) => {
-            let spec = source::spec(image, &arguments.plan, store_root)?;
+            let spec = source::spec(image, &arguments.plan, store_root, registries)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
-            Ok((source::draft(&spec, &store, now)?, store))
+            Ok((source::draft(&spec, &store, now, registries, warnings)?, store))
         }
         Source::Image(place) => {
             source::only_arch(&arguments.plan, place)?;
-            let image = source::open(place, arguments.plan.arch.as_deref(), registries)?;
+            let image = finished::open(place, arguments.plan.arch.as_deref(), registries)?;
             if let Some(problem) = image.problems.first() {
                 return Err(Failure::open(&place.to_string(), &problem.error));
             }

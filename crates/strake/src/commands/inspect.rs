@@ -21,7 +21,7 @@ use crate::cli::Inspect;
 use crate::failure::Failure;
 use crate::place::Source;
 use crate::registry::Registries;
-use crate::{place, references, source};
+use crate::{finished, place, references, source};
 
 /// What is shown of an image.
 struct Shown {
@@ -39,13 +39,14 @@ struct Row {
 }
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
+    let registries = Registries::new(&arguments.connecting)?;
     let text = match place::source(&arguments.source)? {
         Source::Plan(image) => {
             let store_root = &arguments.making.store_root;
             let plan = source::plan_for(arguments.arch.arch.as_deref());
-            let spec = source::spec(&image, &plan, store_root)?;
+            let spec = source::spec(&image, &plan, store_root, &registries)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
-            let draft = source::draft(&spec, &store, SystemTime::now())?;
+            let draft = super::draft(&spec, &store, SystemTime::now(), &registries)?;
             let image = digested(arguments, draft, &store)?;
             if arguments.manifest || arguments.raw && !arguments.config {
                 json_text(Manifest::new(&image, &Listing::default()).text, arguments.raw)
@@ -54,11 +55,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             }
         }
         Source::Image(place) => {
-            let image = source::open(
-                &place,
-                arguments.arch.arch.as_deref(),
-                &Registries::new(&arguments.connecting)?,
-            )?;
+            let image = finished::open(&place, arguments.arch.arch.as_deref(), &registries)?;
             if arguments.raw && !arguments.config {
                 image.manifest
             } else if arguments.manifest && image.has_oci_manifest {

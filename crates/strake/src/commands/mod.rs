@@ -11,16 +11,21 @@ pub(crate) mod verify;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use strake_image::cache::Cache;
-use strake_image::draft::LayerDraft;
+use strake_image::draft::{Draft, LayerDraft};
 use strake_image::engine::Engine;
 use strake_image::error::Error;
 use strake_image::layer::Layer;
 use strake_image::sha256::streams_per_processor;
+use strake_image::spec::Spec;
+use strake_image::store::Store;
 
 use crate::failure::Failure;
+use crate::registry::Registries;
 use crate::report::Reporter;
+use crate::source;
 
 /// Describes the layers and writes each to all destinations when its turn comes. Whatever is found to be wrong is
 /// forgotten.
@@ -41,6 +46,16 @@ fn write_layers(
         written.map_err(Failure::from)
     })?;
     Ok(layers)
+}
+
+/// An image's draft, where nothing is reported but warnings.
+fn draft(spec: &Spec, store: &Store, now: SystemTime, registries: &Registries) -> Result<Draft, Failure> {
+    let mut warnings = Vec::new();
+    let draft = source::draft(spec, store, now, registries, &mut warnings);
+    for warning in &warnings {
+        eprintln!("strake: warning: {warning}");
+    }
+    draft
 }
 
 /// Where the digest cache is: `STRAKE_CACHE_DIR`, else in the XDG cache directory.

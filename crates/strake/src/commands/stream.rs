@@ -16,22 +16,29 @@ use strake_image::store::Store;
 use crate::cli::Stream;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::registry::Registries;
 use crate::report::{Progress, Reporter};
 use crate::source;
 
 pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
-    let mut spec = source::spec(&arguments.image, &arguments.plan, &arguments.making.store_root)?;
+    let registries = Registries::usual()?;
+    let mut spec =
+        source::spec(&arguments.image, &arguments.plan, &arguments.making.store_root, &registries)?;
     if let Some(repo_tag) = &arguments.repo_tag {
         spec.repo_tag.clone_from(repo_tag);
     }
     let store = Store::new(spec.store_dir.clone(), &arguments.making.store_root);
-    let Draft { layers: drafts, about } = source::draft(&spec, &store, now)?;
+    let mut warnings = Vec::new();
+    let Draft { layers: drafts, about } = source::draft(&spec, &store, now, &registries, &mut warnings)?;
 
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
     let mut reporter = Reporter::new(arguments.style(), &drafts, &store, &progress);
+    for warning in &warnings {
+        reporter.warning(warning);
+    }
     let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
         store: &store,
