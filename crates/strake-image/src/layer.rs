@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::cache::Key;
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;

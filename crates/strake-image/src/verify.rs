@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::error::Error;

@@ -15,7 +15,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Digests;
 use crate::cache::Key;
-use crate::compression::{Codec, CompressedFile};
+use crate::codec::Codec;
+use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};

@@ -72,7 +72,12 @@ fn read_range(
 }
 
 /// One read that moves on; `missing` is what the error says if the file is at its end.
-fn read_some(file: BorrowedFd<'_>, offset: u64, buffer: &mut [u8], missing: u64) -> Result<usize, SinkError> {
+pub(crate) fn read_some(
+    file: BorrowedFd<'_>,
+    offset: u64,
+    buffer: &mut [u8],
+    missing: u64,
+) -> Result<usize, SinkError> {
     loop {
         match rustix::io::pread(file, &mut *buffer, offset) {
             Ok(0) => return Err(SinkError::Short { missing }),
