@@ -8,6 +8,7 @@ pub mod cache;
 pub mod codec;
 pub mod compression;
 pub mod customisation;
+pub mod delivery;
 pub mod destination;
 pub mod digest;
 pub mod draft;

@@ -69,6 +69,13 @@ impl fmt::Display for Target {
     }
 }
 
+impl Target {
+    /// Whether the image gets a manifest there.
+    pub(crate) fn has_a_manifest(&self) -> bool {
+        matches!(self, Self::Place(place) if place.form != Form::DockerArchive)
+    }
+}
+
 /// Takes a source and its destinations apart: the destinations begin at the first argument after the first that is a
 /// place or `-`.
 pub(crate) fn split(arguments: &[PathBuf]) -> Result<(Source, Vec<Target>), Failure> {

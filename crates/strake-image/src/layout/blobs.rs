@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{LAYOUT, blob_name};
+use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::foreign::{MAX_JSON, Members, OpenError, parse};
 use crate::recipe::Source;
@@ -75,8 +76,8 @@ impl Blobs {
         }
     }
 
-    /// A layer's blob. That it is missing is no problem until it is needed.
-    pub(super) fn layer(&self, digest: Digest, size: u64) -> Found {
+    /// A layer's blob, which is said to be compressed in this way. That it is missing is no problem until it is needed.
+    pub(super) fn layer(&self, digest: Digest, size: u64, codec: Option<Codec>) -> Found {
         let name = blob_name(digest);
         let (found, place) = match self {
             Self::Directory(root) => (layer_file(root, &name), root.join(&name)),
@@ -85,7 +86,7 @@ impl Blobs {
                 (file, members.path().join(&name))
             }
         };
-        let elsewhere = Source::Elsewhere { path: place };
+        let elsewhere = Source::Elsewhere { path: place, codec };
         let problem = match found {
             Ok((source, length)) if length == size => {
                 let found = match &source {

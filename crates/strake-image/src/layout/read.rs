@@ -87,11 +87,12 @@ fn layer(
     problems: &mut Vec<Fault>,
 ) -> Result<LayerDraft, OpenError> {
     let (digest, media_type) = (entry.digest()?, &entry.media_type);
-    if codec_of_layer(media_type).is_none() {
+    let codec = codec_of_layer(media_type);
+    if codec.is_none() {
         let text = format!("the layer {digest} is of the type {media_type:?}, which is no layer's");
         problems.push(Fault::contradiction(text));
     }
-    let found = blobs.layer(digest, entry.size);
+    let found = blobs.layer(digest, entry.size, codec.flatten());
     problems.extend(found.problem.map(|error| Fault { blob_of: Some(place), error }));
     let tarball = Tarball { source: found.source, size: entry.size, diff_id, digest: Some(digest) };
     Ok(LayerDraft {

@@ -63,6 +63,8 @@ pub enum Source {
     Elsewhere {
         /// Where it would be.
         path: PathBuf,
+        /// How the tarball is said to be compressed.
+        codec: Option<Codec>,
     },
 }
 
@@ -70,7 +72,7 @@ impl Source {
     /// The file that they are in, or would be.
     pub fn path(&self) -> &Path {
         match self {
-            Self::File { path, .. } | Self::Elsewhere { path } => path,
+            Self::File { path, .. } | Self::Elsewhere { path, .. } => path,
             Self::Compressed { file, .. } => file.path(),
         }
     }
@@ -120,11 +122,10 @@ impl Tarball {
         Ok((found, survey))
     }
 
-    /// How the bytes are compressed, going by their beginning.
-    pub(super) fn codec(&self) -> Result<Option<Codec>, Error> {
+    /// How the bytes are compressed, going by their beginning where they are here.
+    pub fn codec(&self) -> Result<Option<Codec>, Error> {
         match &self.source {
-            Source::Compressed { codec, .. } => Ok(*codec),
-            Source::Elsewhere { .. } => Ok(None),
+            Source::Compressed { codec, .. } | Source::Elsewhere { codec, .. } => Ok(*codec),
             Source::File { offset, .. } => {
                 let mut start = [0; 8];
                 let length = start.len().min(usize::try_from(self.size).unwrap_or(usize::MAX));

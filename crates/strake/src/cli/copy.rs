@@ -1,8 +1,10 @@
 //! What can be said about images that are copied and looked at.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use strake_image::compression::{Compression, CompressionError};
 
 use super::{EXIT_CODES, Making, Plan, Writing};
 
@@ -19,6 +21,18 @@ pub(crate) enum ManifestFormat {
     Oci,
     /// Docker's schema 2
     Docker,
+}
+
+/// How layers are compressed that are not, if they are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compress(pub(crate) Option<Compression>);
+
+impl FromStr for Compress {
+    type Err = CompressionError;
+
+    fn from_str(text: &str) -> Result<Self, CompressionError> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|compression| Self(Some(compression))) }
+    }
 }
 
 /// Which of several images for several platforms is meant.
@@ -41,6 +55,10 @@ pub(crate) struct Copy {
     /// Write an annotation into the manifest in an OCI layout (repeat for more)
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) annotation: Vec<String>,
+    /// Compress layers that are not compressed: none, gzip, zstd, or with a level as gzip:1 to gzip:9, zstd:1 to zstd:19. In
+    /// a docker-archive layers stay as they are
+    #[arg(long, value_name = "FORMAT", default_value = "none")]
+    pub(crate) compress: Compress,
     #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]

@@ -5,7 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use strake_image::archive::ArchiveWriter;
-use strake_image::destination::{Destination, FinishError, Written, write_layer};
+use strake_image::blob::Blob;
+use strake_image::cache::Cache;
+use strake_image::codec::Codec;
+use strake_image::compression::{Compression, Pool};
+use strake_image::delivery::{self, Delivery};
+use strake_image::destination::{Destination, FinishError, Written};
 use strake_image::draft::{About, Draft, LayerDraft};
 use strake_image::engine::Engine;
 use strake_image::error::Error;
@@ -31,6 +36,8 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let (source, targets) = split(&arguments.places)?;
     let listing = listing(arguments, &targets)?;
     let (Draft { layers: mut drafts, about }, store) = open(&source, arguments, now)?;
+    let compression = arguments.compress.0;
+    can_be_listed(compression, &listing, &about, &targets)?;
 
     let progress = Arc::new(Progress { copies: targets.len() as u64, ..Progress::default() });
     let mut outputs = targets.iter().map(output).collect::<Result<Vec<_>, _>>()?;
@@ -43,23 +50,38 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     for (target, sink) in targets.iter().zip(&mut sinks) {
         destinations.push(destination(target, sink.as_mut(), &about, &listing, &progress)?);
     }
-    leave_out(&mut drafts, &destinations);
+    let mut warnings = Vec::new();
+    let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
+    leave_out(&mut drafts, &destinations, cache.as_ref().zip(compression));
 
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
-    let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
+    for warning in &warnings {
+        reporter.warning(warning);
+    }
+    let jobs = arguments.making.jobs.unwrap_or_else(super::all_processors);
+    // More threads than processors make compressing no faster.
+    let pool = compression.map(|compression| Pool::new(compression, jobs.min(super::processors())));
+    let pool = pool.transpose().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
-        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        jobs,
         verify: arguments.writing.verify,
         started: now,
         digested: &progress.digested,
     };
-    let layers = super::write_layers(&engine, drafts, &mut reporter, |layer| {
+    let delivery = Delivery {
+        store: &store,
+        verify: arguments.writing.verify,
+        pool: pool.as_ref(),
+        cache: cache.as_ref(),
+        compressed: &progress.compressed,
+    };
+    let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, |layer| {
         let mut all: Vec<&mut dyn Destination> = destinations.iter_mut().map(|one| &mut **one as _).collect();
-        write_layer(layer, &store, arguments.writing.verify, &mut all)
+        delivery.write(layer, &mut all)
     })?;
-    let image = Image::new(layers, about).map_err(FinishError::from)?;
+    let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
     let finished = destinations.iter_mut().map(|destination| destination.finish(&image));
     let finished = finished.collect::<Result<Vec<Written>, _>>()?;
     drop(destinations);
@@ -74,7 +96,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     }
     let size = progress.written.load(Ordering::Relaxed);
     let total = Written { image_id: image.id(), manifest: None, size };
-    reporter.done(&image, total, progress.digested.load(Ordering::Relaxed), begun.elapsed());
+    reporter.done(&image, total, &progress, begun.elapsed());
     Ok(())
 }
 
@@ -90,9 +112,8 @@ fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
         pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(wrong)
     });
     let annotations = annotations.collect::<Result<Vec<_>, _>>()?;
-    let has_room =
-        |target: &Target| matches!(target, Target::Place(place) if place.form != Form::DockerArchive);
-    if !annotations.is_empty() && (format == Some(Format::Docker) || !targets.iter().any(has_room)) {
+    let has_room = format != Some(Format::Docker) && targets.iter().any(Target::has_a_manifest);
+    if !annotations.is_empty() && !has_room {
         return Err(Failure::new("there is no room for annotations")
             .hint("only a manifest of the OCI has them: copy into oci:DIR or oci-archive:FILE, without --format docker"));
     }
@@ -100,6 +121,25 @@ fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
         return Err(Failure::new("stdout can only be one of the destinations"));
     }
     Ok(Listing { format, annotations })
+}
+
+/// Docker's manifests have no name for layers that are compressed with zstd.
+fn can_be_listed(
+    compression: Option<Compression>,
+    listing: &Listing,
+    about: &About,
+    targets: &[Target],
+) -> Result<(), Failure> {
+    let given = match about {
+        About::Settings(_) => None,
+        About::Given(given) => given.manifest.as_deref(),
+    };
+    let is_zstd = compression.is_some_and(|compression| compression.codec() == Codec::Zstd);
+    if is_zstd && targets.iter().any(Target::has_a_manifest) && listing.format_of(given) == Format::Docker {
+        return Err(Failure::new("Docker's manifests cannot list layers that are compressed with zstd")
+            .hint("compress with gzip, or have an OCI manifest with --format oci"));
+    }
+    Ok(())
 }
 
 fn open(source: &Source, arguments: &Copy, now: SystemTime) -> Result<(Draft, Store), Failure> {
@@ -151,7 +191,8 @@ fn destination<'d>(
             })
         }
         (_, Some(sink)) => {
-            Ok(Box::new(LayoutArchiveWriter::new(sink, about.mtime(), names, listing.clone())))
+            let aside = std::env::temp_dir();
+            Ok(Box::new(LayoutArchiveWriter::new(sink, about.mtime(), names, listing.clone(), aside)))
         }
         (Target::Place(place), None) => {
             let writer = LayoutWriter::new(&place.path, names, listing.clone(), &progress.written);
@@ -173,13 +214,24 @@ fn names_for_docker(about: &About) -> Option<Vec<String>> {
 }
 
 /// What all destinations have need not be read, and need not even be there.
-fn leave_out(drafts: &mut [LayerDraft], destinations: &[Box<dyn Destination + '_>]) {
+fn leave_out(
+    drafts: &mut [LayerDraft],
+    destinations: &[Box<dyn Destination + '_>],
+    compressed: Option<(&Cache, Compression)>,
+) {
+    let everywhere = |blob: &Blob| destinations.iter().all(|one| one.has(blob.digest, blob.size));
     for draft in drafts {
-        if let Recipe::Tarball(tarball) = &mut draft.recipe
-            && let Some(digest) = tarball.digest
-            && destinations.iter().all(|destination| destination.has(digest, tarball.size))
-        {
-            tarball.source = Bytes::Elsewhere { path: tarball.source.path().to_owned() };
+        let Recipe::Tarball(tarball) = &mut draft.recipe else { continue };
+        let (Some(digest), Ok(codec)) = (tarball.digest, tarball.codec()) else { continue };
+        let is_there = match compressed {
+            Some((cache, compression)) if digest == tarball.diff_id => {
+                let known = delivery::known(cache, digest, compression, everywhere);
+                known.is_some_and(|known| everywhere(&known.blob))
+            }
+            _ => everywhere(&Blob { digest, size: tarball.size, codec }),
+        };
+        if is_there {
+            tarball.source = Bytes::Elsewhere { path: tarball.source.path().to_owned(), codec };
         }
     }
 }
