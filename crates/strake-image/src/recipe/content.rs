@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use super::tarball::{Source, Tarball};
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 
@@ -160,6 +160,10 @@ mod tests {
     impl Remote for Elsewhere {
         fn name(&self) -> &Path {
             Path::new("elsewhere")
+        }
+
+        fn repository(&self) -> (&str, &str) {
+            ("elsewhere", "something")
         }
 
         fn open(&self) -> io::Result<Box<dyn Read + '_>> {
