@@ -61,10 +61,11 @@ pub struct Settings {
     pub architecture: String,
     /// What a container is started with: entrypoint, environment and so on.
     pub config: Map<String, Value>,
+    /// The base image's whole config, where everything in it goes on but for what is said here. Its history, if there is
+    /// one, speaks of all layers of the base.
+    pub base_config: Map<String, Value>,
     /// The name that the image gets where it is loaded.
     pub repo_tag: String,
-    /// What the history says of the uppermost layers besides what it says of all.
-    pub history: Vec<Map<String, Value>>,
 }
 
 /// A layer to be.
@@ -80,6 +81,8 @@ pub struct LayerDraft {
     pub member: Option<Member>,
     /// What is known of it without looking. It is believed until the layer is written.
     pub described: Option<Description>,
+    /// What the image's history says of it besides what it says of all.
+    pub history: Map<String, Value>,
 }
 
 /// What is known of a layer that need not be at hand.
@@ -99,6 +102,11 @@ impl LayerDraft {
         let paths = self.recipe.store_paths().unwrap_or_default();
         paths.first().map_or(store.dir().as_str(), |path| path.as_str()).into()
     }
+}
+
+/// The name that a layer has in a docker-archive, where that is the usual one.
+pub fn usual_member_name(diff_id: Digest) -> String {
+    format!("{}/layer.tar", diff_id.hex())
 }
 
 /// The first of some store paths by their names, or of other texts, on a line.

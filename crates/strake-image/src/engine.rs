@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use crate::blob::Blob;
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::draft::{Description, LayerDraft, Origin, summary};
@@ -118,7 +119,11 @@ impl Engine<'_> {
         if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
             let survey = draft.recipe.survey(self.store)?;
             if survey.fingerprint == known.fingerprint && survey.size == known.size {
-                return Ok(Layer { remembered: true, ..self.layer(draft, known.digest, survey)? });
+                return Ok(Layer {
+                    remembered: true,
+                    settled: true,
+                    ..self.layer(draft, known.digest, survey)?
+                });
             }
         }
         if let Some(described) = draft.described.filter(|_| !self.verify && draft.recipe.packs()) {
@@ -127,10 +132,11 @@ impl Engine<'_> {
         let Shared { cancelled, lanes, .. } = shared;
         let watch = Watch { progress: self.digested, cancelled, lanes };
         let (digest, survey) = draft.recipe.digest(self.store, watch)?;
-        let cache = self.cache.filter(|_| survey.settled_at <= self.started);
+        let settled = survey.settled_at <= self.started;
+        let cache = self.cache.filter(|_| settled);
         let title = title(&draft, &survey.weights);
         let not_remembered = cache.and_then(|cache| cache.put(key, digest, &survey, &title).err());
-        Ok(Layer { not_remembered, ..self.layer(draft, digest, survey)? })
+        Ok(Layer { not_remembered, settled, ..self.layer(draft, digest, survey)? })
     }
 
     /// A draft and what was found out about it, which must be what it was described as.
@@ -150,12 +156,11 @@ impl Engine<'_> {
 fn layer_as_described(draft: LayerDraft, described: Description) -> Layer {
     Layer {
         diff_id: described.diff_id,
-        digest: described.diff_id,
-        codec: None,
-        size: described.size,
+        blob: Blob { digest: described.diff_id, size: described.size, codec: None },
         title: title(&draft, &[]),
         remembered: true,
         not_remembered: None,
+        settled: false,
         key: draft.recipe.key(),
         fingerprint: None,
         draft,
@@ -165,14 +170,14 @@ fn layer_as_described(draft: LayerDraft, described: Description) -> Layer {
 /// A draft and what was found out about it.
 fn layer(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Error> {
     let diff_id = draft.recipe.claimed_diff_id().unwrap_or(digest);
+    let codec = if digest == diff_id { None } else { draft.recipe.codec()? };
     Ok(Layer {
         diff_id,
-        digest,
-        codec: if digest == diff_id { None } else { draft.recipe.codec()? },
-        size: survey.size,
+        blob: Blob { digest, size: survey.size, codec },
         title: title(&draft, &survey.weights),
         remembered: false,
         not_remembered: None,
+        settled: false,
         key: draft.recipe.key(),
         fingerprint: Some(survey.fingerprint),
         draft,

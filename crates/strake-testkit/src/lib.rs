@@ -1,13 +1,18 @@
-//! What strake's tests share: throw-away stores, an oracle, other programs. Never part of a release.
+//! What strake's tests share: throw-away stores, an oracle, a registry, other programs. Never part of a release.
 //! Where something is not as it must be, it panics: that is how a test fails.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod certificates;
 pub mod closure;
 pub mod command;
+pub mod image;
 pub mod layer;
 pub mod machine;
 pub mod mutated;
 pub mod peer;
+pub mod proxy;
+pub mod registries;
+pub mod registry;
 pub mod store;
 pub mod tree;
 

@@ -34,14 +34,14 @@ pub fn require(program: &str) -> PathBuf {
 }
 
 fn missing_message(program: &str) -> String {
-    let package = apt_package(program);
-    format!(
-        "{program} is not there: tests/run installs all that the tests need, or apt-get install {package}"
-    )
+    let source = source(program);
+    // Go's programs have a module's path and version.
+    let install = if source.contains('@') { "go install" } else { "apt-get install" };
+    format!("{program} is not there: tests/run installs all that the tests need, or {install} {source}")
 }
 
-/// The Debian package that tests/run installs a program with. Panics if it installs none.
-fn apt_package(program: &str) -> String {
+/// The Debian package or the Go module that tests/run installs a program from. Panics if it installs none.
+fn source(program: &str) -> String {
     let script = std::fs::read_to_string(workspace().join("tests/run")).expect("tests/run can be read");
     let entry = script.split_once(&format!("[{program}]="));
     let (_, rest) = entry.unwrap_or_else(|| panic!("tests/run does not install {program}"));
@@ -50,8 +50,16 @@ fn apt_package(program: &str) -> String {
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories = std::env::split_paths(&path).chain(MORE_DIRECTORIES.iter().map(PathBuf::from));
+    let more = MORE_DIRECTORIES.iter().map(PathBuf::from);
+    let directories = built().into_iter().chain(std::env::split_paths(&path)).chain(more);
     directories.map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+/// Where tests/run puts the programs that it builds.
+fn built() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    Some(cache?.join("strake-tests/bin"))
 }
 
 /// A Docker daemon of the test's own. Needs root.
@@ -145,5 +153,9 @@ mod tests {
     #[test]
     fn the_package_is_named() {
         assert!(missing_message("nix-store").ends_with("apt-get install nix-bin"));
+        assert!(
+            missing_message("crane")
+                .contains("go install github.com/google/go-containerregistry/cmd/crane@v")
+        );
     }
 }

@@ -7,15 +7,16 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use strake_image::archive;
 use strake_image::spec::{PathEntry, Spec};
+use strake_image::store::Store;
 use strake_plan::Closure;
 use strake_plan::graph::NodeSet;
 use strake_plan::layering::budget;
 
 use crate::cli::PlanCommand;
 use crate::failure::Failure;
-use crate::{input, layering, planning, references};
+use crate::registry::Registries;
+use crate::{finished, input, layering, planning, references};
 
 /// The layers that are an image's own, as its conf says them.
 #[derive(Default)]
@@ -135,9 +136,14 @@ fn planned(
     others: usize,
 ) -> Result<Vec<Vec<String>>, Failure> {
     let flags = &arguments.plan.layering;
-    let base = match conf.get("from_image").and_then(Value::as_str).map(Path::new) {
+    let text = |key: &str| conf.get(key).and_then(Value::as_str);
+    let base = match text("from_image") {
         None => 0,
-        Some(path) => archive::open(path).map_err(|error| Failure::base(path, &error))?.layers.len(),
+        Some(base) => {
+            let store = Store::new(left.store_dir().clone(), &arguments.store_root);
+            let architecture = text("architecture").unwrap_or_default();
+            finished::base(base, architecture, &store, &Registries::usual()?)?.layers.len()
+        }
     };
     // A pipeline decides alone.
     let budget = match &flags.pipeline {

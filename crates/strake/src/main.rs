@@ -5,13 +5,16 @@ mod commands;
 mod completing;
 mod detached;
 mod failure;
+mod finished;
 mod image_config;
 mod input;
 mod layering;
 mod output;
 mod place;
 mod planning;
+mod push;
 mod references;
+mod registry;
 mod report;
 mod source;
 
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
             Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
             Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
             Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
+            Command::Pin(arguments) => (Style::Lines, commands::pin::run(&arguments)),
             Command::Merge(arguments) => (arguments.writing.style(), commands::merge::run(&arguments)),
             Command::Export(arguments) => (Style::Lines, commands::export::run(&arguments)),
             Command::NixDatabase(arguments) => (Style::Lines, commands::nix_database::run(&arguments)),

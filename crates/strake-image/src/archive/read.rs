@@ -103,5 +103,6 @@ fn layer(
         contents: vec![String::from_utf8_lossy(&member.name).into_owned()],
         member: Some(member),
         described: None,
+        history: serde_json::Map::new(),
     })
 }

@@ -142,7 +142,7 @@ fn each(
         });
         let read = || {
             let reader = BufReader::with_capacity(BUFFER, reader);
-            let mut reader: Box<dyn Read> = match layer.codec {
+            let mut reader: Box<dyn Read> = match layer.blob.codec {
                 None => Box::new(reader),
                 Some(codec) => Box::new(codec.decoder(reader).map_err(broken)?),
             };

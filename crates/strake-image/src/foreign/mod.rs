@@ -5,8 +5,10 @@
 
 mod config;
 mod error;
+mod held;
 mod index;
 mod members;
+mod metered;
 
 pub use config::{Config, Fault, Foreign};
 pub use error::OpenError;
@@ -14,4 +16,4 @@ pub(crate) use index::{Records, next_member};
 pub(crate) use members::{Members, parse};
 
 /// The most that a JSON text of an image may take, in bytes.
-pub(crate) const MAX_JSON: u64 = 8 * 1024 * 1024;
+pub const MAX_JSON: u64 = 8 * 1024 * 1024;

@@ -19,9 +19,14 @@ impl<'s> Tee<'s> {
         Self { inner, hasher: Hasher::default(), size: 0, buffer: Vec::new() }
     }
 
-    /// The digest of all bytes that went through, and their number.
-    pub fn finish(self) -> (Digest, u64) {
-        (self.hasher.finish(), self.size)
+    /// The number of bytes that went through until now.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The digest of all bytes that went through.
+    pub fn finish(self) -> Digest {
+        self.hasher.finish()
     }
 }
 

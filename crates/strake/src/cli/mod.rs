@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod connecting;
 mod copy;
 mod making;
 mod planning;
@@ -8,9 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use copy::{Copy, Export, Inspect, ManifestFormat, Merge, Verify};
+pub(crate) use connecting::Connecting;
+pub(crate) use copy::{Copy, Export, Inspect, ManifestFormat, Merge, Pin, Verify};
 pub(crate) use making::{Making, Writing};
-pub(crate) use planning::{Config, Format, GraphKey, Layering, Layers, Plan, PlanCommand, Strategy};
+pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 
 use crate::report::Style;
 
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Inspect(Box<Inspect>),
     /// See whether an image is all that it says it is
     Verify(Box<Verify>),
+    /// Find the digests of an image in a registry, for each platform
+    Pin(Box<Pin>),
     /// Put several images into one docker-archive
     #[command(after_help = EXIT_CODES)]
     Merge(Box<Merge>),

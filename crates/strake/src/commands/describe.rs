@@ -15,6 +15,7 @@ use strake_image::store::Store;
 
 use crate::cli::Describe;
 use crate::failure::Failure;
+use crate::registry::Registries;
 use crate::report::{Progress, Reporter};
 use crate::{detached, input, source};
 
@@ -73,7 +74,7 @@ fn described(arguments: &Describe, spec: &Spec, now: SystemTime) -> Result<Vec<D
     let mut described = Vec::with_capacity(drafts.len());
     engine.describe(drafts, |layer| {
         reporter.layer(&layer);
-        described.push(Description { diff_id: layer.diff_id, size: layer.size });
+        described.push(Description { diff_id: layer.diff_id, size: layer.blob.size });
         Ok::<(), Failure>(())
     })?;
     Ok(described)
@@ -82,7 +83,7 @@ fn described(arguments: &Describe, spec: &Spec, now: SystemTime) -> Result<Vec<D
 /// The layers that are not the base image's, which is not even looked at.
 fn own_layers(spec: &Spec, store: &Store, now: SystemTime) -> Result<Vec<LayerDraft>, Failure> {
     let alone = Spec { from_image: None, ..spec.clone() };
-    let Draft { layers, .. } = source::draft(&alone, store, now)?;
+    let Draft { layers, .. } = source::draft(&alone, store, now, &Registries::usual()?, &mut Vec::new())?;
     debug_assert!(layers.iter().all(|layer| layer.origin != Origin::Base));
     Ok(layers)
 }

@@ -2,11 +2,11 @@
 
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use strake_image::archive::ArchiveWriter;
-use strake_image::destination::{FinishError, Written, write_layer};
+use strake_image::delivery::Delivery;
+use strake_image::destination::{FinishError, Written};
 use strake_image::draft::{Draft, LayerDraft};
 use strake_image::engine::Engine;
 use strake_image::error::Error;
@@ -16,6 +16,7 @@ use strake_image::sink::Descriptor;
 use crate::cli::Merge;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::registry::Registries;
 use crate::report::{Progress, Reporter};
 use crate::source;
 
@@ -23,9 +24,12 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
     let arch = arguments.arch.arch.as_deref();
+    let registries = Registries::new(&arguments.connecting)?;
+    let mut warnings = Vec::new();
     let mut images = Vec::with_capacity(arguments.sources.len());
     for image in &arguments.sources {
-        images.push(source::any(slice::from_ref(image), arch, &arguments.making.store_root, now)?);
+        let store_root = &arguments.making.store_root;
+        images.push(source::any(slice::from_ref(image), arch, store_root, now, &registries, &mut warnings)?);
     }
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
@@ -38,6 +42,7 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
         let drafts: Vec<LayerDraft> =
             layers.into_iter().map(|layer| LayerDraft { member: None, ..layer }).collect();
         let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
+        warnings.drain(..).for_each(|warning| reporter.warning(&warning));
         let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
         let engine = Engine {
             store: &store,
@@ -47,10 +52,16 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
             started: now,
             digested: &progress.digested,
         };
-        let layers = super::write_layers(&engine, drafts, &mut reporter, |layer| {
-            write_layer(layer, &store, arguments.writing.verify, &mut [&mut archive])
-        })?;
-        let image = Image::new(layers, about).map_err(FinishError::from)?;
+        let delivery = Delivery {
+            store: &store,
+            verify: arguments.writing.verify,
+            pool: None,
+            cache: cache.as_ref(),
+            compressed: &progress.compressed,
+        };
+        let write = |layer: &_| delivery.write(layer, &mut [&mut archive]);
+        let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, write)?;
+        let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
         archive.add(&image)?;
         last = Some((image, reporter));
     }
@@ -59,7 +70,7 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     output.commit()?;
     if let Some((image, reporter)) = last {
         let written = Written { image_id: image.id(), manifest: None, size };
-        reporter.done(&image, written, progress.digested.load(Ordering::Relaxed), begun.elapsed());
+        reporter.done(&image, written, &progress, begun.elapsed());
     }
     Ok(())
 }

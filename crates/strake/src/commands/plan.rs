@@ -9,6 +9,7 @@ use strake_image::spec::Conf;
 
 use crate::cli::PlanCommand;
 use crate::failure::Failure;
+use crate::registry::Registries;
 use crate::{completing, planning};
 
 pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
@@ -17,7 +18,12 @@ pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
     } else if let Some(conf) = &arguments.conf {
         json(&completing::complete(arguments, conf)?)
     } else {
-        json(&planning::conf(&arguments.plan, &arguments.store_root, &arguments.roots)?)
+        json(&planning::conf(
+            &arguments.plan,
+            &arguments.store_root,
+            &arguments.roots,
+            &Registries::usual()?,
+        )?)
     };
     let Some(path) = &arguments.output else {
         return io::stdout().lock().write_all(&text).map_err(Failure::stdout);

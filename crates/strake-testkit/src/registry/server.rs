@@ -1,0 +1,256 @@
+//! The ports, the connections, and what every request goes through.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Result};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::auth::{Auth, Tokens};
+use super::fault::Effect;
+use super::http::{Body, Connection, Head};
+use super::log::{Port, Request};
+use super::personality::Personality;
+use super::response::Response;
+use super::routes;
+use super::state::State;
+
+/// What all threads of a registry share.
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) personality: Mutex<Arc<Personality>>,
+    pub(super) log: Mutex<Vec<Request>>,
+    pub(super) violations: Mutex<Vec<String>>,
+    addresses: [SocketAddr; 3],
+    tls: Option<Arc<rustls::ServerConfig>>,
+    connections: Mutex<HashMap<u64, TcpStream>>,
+    next_connection: AtomicU64,
+    next_request: AtomicU64,
+    stopped: AtomicBool,
+}
+
+/// A test that fails must not hide behind those that fail after it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const PORTS: [Port; 3] = [Port::Registry, Port::Storage, Port::Tokens];
+
+impl Shared {
+    /// Opens the ports and serves them.
+    pub(super) fn start(personality: Personality, tls: Option<Arc<rustls::ServerConfig>>) -> Arc<Self> {
+        let listeners = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let addresses = [0, 1, 2].map(|index| listeners[index].local_addr().expect("an address"));
+        let shared = Arc::new(Self {
+            state: Mutex::default(),
+            personality: Mutex::new(Arc::new(personality)),
+            log: Mutex::default(),
+            violations: Mutex::default(),
+            addresses,
+            tls,
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(1),
+            next_request: AtomicU64::new(1),
+            stopped: AtomicBool::new(false),
+        });
+        for (listener, port) in listeners.into_iter().zip(PORTS) {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || shared.accept(&listener, port));
+        }
+        shared
+    }
+
+    /// Closes the ports and all connections.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        for address in self.addresses {
+            let _ = TcpStream::connect(address);
+        }
+        for socket in lock(&self.connections).values() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(super) fn address(&self, port: Port) -> SocketAddr {
+        let index = PORTS.iter().position(|other| *other == port).unwrap_or_default();
+        self.addresses[index]
+    }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    pub(super) fn violation(&self, what: String) {
+        lock(&self.violations).push(what);
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener, port: Port) {
+        for socket in listener.incoming() {
+            if self.stopped.load(Ordering::SeqCst) {
+                return;
+            }
+            let Ok(socket) = socket else { continue };
+            let shared = Arc::clone(self);
+            std::thread::spawn(move || {
+                let number = shared.next_connection.fetch_add(1, Ordering::SeqCst);
+                let _ = shared.serve(&socket, port, number);
+                lock(&shared.connections).remove(&number);
+                let _ = socket.shutdown(Shutdown::Both);
+            });
+        }
+    }
+
+    fn serve(&self, socket: &TcpStream, port: Port, number: u64) -> Result<()> {
+        socket.set_nodelay(true)?;
+        lock(&self.connections).insert(number, socket.try_clone()?);
+        let mut connection = match &self.tls {
+            None => Connection::new(Box::new(socket.try_clone()?), socket.try_clone()?),
+            Some(config) => {
+                let session =
+                    rustls::ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?;
+                let stream = rustls::StreamOwned::new(session, socket.try_clone()?);
+                Connection::new(Box::new(stream), socket.try_clone()?)
+            }
+        };
+        while let Some(head) = connection.head()? {
+            let request = self.log_head(&head, port, number);
+            if !self.exchange(&mut connection, &head, port, request)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn log_head(&self, head: &Head, port: Port, connection: u64) -> u64 {
+        let mut log = lock(&self.log);
+        let number = self.next_request.fetch_add(1, Ordering::SeqCst);
+        log.push(Request {
+            number,
+            port,
+            connection,
+            method: head.method.clone(),
+            path: head.path.clone(),
+            query: head.query.clone(),
+            headers: head.headers.clone(),
+            received: 0,
+            status: None,
+            sent: 0,
+        });
+        number
+    }
+
+    /// One request and its answer. Returns whether the connection is good for another one.
+    fn exchange(&self, connection: &mut Connection, head: &Head, port: Port, number: u64) -> Result<bool> {
+        let personality = Arc::clone(&lock(&self.personality));
+        let effect = self.state().counters.due(&personality.faults, &head.method, &head.path);
+        let log = |change: &dyn Fn(&mut Request)| {
+            if let Some(request) = lock(&self.log).iter_mut().rfind(|request| request.number == number) {
+                change(request);
+            }
+        };
+        if let Some(Effect::Raw(bytes)) = effect {
+            connection.wire.write_all(&bytes)?;
+            connection.wire.flush()?;
+            connection.linger();
+            return Ok(false);
+        }
+        let cut = match effect {
+            Some(Effect::CutRequest(_)) if !head.has_body() => {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            Some(Effect::CutRequest(cut)) => Some(cut),
+            _ => None,
+        };
+        let mut body = Body::new(connection, head, cut);
+        let answer = match effect.as_ref().and_then(refusal) {
+            Some(refusal) => Ok(refusal),
+            None => {
+                routes::answer(&Exchange { shared: self, personality: &personality, head, port }, &mut body)
+            }
+        };
+        let (complete, received) = (body.ended, body.received);
+        log(&|request| request.received = received);
+        let mut response = answer?;
+        match effect {
+            Some(Effect::Corrupt(place)) => response = response.corrupted(place),
+            Some(Effect::Delay(time)) => std::thread::sleep(time),
+            Some(Effect::CutRequest(_)) => return Err(ErrorKind::ConnectionAborted.into()),
+            _ => {}
+        }
+        let keep = complete && !head.closes();
+        if !keep {
+            response = response.with("Connection", "close");
+        }
+        let limit = if let Some(Effect::CutResponse(limit)) = effect { Some(limit) } else { None };
+        if limit.is_none() {
+            // Before it is sent: a client that has its answer may look at the log.
+            let length = if head.method == "HEAD" { 0 } else { response.body().len() as u64 };
+            log(&|request| (request.status, request.sent) = (Some(response.status), length));
+        }
+        let (sent, result) = connection.send(&response, head, limit);
+        log(&|request| request.sent = sent);
+        result?;
+        log(&|request| request.status = Some(response.status));
+        if !keep {
+            connection.linger();
+        }
+        Ok(keep)
+    }
+}
+
+/// The answer to a request that is not carried out.
+fn refusal(effect: &Effect) -> Option<Response> {
+    let (status, retry_after) = match *effect {
+        Effect::Status(status) => (status, None),
+        Effect::RetryAfter(status, seconds) => (status, Some(seconds.to_string())),
+        Effect::RetryAfterDate(status, seconds) => {
+            let then = SystemTime::now() + Duration::from_secs(seconds);
+            (status, Some(httpdate::fmt_http_date(then)))
+        }
+        _ => return None,
+    };
+    let code = if status == 429 { "TOOMANYREQUESTS" } else { "UNAVAILABLE" };
+    let response = Response::error(status, code, "a fault of the test's");
+    Some(match retry_after {
+        Some(value) => response.with("Retry-After", value),
+        None => response,
+    })
+}
+
+/// A request on its way through the registry.
+pub(super) struct Exchange<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) personality: &'a Personality,
+    pub(super) head: &'a Head,
+    pub(super) port: Port,
+}
+
+impl Exchange<'_> {
+    /// The scheme and host that the client asked.
+    pub(super) fn here(&self) -> String {
+        let address = self.shared.address(self.port).to_string();
+        format!("{}://{}", self.shared.scheme(), self.head.header("host").unwrap_or(&address))
+    }
+
+    /// The scheme and host of the other port.
+    pub(super) fn storage(&self) -> String {
+        format!("{}://{}", self.shared.scheme(), self.shared.address(Port::Storage))
+    }
+
+    /// Where tokens are to be had.
+    pub(super) fn token_realm(&self, tokens: &Tokens) -> String {
+        if tokens.other_port {
+            return format!("{}://{}/token", self.shared.scheme(), self.shared.address(Port::Tokens));
+        }
+        format!("{}/token", self.here())
+    }
+
+    pub(super) fn tokens_have_a_port(&self) -> bool {
+        matches!(&self.personality.auth, Auth::Token(tokens) if tokens.other_port)
+    }
+}
