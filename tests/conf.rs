@@ -61,6 +61,8 @@ fn a_value_is_of_the_wrong_type() {
         ("uname", &[]),
         ("gname", &[]),
         ("os", &[]),
+        ("inherit", &[0]),
+        ("skip_base_paths", &[1]),
     ] {
         for (_, value) in values.iter().enumerate().filter(|(index, _)| !right.contains(index)) {
             check(|conf| conf[key] = value.clone(), &[key]);
@@ -76,6 +78,7 @@ fn a_value_is_wrong() {
         ("created", json!("yesterday"), &["created", "ISO 8601"]),
         ("mtime", json!("2024-02-30"), &["mtime"]),
         ("os", json!("windows"), &["os", "linux"]),
+        ("inherit", json!("none"), &["inherit", "\"env\" or \"all\""]),
         ("store_dir", json!("nix/store"), &["nix/store"]),
         ("store_layers", json!([["/etc/passwd"]]), &["/etc/passwd", "not in the store"]),
         ("store_layers", json!([["/nix/store/../../etc"]]), &["not the name of a store path"]),

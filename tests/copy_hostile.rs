@@ -14,16 +14,16 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A layout with an image of one layer, made by hand so that anything can be wrong with it.
-struct Layout {
+pub(crate) struct Layout {
     directory: tempfile::TempDir,
     layer: Value,
-    config: Value,
+    pub(crate) config: Value,
     manifest: Value,
     index: Value,
 }
 
 impl Layout {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir_all(directory.path().join("layout/blobs/sha256")).unwrap();
         let mut layout = Self {
@@ -60,7 +60,7 @@ impl Layout {
     }
 
     /// Writes what lists the config, and what lists that.
-    fn with_config(mut self) -> Self {
+    pub(crate) fn with_config(mut self) -> Self {
         self.manifest["config"] = self.blob(CONFIG, self.config.to_string().as_bytes());
         self.with_manifest()
     }
@@ -76,15 +76,15 @@ impl Layout {
         self
     }
 
-    fn place(&self) -> &Path {
+    pub(crate) fn place(&self) -> &Path {
         self.directory.path()
     }
 }
 
-type Change = fn(Layout) -> Layout;
+pub(crate) type Change = fn(Layout) -> Layout;
 
 /// What no command may take, and what is said to it.
-const REFUSED: &[(&str, Change)] = &[
+pub(crate) const REFUSED: &[(&str, Change)] = &[
     ("has no member \"index.json\"", |layout| {
         fs::remove_file(layout.path("index.json")).unwrap();
         layout

@@ -12,6 +12,12 @@ mod differential;
 /// Base images: compressed ones, and ones that are broken or mean harm.
 mod base_image;
 
+/// Base images in all forms, what goes on of their configs, and store paths that they hold.
+mod bases;
+
+/// Images on a base image in Docker, beside those that docker build makes.
+mod bases_docker;
+
 /// Confs that are wrong in any one place.
 mod conf;
 

@@ -9,7 +9,7 @@ use crate::nix::nix;
 use crate::strake::program;
 
 /// Shell, stat and su in one static executable, in a store with a database. Returns its store path.
-fn busybox(store: &TestStore) -> String {
+pub(crate) fn busybox(store: &TestStore) -> String {
     let directory = store.root().join("busybox");
     fs::create_dir_all(directory.join("bin")).unwrap();
     fs::copy(require("busybox"), directory.join("bin/busybox")).unwrap();
@@ -20,7 +20,7 @@ fn busybox(store: &TestStore) -> String {
 }
 
 /// Plans and streams an image, and loads it.
-fn load(docker: &Dockerd, store: &TestStore, name: &str, arguments: &[&str]) {
+pub(crate) fn load(docker: &Dockerd, store: &TestStore, name: &str, arguments: &[&str]) {
     let plan = store.root().join("plan.json");
     let mut strake = program();
     strake
@@ -44,7 +44,7 @@ fn load(docker: &Dockerd, store: &TestStore, name: &str, arguments: &[&str]) {
     with_stdin(docker.docker(["load"]), &archive);
 }
 
-fn run(docker: &Dockerd, arguments: &[&str]) -> String {
+pub(crate) fn run(docker: &Dockerd, arguments: &[&str]) -> String {
     text(&stdout_of(docker.docker([&["run", "--rm", "--network=none"], arguments].concat())))
 }
 

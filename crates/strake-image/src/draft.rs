@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::digest::Digest;
 use crate::recipe::Recipe;
 use crate::tar::Member;
 
@@ -55,6 +56,9 @@ pub struct Settings {
     pub architecture: String,
     /// What a container is started with: entrypoint, environment and so on.
     pub config: Map<String, Value>,
+    /// The base image's whole config, where everything in it goes on but for what is said here. Its history, if there is
+    /// one, speaks of all layers of the base.
+    pub base_config: Map<String, Value>,
     /// The name that the image gets where it is loaded.
     pub repo_tag: String,
 }
@@ -70,6 +74,11 @@ pub struct LayerDraft {
     pub contents: Vec<String>,
     /// How a docker-archive lists it, where that is not the usual way.
     pub member: Option<Member>,
+}
+
+/// The name that a layer has in a docker-archive, where that is the usual one.
+pub fn usual_member_name(diff_id: Digest) -> String {
+    format!("{}/layer.tar", diff_id.hex())
 }
 
 /// The first of some store paths by their names, or of other texts, on a line.

@@ -26,17 +26,24 @@ pub fn list(names: &[&str]) -> String {
 /// Whether a text can be an image's name with a tag: what Docker takes.
 pub fn is_valid(name: &str) -> bool {
     let (repository, tag) = split_tag(name);
-    let tag_is_fine = tag.is_none_or(|tag| {
-        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        (1..=128).contains(&tag.len())
-            && word(tag.as_bytes()[0])
-            && tag.bytes().all(|byte| word(byte) || b".-".contains(&byte))
-    });
     let path = match repository.split_once('/') {
         Some((host, path)) if is_host(host) => path,
         _ => repository,
     };
-    tag_is_fine && repository.len() <= 255 && path.split('/').all(is_component)
+    tag.is_none_or(is_tag) && is_repository(path) && repository.len() <= 255
+}
+
+/// Whether a text can be a tag.
+pub fn is_tag(tag: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=128).contains(&tag.len())
+        && word(tag.as_bytes()[0])
+        && tag.bytes().all(|byte| word(byte) || b".-".contains(&byte))
+}
+
+/// Whether a text can be the name of a repository, without its registry.
+pub fn is_repository(path: &str) -> bool {
+    path.len() <= 255 && path.split('/').all(is_component)
 }
 
 /// Whether a text can be the name of a manifest in an OCI index.
@@ -59,13 +66,14 @@ fn is_component(part: &str) -> bool {
     ends(part.as_bytes().first()) && ends(part.as_bytes().last()) && part.bytes().all(inside)
 }
 
-/// Whether the first part of a name is a registry's.
-fn is_host(part: &str) -> bool {
+/// Whether the first part of a name is a registry's: it has a dot or a port, or is `localhost`.
+pub fn is_host(part: &str) -> bool {
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     !part.is_empty() && part.bytes().all(letters) && (part.contains(['.', ':']) || part == "localhost")
 }
 
-fn split_tag(name: &str) -> (&str, Option<&str>) {
+/// What stands before the tag, and the tag.
+pub fn split_tag(name: &str) -> (&str, Option<&str>) {
     match name.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
         _ => (name, None),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -78,9 +78,9 @@ pub fn verify(image: Foreign, engine: &Engine<'_>) -> Vec<Problem> {
             // That it is not the one that is said has been found already.
             Ok(layer) if layer.is_elsewhere() && wrong.contains(&(number - 1)) => {}
             Ok(layer) if layer.is_elsewhere() => {
-                problems.push(Problem::Missing { number, digest: layer.digest });
+                problems.push(Problem::Missing { number, digest: layer.blob.digest });
             }
-            Ok(layer) => problems.extend(said.and_then(|said| other_codec(number, layer.codec, said))),
+            Ok(layer) => problems.extend(said.and_then(|said| other_codec(number, layer.blob.codec, said))),
         }
         Ok::<(), Infallible>(())
     });

@@ -18,7 +18,7 @@ const CONF: &str = r#"{"architecture": "amd64", "config": {"Env": ["A=b"], "n": 
 
 /// The keys that dockerTools does not know.
 const PLAN: &str = r#"{"architecture": "amd64", "config": {}, "store_dir": "/nix/store", "from_image": null,
-    "store_layers": [["/nix/store/aaa-b"]], "repo_tag": "x:1", "created": "now", "mtime": "now", "uid": 0, "gid": 0,
+    "inherit": "all", "skip_base_paths": true, "store_layers": [["/nix/store/aaa-b"]], "repo_tag": "x:1", "created": "now", "mtime": "now", "uid": 0, "gid": 0,
     "uname": "", "gname": "", "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
     "entries": [{"path": "/a", "text": "b"}, {"path": "/c", "symlink": "d"}, {"path": "/e", "directory": true},
     {"path": "/f", "file": "/nonexistent"}], "rules": [{"path": "/**", "type": "file", "uid": 1, "gid": 2, "mode":
@@ -28,14 +28,17 @@ const PLAN: &str = r#"{"architecture": "amd64", "config": {}, "store_dir": "/nix
 
 /// A docker-archive with one layer and all kinds of headers in front of it.
 fn image() -> Vec<u8> {
-    let layer = b"layer".repeat(300);
-    let digest = strake_image::digest::Digest::of(&layer);
+    image_of(&b"layer".repeat(300))
+}
+
+fn image_of(layer: &[u8]) -> Vec<u8> {
+    let digest = strake_image::digest::Digest::of(layer);
     let config = format!(r#"{{"config": {{"Env": ["A=b"]}}, "rootfs": {{"diff_ids": ["{digest}"]}}}}"#);
     let manifest = r#"[{"Config": "config.json", "RepoTags": ["x:1"], "Layers": ["a/layer.tar"]}]"#;
     let mut builder = tar::Builder::new(Vec::new());
     let long = "long/".repeat(40);
     let members = [
-        ("a/layer.tar", &layer[..]),
+        ("a/layer.tar", layer),
         ("config.json", config.as_bytes()),
         (&long, b""),
         ("manifest.json", manifest.as_bytes()),
@@ -49,6 +52,35 @@ fn image() -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+/// A layer with entries in a store, some of them removed.
+fn layer() -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let long = format!("nix/store/{}/{}", &PATHS[1][11..], "long/".repeat(40));
+    let names = [&PATHS[0][1..], "nix/store/.wh.x", &long, "nix/.wh..wh..opq", &PATHS[2][1..]];
+    for name in names {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(700);
+        builder.append_pax_extensions([("comment", &b"text"[..]), ("mtime", b"1.5")]).unwrap();
+        builder.append_data(&mut header, name, &[7; 700][..]).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+const PATHS: [&str; 3] = ["/nix/store/aaa-b", "/nix/store/ccc-d", "/nix/store/eee-f"];
+
+/// What an image with this layer, compressed or not, is found to hold. `None`: it is refused.
+fn held(layer: &[u8], compressed: bool) -> Option<Vec<String>> {
+    let layer = if compressed { zstd::encode_all(layer, 1).unwrap() } else { layer.to_vec() };
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    // The claimed diff id, which nobody looks at here, is that of what is compressed.
+    file.write_all(&image_of(&layer)).unwrap();
+    let image = archive::open(file.path()).ok()?;
+    let store_dir = StoreDir::parse("/nix/store").unwrap();
+    let paths = PATHS.map(|path| store_dir.store_path(path).unwrap());
+    let held = image.held(paths.iter()).ok()?;
+    Some(paths.iter().filter(|path| held.contains(path)).map(ToString::to_string).collect())
+}
+
 fn open(text: &[u8]) -> Result<Foreign, OpenError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text).unwrap();
@@ -60,6 +92,9 @@ fn without_changes_both_are_right() {
     Spec::parse(CONF.as_bytes()).unwrap();
     Spec::parse(PLAN.as_bytes()).unwrap();
     assert_eq!(open(&image()).unwrap().layers.len(), 1);
+    for compressed in [false, true] {
+        assert_eq!(held(&layer(), compressed).unwrap(), [PATHS[0], PATHS[2]]);
+    }
 }
 
 proptest! {
@@ -81,6 +116,11 @@ proptest! {
         // What needs no file gets further.
         let alone = Customisation { contents: Vec::new(), root: None, ..description };
         let _ = alone.recipe(&store, closure.as_ref(), 1);
+    }
+
+    #[test]
+    fn layers_of_base_images(text in mutated(layer())) {
+        prop_assert_eq!(held(&text, false), held(&text, true));
     }
 
     #[test]

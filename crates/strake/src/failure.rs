@@ -15,6 +15,7 @@ use strake_image::spec::{DraftError, SpecError};
 use strake_plan::closure::ClosureError;
 use strake_plan::layering::lock::LockError;
 use strake_plan::layering::pipeline::PipelineError;
+use strake_remote::{ReferenceError, RemoteError};
 
 use crate::report::Style;
 
@@ -92,17 +93,30 @@ impl Failure {
         }
     }
 
-    /// The file is no base image.
-    pub(crate) fn base(path: &Path, error: &OpenError) -> Self {
-        let failure = Self::new(format!("the base image {} {}", path.display(), chain(error)));
+    /// There is no base image in this place.
+    pub(crate) fn base(place: &str, error: &OpenError) -> Self {
+        let failure = Self::open(&format!("the base image {place}"), error);
         match error {
-            OpenError::Read(_) => failure,
-            _ => failure.hint("a base image is a docker-archive, as docker save and dockerTools write it"),
+            OpenError::Read(_) | OpenError::NoSuchImage { .. } | OpenError::Several(_) => failure,
+            _ => failure.hint(
+                "a base image is a docker-archive, as docker save and dockerTools write it, or oci:DIR or oci-archive:FILE",
+            ),
         }
+    }
+
+    /// This is not the name of an image in a registry.
+    pub(crate) fn reference(name: &str, error: &ReferenceError) -> Self {
+        Self::new(format!("{name:?} {}", chain(error)))
+            .hint("a name is like docker://registry.example.org/team/hello:1.0, in small letters")
     }
 
     /// There is no image in this place.
     pub(crate) fn open(place: &str, error: &OpenError) -> Self {
+        if let OpenError::Fetch(error) = error
+            && let Some(error) = error.downcast_ref::<RemoteError>()
+        {
+            return Self::remote(error);
+        }
         let failure = Self::new(format!("{place} {}", chain(error)));
         match error {
             OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
@@ -110,6 +124,27 @@ impl Failure {
             OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
             _ => failure
                 .hint("it was damaged, or is not what docker-archive:, oci: or oci-archive: says that it is"),
+        }
+    }
+
+    /// A registry could not be talked to, or does not want what we want.
+    fn remote(error: &RemoteError) -> Self {
+        let failure = Self::new(chain(error));
+        match error {
+            RemoteError::Tls { .. } => failure
+                .hint("give its authority's certificate with --cert-dir; --tls-verify=false trusts anybody"),
+            RemoteError::Denied { has_credentials: false, .. } => failure.hint(
+                "log in with podman login or docker login, or say who you are with --creds or --authfile",
+            ),
+            RemoteError::Denied { .. } => failure.hint("see that the account may do this in this repository"),
+            RemoteError::NotFound { .. } => failure.hint("see that the name and the tag are right"),
+            RemoteError::Unreachable { .. } => {
+                failure.hint("see that the name is right and the network is up, and run this again")
+            }
+            RemoteError::Status { .. } | RemoteError::Busy { .. } | RemoteError::BlobUnknown { .. } => {
+                failure.hint("run this again later: what has been sent will not be sent again")
+            }
+            _ => failure,
         }
     }
 
@@ -164,10 +199,22 @@ impl From<Error> for Failure {
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("build or fetch it first, or say with --store-root where the store lies")
             }
+            Error::Recompressed { .. } => {
+                failure.hint("what was remembered of it is forgotten now; run this again")
+            }
             Error::Absent { .. } => {
                 failure.hint("it was made without that layer, for where the layer is already; fetch it whole")
             }
             _ => failure,
+        }
+    }
+}
+
+impl From<RemoteError> for Failure {
+    fn from(error: RemoteError) -> Self {
+        match error {
+            RemoteError::Layer(error) => error.into(),
+            error => Self::remote(&error),
         }
     }
 }
@@ -185,7 +232,6 @@ impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         match error {
             DraftError::Read(error) => error.into(),
-            DraftError::Base { path, source } => Self::base(&path, &source),
             error => Self::new(chain(&error)),
         }
     }

@@ -131,11 +131,20 @@ fn paths(closure: &Closure, groups: &[Group]) -> Vec<Vec<StorePath>> {
 }
 
 fn excluded(flags: &Layering, closure: &Closure) -> NodeSet {
-    let mut excluded = NodeSet::new(closure.len());
-    for node in flags.exclude.iter().filter_map(|path| closure.node(path)) {
-        excluded.insert(node);
+    nodes(closure, flags.exclude.iter().map(String::as_str))
+}
+
+fn nodes<'p>(closure: &Closure, paths: impl Iterator<Item = &'p str>) -> NodeSet {
+    let mut nodes = NodeSet::new(closure.len());
+    for node in paths.filter_map(|path| closure.node(path)) {
+        nodes.insert(node);
     }
-    excluded
+    nodes
+}
+
+/// The closure but for these paths.
+pub(crate) fn without<'p>(closure: &Closure, paths: impl Iterator<Item = &'p str>) -> Closure {
+    closure.without(&nodes(closure, paths))
 }
 
 /// The closure but for what the user leaves out.

@@ -3,13 +3,16 @@
 mod cli;
 mod commands;
 mod failure;
+mod finished;
 mod image_config;
 mod input;
 mod layering;
 mod output;
 mod place;
 mod planning;
+mod push;
 mod references;
+mod registry;
 mod report;
 mod source;
 
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
             Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
             Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
             Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
+            Command::Pin(arguments) => (Style::Lines, commands::pin::run(&arguments)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
         }
     };

@@ -1,7 +1,7 @@
 //! Where an archive goes: stdout, or a file that appears when it is whole.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,15 @@ impl Output {
             Self::Stdout | Self::Special(_) => Ok(()),
         }
     }
+}
+
+/// Writes a small file, which appears when it is whole.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let written = NewFile::create(path).and_then(|new| {
+        new.file().write_all(content)?;
+        new.commit()
+    });
+    written.map_err(|error| cannot_write(path, &error))
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {

@@ -4,19 +4,27 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use strake_image::reference;
+use strake_remote::Reference;
 
 use crate::failure::Failure;
 
 /// A place that an image can be in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) enum Place {
+    File(FilePlace),
+    Registry(Reference),
+}
+
+/// A place in the file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FilePlace {
     pub(crate) form: Form,
     pub(crate) path: PathBuf,
     /// What stands behind the path: the image's name, or its place as `@N`.
     pub(crate) name: Option<String>,
 }
 
-/// The forms of images.
+/// The forms of images in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     DockerArchive,
@@ -53,7 +61,19 @@ impl Form {
     }
 }
 
+/// What stands before the name of an image in a registry.
+const REGISTRY: &str = "docker://";
+
 impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(place) => place.fmt(f),
+            Self::Registry(reference) => write!(f, "{REGISTRY}{reference}"),
+        }
+    }
+}
+
+impl fmt::Display for FilePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.form.word(), self.path.display())?;
         self.name.iter().try_for_each(|name| write!(f, ":{name}"))
@@ -69,10 +89,21 @@ impl fmt::Display for Target {
     }
 }
 
+impl Target {
+    /// Whether the image gets a manifest there.
+    pub(crate) fn has_a_manifest(&self) -> bool {
+        match self {
+            Self::Stdout => false,
+            Self::Place(Place::File(place)) => place.form != Form::DockerArchive,
+            Self::Place(Place::Registry(_)) => true,
+        }
+    }
+}
+
 /// Takes a source and its destinations apart: the destinations begin at the first argument after the first that is a
 /// place or `-`.
 pub(crate) fn split(arguments: &[PathBuf]) -> Result<(Source, Vec<Target>), Failure> {
-    let is_target = |argument: &PathBuf| argument == Path::new("-") || form(argument).is_some();
+    let is_target = |argument: &PathBuf| argument == Path::new("-") || is_place(argument);
     let behind = arguments.iter().skip(1).position(is_target).map_or(arguments.len(), |place| place + 1);
     let (source, targets) = arguments.split_at(behind);
     let targets = targets.iter().map(|argument| match argument {
@@ -93,7 +124,7 @@ pub(crate) fn source(arguments: &[PathBuf]) -> Result<Source, Failure> {
             Some(place) => Source::Image(place),
             None => Source::Plan(vec![argument.clone()]),
         }),
-        several => match several.iter().find(|argument| form(argument).is_some()) {
+        several => match several.iter().find(|argument| is_place(argument)) {
             Some(image) => {
                 Err(Failure::new(format!("{} is an image; only store paths can be several", image.display())))
             }
@@ -103,8 +134,17 @@ pub(crate) fn source(arguments: &[PathBuf]) -> Result<Source, Failure> {
 }
 
 fn unknown(argument: &Path) -> Failure {
-    Failure::new(format!("{} is no destination", argument.display()))
-        .hint("a destination is docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout")
+    Failure::new(format!("{} is no destination", argument.display())).hint(
+        "a destination is docker://NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout",
+    )
+}
+
+fn is_place(argument: &Path) -> bool {
+    form(argument).is_some() || registry(argument).is_some()
+}
+
+fn registry(argument: &Path) -> Option<&str> {
+    argument.to_str()?.strip_prefix(REGISTRY)
 }
 
 fn form(argument: &Path) -> Option<Form> {
@@ -115,6 +155,12 @@ fn form(argument: &Path) -> Option<Form> {
 }
 
 fn place(argument: &Path) -> Result<Option<Place>, Failure> {
+    if let Some(name) = registry(argument) {
+        return Reference::parse(name)
+            .map(Place::Registry)
+            .map(Some)
+            .map_err(|error| Failure::reference(name, &error));
+    }
     let (Some(form), Some(text)) = (form(argument), argument.to_str()) else { return Ok(None) };
     let rest = &text[form.word().len() + 1..];
     let (path, name) = match rest.split_once(':') {
@@ -125,10 +171,29 @@ fn place(argument: &Path) -> Result<Option<Place>, Failure> {
         return Err(Failure::new(format!("{text:?} is not complete"))
             .hint("an image is docker-archive:FILE[:NAME], oci:DIR[:NAME] or oci-archive:FILE[:NAME]"));
     }
-    Ok(Some(Place { form, path: path.into(), name }))
+    Ok(Some(Place::File(FilePlace { form, path: path.into(), name })))
+}
+
+/// A base image as the user or a conf names it: a place, or only a docker-archive's path.
+pub(crate) fn base(text: &str) -> Result<Place, Failure> {
+    let path = Path::new(text);
+    let archive = || FilePlace { form: Form::DockerArchive, path: path.into(), name: None };
+    Ok(place(path)?.unwrap_or_else(|| Place::File(archive())))
 }
 
 impl Place {
+    /// As a conf names it, which must be absolute then: a docker-archive by its path, as dockerTools does.
+    pub(crate) fn in_conf(&self) -> String {
+        match self {
+            Self::File(FilePlace { form: Form::DockerArchive, name: None, path }) => {
+                path.display().to_string()
+            }
+            place => place.to_string(),
+        }
+    }
+}
+
+impl FilePlace {
     /// The name that an image gets here, if one is said.
     pub(crate) fn new_name(&self) -> Result<Option<String>, Failure> {
         let Some(name) = &self.name else { return Ok(None) };
@@ -154,10 +219,9 @@ mod tests {
 
     #[test]
     fn sources_and_destinations() {
-        let oci = |path: &str, name: Option<&str>| Place {
-            form: Form::OciDirectory,
-            path: path.into(),
-            name: name.map(str::to_owned),
+        let oci = |path: &str, name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            Place::File(FilePlace { form: Form::OciDirectory, path: path.into(), name })
         };
         let (source, targets) = split(&paths(&["oci:a:b:1", "oci:c", "-"])).unwrap();
         assert_eq!(source, Source::Image(oci("a", Some("b:1"))));
@@ -166,8 +230,13 @@ mod tests {
         assert_eq!(source, Source::Plan(paths(&["/nix/store/a", "/nix/store/b"])));
         assert_eq!(targets, [Target::Stdout]);
         assert_eq!(split(&paths(&["-", "-"])).unwrap().0, Source::Plan(paths(&["-"])));
+        let hello = Place::Registry(Reference::parse("localhost:5000/hello:1").unwrap());
+        let (source, targets) = split(&paths(&["a", "docker://localhost:5000/hello:1"])).unwrap();
+        assert_eq!((source, targets), (Source::Plan(paths(&["a"])), vec![Target::Place(hello)]));
         for refused in [
             &["a", "b"][..],
+            &["a", "docker://"],
+            &["a", "docker://Hello"],
             &["a"],
             &["a", "-", "b"],
             &["a", "oci:"],

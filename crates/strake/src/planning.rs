@@ -1,20 +1,22 @@
 //! From what the user says of an image to a conf.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use strake_image::archive;
 use strake_image::customisation::{Customisation, NixDatabase};
 use strake_image::digest::Digest;
-use strake_image::spec::{Conf, Id, Os, PathEntry};
+use strake_image::foreign::Foreign;
+use strake_image::spec::{self, Conf, Id, Os, PathEntry};
 use strake_image::store::Store;
 use strake_plan::layering::{MAX_LAYERS, budget};
 use strake_plan::{Closure, StoreDir, StorePath};
 
-use crate::cli::Plan;
+use crate::cli::{Inherit, Plan};
 use crate::failure::Failure;
-use crate::{image_config, input, layering, references};
+use crate::place::{self, FilePlace, Place};
+use crate::registry::Registries;
+use crate::{finished, image_config, input, layering, references};
 
 /// 1970-01-01T00:00:01Z, as dockerTools has it: the time of all files in a Nix store.
 const EPOCH: &str = "1970-01-01T00:00:01+00:00";
@@ -23,7 +25,12 @@ const EPOCH: &str = "1970-01-01T00:00:01+00:00";
 const TAG_LENGTH: usize = 32;
 
 /// Plans an image of these roots, in the store below `store_root`.
-pub(crate) fn conf(plan: &Plan, store_root: &Path, roots: &[PathBuf]) -> Result<Conf, Failure> {
+pub(crate) fn conf(
+    plan: &Plan,
+    store_root: &Path,
+    roots: &[PathBuf],
+    registries: &Registries,
+) -> Result<Conf, Failure> {
     let graph = match &plan.graph {
         None => None,
         Some(file) => Some(references::graph(file, plan.key.key.as_deref())?),
@@ -60,16 +67,29 @@ pub(crate) fn conf(plan: &Plan, store_root: &Path, roots: &[PathBuf]) -> Result<
         kept.extend(database.roots.drain(..));
         database.roots = kept.into_iter().collect();
     }
-    let layers = if plan.no_store_paths { Vec::new() } else { layers(plan, &closure, &customisation)? };
+    let architecture = plan.arch.clone().unwrap_or_else(finished::architecture);
+    let from_image = plan.from.as_deref().map(|text| from_image(text, registries)).transpose()?;
+    let base = from_image.as_deref().map(|text| finished::base(text, &architecture, &store, registries));
+    let base = base.transpose()?;
+    let layers = if plan.no_store_paths {
+        Vec::new()
+    } else {
+        layers(plan, &closure, base.as_ref(), !customisation.is_empty())?
+    };
     let closure = layering::without_excluded(&plan.layering, &closure);
     let (uid, gid) = owner(plan.owner.as_deref())?;
     let owner_name = |id| if id == 0 { "root".to_owned() } else { String::new() };
     let mut conf = Conf {
-        architecture: plan.arch.clone().unwrap_or_else(architecture),
+        architecture,
         config,
         os: Os::Linux,
         store_dir: store.dir().to_string(),
-        from_image: plan.from.as_deref().map(absolute).transpose()?,
+        from_image,
+        inherit: plan.inherit.map(|inherit| match inherit {
+            Inherit::Env => spec::Inherit::Env,
+            Inherit::All => spec::Inherit::All,
+        }),
+        skip_base_paths: plan.skip_base_paths,
         closure: (!layers.is_empty()).then(|| PathEntry::list(&closure)),
         store_layers: layers.iter().map(|layer| layer.iter().map(ToString::to_string).collect()).collect(),
         customisation_layer: None,
@@ -134,18 +154,24 @@ fn customisation(plan: &Plan, store: &Store) -> Result<Customisation, Failure> {
 fn layers(
     plan: &Plan,
     closure: &Closure,
-    customisation: &Customisation,
+    base: Option<&Foreign>,
+    customised: bool,
 ) -> Result<Vec<Vec<StorePath>>, Failure> {
-    let base = match &plan.from {
-        None => 0,
-        Some(path) => archive::open(path).map_err(|error| Failure::base(path, &error))?.layers.len(),
+    let held = match base {
+        Some(base) if plan.skip_base_paths => {
+            let wanted = layering::without_excluded(&plan.layering, closure);
+            base.held(wanted.paths().iter().map(|info| &info.path))?
+        }
+        _ => HashSet::new(),
     };
-    let above = usize::from(!customisation.is_empty());
+    let base = base.map_or(0, |base| base.layers.len());
+    let above = usize::from(customised);
     let left = budget(layering::max_layers(&plan.layering), base, above).map_err(|error| {
         Failure::new(error.to_string())
             .hint("say with --max-layers how many layers the image may have, at most 125")
     })?;
-    let layers = layering::layers(&plan.layering, closure, left)?;
+    let ours = layering::without(closure, held.iter().map(StorePath::as_str));
+    let mut layers = layering::layers(&plan.layering, &ours, left)?;
     // A pipeline decides alone; but what is too much for Docker is too much.
     if base + layers.len() + above > MAX_LAYERS {
         let count = base + layers.len() + above;
@@ -153,6 +179,11 @@ fn layers(
             "the image would have {count} layers, and Docker takes {MAX_LAYERS}"
         ))
         .hint("end the pipeline with [\"limit_layers\", N]"));
+    }
+    // The image will not have this layer, unless the base is another by then.
+    if !held.is_empty() {
+        let held = closure.paths().iter().filter(|info| held.contains(&info.path));
+        layers.insert(0, held.map(|info| info.path.clone()).collect());
     }
     Ok(layers)
 }
@@ -227,17 +258,13 @@ fn owner(text: Option<&str>) -> Result<(u32, u32), Failure> {
     }
 }
 
-/// Go's name for this machine's architecture.
-pub(crate) fn architecture() -> String {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "powerpc64" => "ppc64le",
-        "loongarch64" => "loong64",
-        other => other,
-    }
-    .to_owned()
+/// The base image, as a conf names it.
+fn from_image(text: &str, registries: &Registries) -> Result<String, Failure> {
+    let place = match place::base(text)? {
+        Place::File(place) => Place::File(FilePlace { path: absolute(&place.path)?.into(), ..place }),
+        Place::Registry(reference) => Place::Registry(registries.pinned(&reference)?),
+    };
+    Ok(place.in_conf())
 }
 
 fn absolute(path: &Path) -> Result<String, Failure> {

@@ -9,12 +9,14 @@ use std::time::Duration;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use strake_image::destination::Written;
+use strake_image::digest::Digest;
 use strake_image::draft::{LayerDraft, Origin};
 use strake_image::image::Image;
 use strake_image::layer::Layer;
 use strake_image::python::repr::repr_list;
 use strake_image::reference::list;
 use strake_image::store::Store;
+use strake_remote::{Event, Outcome};
 
 /// How often the progress bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -37,9 +39,13 @@ pub(crate) enum Style {
 pub(crate) struct Progress {
     pub(crate) written: AtomicU64,
     pub(crate) digested: AtomicU64,
+    pub(crate) compressed: AtomicU64,
     /// How many destinations there are, of which each takes everything; 0 stands for one.
     pub(crate) copies: u64,
 }
+
+/// A part of an image that a registry misses: its digest and size where they are known, about its size, its title.
+pub(crate) type Missing<'m> = (Option<(Digest, u64)>, u64, &'m str);
 
 /// Speaks to the user.
 pub(crate) struct Reporter {
@@ -73,7 +79,7 @@ impl Reporter {
                     layer if layer.remembered => "remembered",
                     _ => "digested",
                 };
-                let size = HumanBytes(layer.size).to_string();
+                let size = HumanBytes(layer.blob.size).to_string();
                 let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {}", layer.title);
                 match &self.bar {
                     Some(bar) => bar.line.set_message(format!("{number}/{count} {}", layer.title)),
@@ -85,7 +91,7 @@ impl Reporter {
                 "number": number,
                 "of": count,
                 "diff_id": layer.diff_id.to_string(),
-                "size": layer.size,
+                "size": layer.blob.size,
                 "remembered": layer.remembered,
                 "title": layer.title,
                 "contents": layer.draft.contents,
@@ -116,9 +122,64 @@ impl Reporter {
         }
     }
 
+    /// A part of the image is in a registry.
+    pub(crate) fn blob(&self, place: &str, event: &Event, title: &str) {
+        let outcome = match event.outcome {
+            Outcome::Had => "had",
+            Outcome::Mounted => "mounted",
+            Outcome::Sent => "sent",
+        };
+        match self.style {
+            Style::Lines if event.outcome != Outcome::Had => {
+                let size = HumanBytes(event.size).to_string();
+                self.say(&format!("{outcome:>7}  {size:>10}  {:.12}  {title}", event.digest.hex()));
+            }
+            Style::Quiet | Style::Script | Style::Lines => {}
+            Style::Json => self::event(&json!({
+                "event": "blob",
+                "destination": place,
+                "digest": event.digest.to_string(),
+                "size": event.size,
+                "outcome": outcome,
+                "seconds": event.took.as_secs_f64(),
+                "title": title,
+            })),
+        }
+    }
+
+    /// What a push would send.
+    pub(crate) fn would_send(&self, place: &str, is_there: bool, missing: &[Missing<'_>]) {
+        let bytes: u64 = missing.iter().map(|(_, size, _)| size).sum();
+        let digest = |known: &Option<(Digest, u64)>| known.map(|(digest, _)| digest.to_string());
+        if self.style == Style::Json {
+            let blobs: Vec<Value> = missing
+                .iter()
+                .map(|(known, size, title)| json!({ "digest": digest(known), "size": size, "title": title }))
+                .collect();
+            event(&json!({
+                "event": "would_send",
+                "destination": place,
+                "is_there": is_there,
+                "bytes": bytes,
+                "blobs": blobs,
+            }));
+            return;
+        }
+        for (known, size, title) in missing {
+            let digest = known.map(|(digest, _)| digest.hex()).unwrap_or_default();
+            self.say(&format!("missing  {:>10}  {digest:.12}  {title}", HumanBytes(*size).to_string()));
+        }
+        let size = HumanBytes(bytes);
+        self.say(&if is_there {
+            format!("{place} is there")
+        } else {
+            format!("{place} misses {} blobs, {size}, and the manifest", missing.len())
+        });
+    }
+
     /// The image is whole in one of several places.
-    pub(crate) fn written(&self, place: &str, written: &Written) {
-        let manifest = written.manifest.map(|digest| digest.to_string());
+    pub(crate) fn written(&self, place: &str, manifest: Option<Digest>) {
+        let manifest = manifest.map(|digest| digest.to_string());
         match self.style {
             Style::Quiet | Style::Script => {}
             Style::Lines => {
@@ -130,19 +191,27 @@ impl Reporter {
     }
 
     /// The image is whole.
-    pub(crate) fn done(self, image: &Image, written: Written, digested: u64, elapsed: Duration) {
+    pub(crate) fn done(self, image: &Image, written: Written, progress: &Progress, elapsed: Duration) {
         let Written { image_id, size, .. } = written;
         let repo_tag = image.tags.join(" ");
+        let digested = progress.digested.load(Ordering::Relaxed);
+        let compressed = progress.compressed.load(Ordering::Relaxed);
         match self.style {
             Style::Quiet => {}
-            Style::Lines => self.say(&format!(
-                "{}  {image_id}  {} layers, {} written and {} digested in {:.2} s",
-                names(&image.tags),
-                image.layers.len(),
-                HumanBytes(size),
-                HumanBytes(digested),
-                elapsed.as_secs_f64(),
-            )),
+            Style::Lines => {
+                let compressed = match compressed {
+                    0 => String::new(),
+                    bytes => format!(" and {} compressed", HumanBytes(bytes)),
+                };
+                self.say(&format!(
+                    "{}  {image_id}  {} layers, {} written and {} digested{compressed} in {:.2} s",
+                    names(&image.tags),
+                    image.layers.len(),
+                    HumanBytes(size),
+                    HumanBytes(digested),
+                    elapsed.as_secs_f64(),
+                ));
+            }
             Style::Json => event(&json!({
                 "event": "done",
                 "repo_tag": repo_tag,
@@ -150,6 +219,7 @@ impl Reporter {
                 "layers": image.layers.len(),
                 "size": size,
                 "digested": digested,
+                "compressed": compressed,
                 "seconds": elapsed.as_secs_f64(),
             })),
             Style::Script => eprintln!("Adding manifests...\nDone."),

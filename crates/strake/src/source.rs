@@ -3,20 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use strake_image::archive;
 use strake_image::draft::Draft;
-use strake_image::foreign::Foreign;
-use strake_image::layout;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
 use crate::cli::Plan;
 use crate::failure::Failure;
-use crate::place::{Form, Place};
-use crate::{input, planning, references};
+use crate::place::Place;
+use crate::registry::Registries;
+use crate::{finished, input, planning, references};
 
 /// The image that is meant: a conf, or what is planned of store paths.
-pub(crate) fn spec(image: &[PathBuf], plan: &Plan, store_root: &Path) -> Result<Spec, Failure> {
+pub(crate) fn spec(
+    image: &[PathBuf],
+    plan: &Plan,
+    store_root: &Path,
+    registries: &Registries,
+) -> Result<Spec, Failure> {
     let store = references::usual_store(store_root);
     let conf = match image {
         [argument] => conf_file(&store, argument)?,
@@ -30,7 +33,7 @@ pub(crate) fn spec(image: &[PathBuf], plan: &Plan, store_root: &Path) -> Result<
         }
         (name, input::read(&file)?)
     } else {
-        let conf = planning::conf(plan, store_root, image)?;
+        let conf = planning::conf(plan, store_root, image, registries)?;
         ("the plan".to_owned(), serde_json::to_vec(&conf).expect("a conf can be written"))
     };
     Spec::parse(&text).map_err(|error| Failure::spec(&name, &error))
@@ -45,12 +48,23 @@ fn conf_file(store: &Store, argument: &Path) -> Result<Option<PathBuf>, Failure>
     Ok((json && real.is_file()).then_some(real))
 }
 
-/// The image's draft: everything that it is made of has been found.
-pub(crate) fn draft(spec: &Spec, store: &Store, now: SystemTime) -> Result<Draft, Failure> {
+/// The image's draft: everything that it is made of has been found. What is odd about it goes into `warnings`.
+pub(crate) fn draft(
+    spec: &Spec,
+    store: &Store,
+    now: SystemTime,
+    registries: &Registries,
+    warnings: &mut Vec<String>,
+) -> Result<Draft, Failure> {
     let user_name = |uid| uzers::get_user_by_uid(uid)?.name().to_str().map(str::to_owned);
     let group_name = |gid| uzers::get_group_by_gid(gid)?.name().to_str().map(str::to_owned);
     let surroundings = Surroundings { store, now, user_name: &user_name, group_name: &group_name };
-    Ok(spec.draft(&surroundings)?)
+    spec.draft(&surroundings, |text| {
+        let base = finished::base(text, &spec.architecture, store, registries)?;
+        warnings.extend(finished::not_pinned(text));
+        warnings.extend(finished::other_platform(&base, &spec.architecture));
+        Ok(base)
+    })
 }
 
 /// A plan that says nothing but the architecture.
@@ -65,31 +79,4 @@ pub(crate) fn only_arch(plan: &Plan, place: &Place) -> Result<(), Failure> {
     }
     Err(Failure::new(format!("{place} is a finished image, which cannot be planned"))
         .hint("give what the image is to be with store paths in place of the image"))
-}
-
-/// Opens a finished image. `arch` says which, if it is there for several platforms.
-pub(crate) fn open(place: &Place, arch: Option<&str>) -> Result<Foreign, Failure> {
-    let pick = layout::Pick {
-        name: place.name.clone(),
-        architecture: arch.map_or_else(planning::architecture, str::to_owned),
-    };
-    let opened = match place.form {
-        Form::DockerArchive => archive::open_image(&place.path, &in_archive(place)?),
-        Form::OciDirectory => layout::open_directory(&place.path, &pick),
-        Form::OciArchive => layout::open_archive(&place.path, &pick),
-    };
-    opened.map_err(|error| Failure::open(&place.to_string(), &error))
-}
-
-fn in_archive(place: &Place) -> Result<archive::Pick, Failure> {
-    Ok(match place.name.as_deref() {
-        None => archive::Pick::First,
-        Some(name) => match name.strip_prefix('@') {
-            None => archive::Pick::Named(name.to_owned()),
-            Some(number) => archive::Pick::At(number.parse().map_err(|_| {
-                Failure::new(format!("{place}: {name:?} is not a place in the archive"))
-                    .hint("@0 is the first image, @1 the second")
-            })?),
-        },
-    })
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
+use crate::blob::Blob;
 use crate::destination::{Destination, FinishError, Written};
+use crate::draft::usual_member_name;
 use crate::error::Error;
 use crate::image::Image;
 use crate::layer::Layer;
@@ -38,10 +40,15 @@ impl<'s> ArchiveWriter<'s> {
 }
 
 impl Destination for ArchiveWriter<'_> {
-    fn begin(&mut self, layer: &Layer) -> Result<Option<&mut dyn Sink>, Error> {
+    /// Docker's format names layers by their diff ids, and `docker load` would have to decompress them.
+    fn takes_layers_as_they_are(&self) -> bool {
+        true
+    }
+
+    fn begin(&mut self, layer: &Layer, _: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
         let mut member = match &layer.draft.member {
             Some(member) => member.clone(),
-            None => Member::file(layer_name(layer), layer.size, self.mtime),
+            None => Member::file(layer_name(layer), layer.blob.size, self.mtime),
         };
         self.open = member.kind.is_file();
         if !self.open {
@@ -51,9 +58,9 @@ impl Destination for ArchiveWriter<'_> {
         Ok(if self.open { Some(self.tar.sink()) } else { None })
     }
 
-    fn end(&mut self, layer: &Layer) -> Result<(), Error> {
+    fn end(&mut self, layer: &Layer, _: &Blob) -> Result<(), Error> {
         if self.open {
-            self.tar.pad(layer.size)?;
+            self.tar.pad(layer.blob.size)?;
         }
         Ok(())
     }
@@ -78,6 +85,6 @@ fn layer_name(layer: &Layer) -> String {
     match &layer.draft.member {
         // A base image's layers are found by names in a JSON text, so they are text.
         Some(member) => String::from_utf8_lossy(&member.name).into_owned(),
-        None => format!("{}/layer.tar", layer.diff_id.hex()),
+        None => usual_member_name(layer.diff_id),
     }
 }

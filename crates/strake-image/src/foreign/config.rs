@@ -116,6 +116,13 @@ fn describe(entry: &Value) -> Vec<String> {
     }
 }
 
+impl Config {
+    /// All of it.
+    pub fn fields(&self) -> Result<Map<String, Value>, OpenError> {
+        super::parse("config", &self.text)
+    }
+}
+
 impl Foreign {
     /// The image as one that is to be copied as it is.
     pub fn into_draft(self) -> Draft {

@@ -1,23 +1,19 @@
 //! What is in an archive, and where.
 //!
 //! The archive is anybody's, so memory is bounded whatever it claims: all headers together may take
-//! [`MAX_HEADERS`] bytes, and content is kept only of small members that look like JSON.
+//! just so much, and content is kept only of small members that look like JSON.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::rc::Rc;
+use std::io::{self, Read};
 
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
 use super::error::OpenError;
+use super::metered::{Budget, Metered};
 use crate::compression::{CompressedFile, FileDecoder};
 use crate::recipe::Digests;
 use crate::tar::{Kind, Member};
-
-/// What all headers of an archive may take, in bytes.
-const MAX_HEADERS: u64 = 16 * 1024 * 1024;
 
 /// A member up to this size may be JSON that is wanted later, in bytes.
 const SMALL: u64 = 1024 * 1024;
@@ -165,51 +161,4 @@ fn merge(records: &mut Records, new: PaxExtensions<'_>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// How much of an archive may still be read to find its members.
-#[derive(Clone)]
-struct Budget {
-    left: Rc<Cell<u64>>,
-    paused: Rc<Cell<bool>>,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { left: Rc::new(Cell::new(MAX_HEADERS)), paused: Rc::default() }
-    }
-}
-
-impl Budget {
-    /// What is read meanwhile is not a header and does not count.
-    fn pause<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.paused.set(true);
-        let result = work();
-        self.paused.set(false);
-        result
-    }
-}
-
-/// Reads at the cost of a budget.
-struct Metered<R> {
-    inner: R,
-    budget: Budget,
-}
-
-impl<R: Read> Read for Metered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.inner.read(buffer)?;
-        if !self.budget.paused.get() {
-            let left = self.budget.left.get().checked_sub(got as u64);
-            let left = left.ok_or_else(|| io::Error::other("its headers are larger than any image's"))?;
-            self.budget.left.set(left);
-        }
-        Ok(got)
-    }
-}
-
-impl<R: Seek> Seek for Metered<R> {
-    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        self.inner.seek(position)
-    }
 }

@@ -5,12 +5,14 @@
 
 mod config;
 mod error;
+mod held;
 mod index;
 mod members;
+mod metered;
 
 pub use config::{Config, Fault, Foreign};
 pub use error::OpenError;
 pub(crate) use members::{Members, parse};
 
 /// The most that a JSON text of an image may take, in bytes.
-pub(crate) const MAX_JSON: u64 = 8 * 1024 * 1024;
+pub const MAX_JSON: u64 = 8 * 1024 * 1024;

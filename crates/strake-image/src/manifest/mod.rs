@@ -9,5 +9,5 @@ mod write;
 
 pub(crate) use pick::names;
 pub use pick::{Entry, Platform, choose};
-pub use read::{Blobs, Found, Listed, open};
+pub use read::{Blobs, Found, Listed, entries, open};
 pub use write::{Listing, Manifest, REF_NAME, descriptor};

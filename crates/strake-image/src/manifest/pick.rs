@@ -47,13 +47,22 @@ impl Entry {
         self.annotations.as_ref()?.get(REF_NAME).map(String::as_str)
     }
 
+    /// For what it is, as `os/architecture`.
+    pub fn platform_name(&self) -> String {
+        let platform = self.platform.as_ref();
+        platform.map_or_else(
+            || "unknown".to_owned(),
+            |platform| format!("{}/{}", platform.os, platform.architecture),
+        )
+    }
+
     /// Whether it lists manifests itself.
     pub fn is_index(&self) -> bool {
         Format::ALL.iter().any(|format| format.index() == self.media_type)
     }
 
     /// Whether it describes another manifest rather than being an image of its own, as attestations of builds do.
-    fn is_remark(&self) -> bool {
+    pub(super) fn is_remark(&self) -> bool {
         self.annotations.as_ref().is_some_and(|all| all.contains_key("vnd.docker.reference.type"))
     }
 }
@@ -91,7 +100,7 @@ pub(crate) fn names(entries: &[Entry]) -> String {
         .iter()
         .map(|entry| match (entry.name(), &entry.platform) {
             (Some(name), _) => name.to_owned(),
-            (None, Some(platform)) => format!("{}/{}", platform.os, platform.architecture),
+            (None, Some(_)) => entry.platform_name(),
             (None, None) => entry.digest.chars().take(80).collect(),
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use super::pick::{Entry, choose};
 use crate::digest::Digest;
-use crate::draft::{LayerDraft, Origin};
+use crate::draft::{LayerDraft, Origin, usual_member_name};
 use crate::foreign::{Config, Fault, Foreign, OpenError, parse};
 use crate::media_type::{Format, codec_of_layer};
 use crate::recipe::{Recipe, Source, Tarball};
@@ -14,6 +14,11 @@ const MAX_DEPTH: usize = 4;
 pub trait Blobs {
     /// A blob that should be JSON, and is what its digest and size say.
     fn json(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError>;
+
+    /// A manifest or an index, likewise. Registries keep them apart from other blobs.
+    fn manifest(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+        self.json(digest, size)
+    }
 
     /// A layer's blob. That it is missing is no problem until it is needed.
     fn layer(&self, digest: Digest, size: u64) -> Found;
@@ -81,18 +86,26 @@ pub fn open(blobs: &dyn Blobs, listed: Listed, architecture: &str) -> Result<For
     Ok(Foreign { layers, config, tags, manifest: text, has_oci_manifest: true, media_types, problems })
 }
 
+/// The images that an index lists. `None`: it is a manifest.
+pub fn entries(entry: &Entry, text: &[u8]) -> Result<Option<Vec<Entry>>, OpenError> {
+    let said: Text = parse(&entry.digest, text)?;
+    let media_type = said.media_type.unwrap_or_else(|| entry.media_type.clone());
+    if !(Entry { media_type, ..entry.clone() }).is_index() {
+        return Ok(None);
+    }
+    let list: IndexText = parse(&entry.digest, text)?;
+    let mut entries = list.manifests.unwrap_or_default();
+    entries.retain(|entry| !entry.is_remark());
+    Ok(Some(entries))
+}
+
 /// Goes from indexes to the manifest.
 fn descend(blobs: &dyn Blobs, listed: Listed, architecture: &str) -> Result<Listed, OpenError> {
     let Listed { mut entry, mut text, tags } = listed;
     for _ in 0..MAX_DEPTH {
-        let said: Text = parse(&entry.digest, &text)?;
-        let media_type = said.media_type.unwrap_or_else(|| entry.media_type.clone());
-        if !(Entry { media_type, ..entry.clone() }).is_index() {
-            return Ok(Listed { entry, text, tags });
-        }
-        let list: IndexText = parse(&entry.digest, &text)?;
-        entry = choose(list.manifests.unwrap_or_default(), architecture)?;
-        text = blobs.json(entry.digest()?, entry.size)?;
+        let Some(all) = entries(&entry, &text)? else { return Ok(Listed { entry, text, tags }) };
+        entry = choose(all, architecture)?;
+        text = blobs.manifest(entry.digest()?, entry.size)?;
     }
     Err(OpenError::Depth)
 }
@@ -143,7 +156,8 @@ fn layer(
     Ok(LayerDraft {
         recipe: Recipe::Tarball(tarball),
         origin: Origin::Base,
-        contents: vec![digest.to_string()],
+        // What a base image in a docker-archive is listed as, so that an image on it is the same.
+        contents: vec![usual_member_name(diff_id)],
         member: None,
     })
 }

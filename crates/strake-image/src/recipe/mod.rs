@@ -3,6 +3,7 @@
 //! A recipe can write itself as a tar stream, always the same bytes. It knows no image and no manifest, so a layer's
 //! digest cannot depend on the image that the layer is in. That makes remembering digests sound.
 
+mod content;
 mod digests;
 mod files;
 mod store_paths;
@@ -17,7 +18,7 @@ pub use tarball::{Remote, Source, Tarball};
 use strake_plan::StorePath;
 
 use crate::cache::Key;
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;

@@ -15,7 +15,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Digests;
 use crate::cache::Key;
-use crate::compression::{Codec, CompressedFile};
+use crate::codec::Codec;
+use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
@@ -76,6 +77,9 @@ pub trait Remote: std::fmt::Debug + Send + Sync {
     /// What messages call it.
     fn name(&self) -> &Path;
 
+    /// The registry and the repository that it is in.
+    fn repository(&self) -> (&str, &str);
+
     /// Its bytes, from the beginning.
     fn open(&self) -> io::Result<Box<dyn Read + '_>>;
 }
@@ -84,7 +88,7 @@ impl Source {
     /// The file that they are in, or would be.
     pub fn path(&self) -> &Path {
         match self {
-            Self::File { path, .. } | Self::Elsewhere { path } => path,
+            Self::File { path, .. } | Self::Elsewhere { path, .. } => path,
             Self::Compressed { file, .. } => file.path(),
             Self::Remote(remote) => remote.name(),
         }
@@ -141,8 +145,8 @@ impl Tarball {
         Ok((found, survey))
     }
 
-    /// How the bytes are compressed, going by their beginning.
-    pub(super) fn codec(&self) -> Result<Option<Codec>, Error> {
+    /// How the bytes are compressed, going by their beginning where they are here.
+    pub fn codec(&self) -> Result<Option<Codec>, Error> {
         match &self.source {
             Source::Compressed { codec, .. } => Ok(*codec),
             Source::Remote(_) | Source::Elsewhere { .. } => Ok(self.codec),
@@ -205,7 +209,7 @@ impl Tarball {
         }
     }
 
-    fn open(&self) -> Result<File, Error> {
+    pub(super) fn open(&self) -> Result<File, Error> {
         File::open(self.source.path()).map_err(|source| self.read_error(source))
     }
 
@@ -235,12 +239,12 @@ impl Tarball {
         }
     }
 
-    fn absent(&self) -> Error {
+    pub(super) fn absent(&self) -> Error {
         let digest = self.digest.unwrap_or(self.diff_id);
         Error::Absent { path: self.source.path().to_owned(), digest }
     }
 
-    fn read_error(&self, source: io::Error) -> Error {
+    pub(super) fn read_error(&self, source: io::Error) -> Error {
         Error::Read { path: self.source.path().to_owned(), source }
     }
 }

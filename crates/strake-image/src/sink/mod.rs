@@ -3,6 +3,7 @@
 //! A sink has two verbs, bytes and file range, because that is where the speed is: a sink that digests must read a
 //! file, one that is a pipe or a file can have the kernel move the data, which is several times cheaper.
 
+mod counted;
 mod descriptor;
 mod digest;
 mod discard;
@@ -15,6 +16,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 
+pub use counted::Counted;
 pub use descriptor::Descriptor;
 pub use digest::{Digesting, Watch};
 pub use discard::Discard;
@@ -22,7 +24,7 @@ pub use fan::Fan;
 pub use tee::Tee;
 
 /// How much is read at once: large enough that a system call's cost vanishes, small enough for the processor's cache.
-const BUFFER: usize = 256 * 1024;
+pub(crate) const BUFFER: usize = 256 * 1024;
 
 /// Something that takes a stream of bytes, in order.
 pub trait Sink {
@@ -54,7 +56,7 @@ pub enum SinkError {
 }
 
 /// Reads a file range in pieces of at most `buffer`'s length and gives each to `take`.
-fn read_range(
+pub(crate) fn read_range(
     file: BorrowedFd<'_>,
     offset: u64,
     length: u64,
@@ -71,8 +73,13 @@ fn read_range(
     Ok(())
 }
 
-/// One read that moves on; `missing` is what the error says if the file is at its end.
-fn read_some(file: BorrowedFd<'_>, offset: u64, buffer: &mut [u8], missing: u64) -> Result<usize, SinkError> {
+/// Reads some bytes of a file from `offset` on. At the file's end it fails, and the error says that so many are `missing`.
+pub fn read_some(
+    file: BorrowedFd<'_>,
+    offset: u64,
+    buffer: &mut [u8],
+    missing: u64,
+) -> Result<usize, SinkError> {
     loop {
         match rustix::io::pread(file, &mut *buffer, offset) {
             Ok(0) => return Err(SinkError::Short { missing }),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use strake_plan::Closure;
 
+use super::Inherit;
 use crate::customisation::Customisation;
 
 /// What an image is to be.
@@ -21,8 +22,15 @@ pub struct Conf {
     pub os: Os,
     /// The store's directory: `/nix/store`.
     pub store_dir: String,
-    /// The base image's file: a docker-archive, maybe compressed.
+    /// Where the base image is: a docker-archive's file, or `docker-archive:FILE`, `oci:DIR` or `oci-archive:FILE`, maybe
+    /// with `:NAME` behind it.
     pub from_image: Option<String>,
+    /// How much of the base image's config goes on; its environment unless told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inherit: Option<Inherit>,
+    /// Whether store paths that the base image holds are left out of the layers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_base_paths: bool,
     /// The store paths of each layer, the lowest layer first.
     pub store_layers: Vec<Vec<String>>,
     /// A directory with a layer that somebody has packed: `layer.tar`, and its SHA-256 in `checksum`. Either this or

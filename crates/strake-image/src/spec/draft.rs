@@ -1,22 +1,23 @@
 //! From a conf to an image's draft: the base image is opened, the customisation layer found.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 use strake_plan::StorePath;
 use strake_plan::closure::NarHash;
 
+use super::inherit::{Inherit, inherited, whole};
 use super::{CustomisationSource, Spec, Time};
-use crate::archive;
 use crate::customisation::CustomisationError;
 use crate::digest::Digest;
-use crate::draft::{About, Draft, LayerDraft, Origin, Settings};
+use crate::draft::{About, Draft, LayerDraft, Origin, Settings, usual_member_name};
 use crate::error::Error;
-use crate::foreign::OpenError;
+use crate::foreign::{Foreign, OpenError};
 use crate::python::datetime::DateTime;
 use crate::recipe::{Recipe, Source, StorePaths, Tarball};
 use crate::store::Store;
@@ -40,17 +41,19 @@ pub enum DraftError {
     /// A file that the conf names cannot be read.
     #[error(transparent)]
     Read(#[from] Error),
-    /// The base image is none, or is damaged.
-    #[error("the base image {} {source}", path.display())]
-    Base {
-        /// Its file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: OpenError,
+    /// The base image is damaged.
+    #[error("the base image")]
+    Base(#[source] OpenError),
+    /// Something in the config of the base image or of the conf is not what it must be.
+    #[error("the {whose}'s {key} is not {expected}")]
+    Config {
+        /// Whose config it is.
+        whose: &'static str,
+        /// The key.
+        key: String,
+        /// What it must be.
+        expected: &'static str,
     },
-    /// The environment of the base image or of the conf is not a list of texts.
-    #[error("the {0}'s Env is not a list of texts")]
-    Env(&'static str),
     /// The file `checksum` of the customisation layer holds something else.
     #[error("{} does not hold a SHA-256 checksum", .0.display())]
     Checksum(PathBuf),
@@ -66,8 +69,18 @@ pub enum DraftError {
 }
 
 impl Spec {
-    /// Finds everything that the image is made of, and makes sure that it is there.
-    pub fn draft(&self, surroundings: &Surroundings<'_>) -> Result<Draft, DraftError> {
+    /// Finds everything that the image is made of, and makes sure that it is there. `open_base` opens the base image
+    /// that the conf names.
+    pub fn draft<E: From<DraftError>>(
+        &self,
+        surroundings: &Surroundings<'_>,
+        open_base: impl FnOnce(&str) -> Result<Foreign, E>,
+    ) -> Result<Draft, E> {
+        let base = self.from_image.as_deref().map(open_base).transpose()?;
+        Ok(self.draft_on(base, surroundings)?)
+    }
+
+    fn draft_on(&self, base: Option<Foreign>, surroundings: &Surroundings<'_>) -> Result<Draft, DraftError> {
         let store = surroundings.store;
         let now = || {
             let since = surroundings.now.duration_since(UNIX_EPOCH).map_err(|_| DraftError::Clock)?;
@@ -81,13 +94,20 @@ impl Spec {
         let mtime = time(self.mtime)?.timestamp();
         let mut layers = Vec::new();
         let mut config = self.config.clone();
-        if let Some(from_image) = &self.from_image {
-            let path = store.locate(Path::new(from_image));
-            let base = archive::open(&path).map_err(|source| DraftError::Base { path, source })?;
-            overlay(&base.config.run, &mut config)?;
+        let mut base_config = Map::new();
+        let mut store_layers = self.store_layers.clone();
+        if let Some(base) = base {
+            config = inherited(self.inherit, &base.config.run, &config)?;
+            if self.inherit == Inherit::All {
+                base_config = whole(&base.config).map_err(DraftError::Base)?;
+            }
+            if self.skip_base_paths {
+                let held = base.held(store_layers.iter().flatten())?;
+                leave_out(&mut store_layers, &held);
+            }
             layers = base.layers;
         }
-        for paths in &self.store_layers {
+        for paths in &store_layers {
             store.check(paths)?;
             let recipe = StorePaths {
                 paths: paths.clone(),
@@ -122,6 +142,7 @@ impl Spec {
             mtime,
             architecture: self.architecture.clone(),
             config,
+            base_config,
             repo_tag: self.repo_tag.clone(),
         };
         Ok(Draft { layers, about: About::Settings(settings) })
@@ -135,6 +156,14 @@ impl Spec {
         };
         paths.iter().map(hash).collect::<Option<_>>().unwrap_or_default()
     }
+}
+
+/// Leaves out what the base image holds, and layers in which nothing is left.
+fn leave_out(store_layers: &mut Vec<Vec<StorePath>>, held: &HashSet<StorePath>) {
+    for paths in &mut *store_layers {
+        paths.retain(|path| !held.contains(path));
+    }
+    store_layers.retain(|paths| !paths.is_empty());
 }
 
 /// What is wrong with a description is its own; what cannot be read is like everything that cannot.
@@ -178,7 +207,7 @@ fn packed_customisation(
         gid: stat.gid().into(),
         uname: name((surroundings.user_name)(stat.uid())),
         gname: name((surroundings.group_name)(stat.gid())),
-        ..Member::file(format!("{}/layer.tar", diff_id.hex()), stat.size(), mtime)
+        ..Member::file(usual_member_name(diff_id), stat.size(), mtime)
     };
     Ok(LayerDraft {
         recipe: Recipe::Tarball(Tarball {
@@ -192,29 +221,4 @@ fn packed_customisation(
         contents: vec![named.to_owned()],
         member: Some(member),
     })
-}
-
-/// Puts the base image's environment under the conf's. Of two entries with one name, which is what stands before `=`,
-/// the later counts, in the earlier's place.
-fn overlay(base: &Map<String, Value>, config: &mut Map<String, Value>) -> Result<(), DraftError> {
-    let mut merged = Map::new();
-    for (config, whose) in [(base, "base image"), (&*config, "conf")] {
-        for entry in env(config).ok_or(DraftError::Env(whose))? {
-            let name = entry.split('=').next().unwrap_or_default();
-            merged.insert(name.to_owned(), entry.into());
-        }
-    }
-    if !merged.is_empty() {
-        config.insert("Env".to_owned(), merged.into_iter().map(|(_, entry)| entry).collect());
-    }
-    Ok(())
-}
-
-/// A config's environment. `None` where it is something else than texts.
-fn env(config: &Map<String, Value>) -> Option<Vec<&str>> {
-    match config.get("Env") {
-        // Go writes null for an empty list.
-        None | Some(Value::Null) => Some(Vec::new()),
-        Some(list) => list.as_array()?.iter().map(Value::as_str).collect(),
-    }
 }

@@ -1,10 +1,11 @@
 //! The conf: the JSON text in which dockerTools says what an image is to be.
 //!
-//! Format: what nixpkgs' `streamLayeredImage` writes and its `stream_layered_image.py` reads, and three keys more; see
-//! docs/conf.md and [`Conf`].
+//! Format: what nixpkgs' `streamLayeredImage` writes and its `stream_layered_image.py` reads, and some keys more;
+//! see docs/conf.md and [`Conf`].
 
 mod conf;
 mod draft;
+mod inherit;
 mod parse;
 
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 
 pub use conf::{Conf, Id, Os, PathEntry};
 pub use draft::{DraftError, Surroundings};
+pub use inherit::Inherit;
 
 use crate::customisation::Customisation;
 use crate::python::datetime::DateTime;
@@ -27,8 +29,12 @@ pub struct Spec {
     pub config: Map<String, Value>,
     /// The store's logical directory.
     pub store_dir: StoreDir,
-    /// The base image's file.
+    /// Where the base image is.
     pub from_image: Option<String>,
+    /// How much of the base image's config goes on.
+    pub inherit: Inherit,
+    /// Whether store paths that the base image holds are left out of the layers.
+    pub skip_base_paths: bool,
     /// The store paths of each layer.
     pub store_layers: Vec<Vec<StorePath>>,
     /// What the image holds besides.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use strake_plan::{Closure, StoreDir, StorePath};
 
-use super::{CustomisationSource, Spec, SpecError, Time};
+use super::{CustomisationSource, Inherit, Spec, SpecError, Time};
 use crate::customisation::Customisation;
 use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
@@ -34,6 +34,10 @@ impl Spec {
                 Value::Null => Some(None),
                 path => text(path).map(Some),
             })?,
+            inherit: conf.inherit()?,
+            skip_base_paths: conf
+                .optional("skip_base_paths", "true or false", Value::as_bool)?
+                .unwrap_or_default(),
             closure: conf.closure(&store_dir, &store_layers)?,
             store_layers,
             store_dir,
@@ -103,6 +107,16 @@ impl Conf {
             "now" => Some(Time::Now),
             text => DateTime::parse(text).ok().map(Time::At),
         })
+    }
+
+    fn inherit(&self) -> Result<Inherit, SpecError> {
+        let inherit = self.optional("inherit", "\"env\" or \"all\"", |value| match value {
+            Value::Null => Some(Inherit::default()),
+            value if value == "env" => Some(Inherit::Env),
+            value if value == "all" => Some(Inherit::All),
+            _ => None,
+        });
+        Ok(inherit?.unwrap_or_default())
     }
 
     fn customisation(&self) -> Result<CustomisationSource, SpecError> {

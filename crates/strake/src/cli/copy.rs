@@ -1,16 +1,19 @@
 //! What can be said about images that are copied and looked at.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use strake_image::compression::{Compression, CompressionError};
 
-use super::{EXIT_CODES, Making, Plan, Writing};
+use super::{Connecting, EXIT_CODES, Making, Plan, Writing};
 
 const PLACES: &str = "\
 An image is a CONF or store paths, as strake stream takes them, or one of
   docker-archive:FILE[:NAME|:@N]  a docker-archive, by default its first image
   oci:DIR[:NAME]                  an OCI image layout
-  oci-archive:FILE[:NAME]         a tar archive of one";
+  oci-archive:FILE[:NAME]         a tar archive of one
+  docker://NAME[:TAG][@DIGEST]    an image in a registry";
 
 /// Whose media types a manifest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,6 +22,18 @@ pub(crate) enum ManifestFormat {
     Oci,
     /// Docker's schema 2
     Docker,
+}
+
+/// How layers are compressed that are not, if they are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compress(pub(crate) Option<Compression>);
+
+impl FromStr for Compress {
+    type Err = CompressionError;
+
+    fn from_str(text: &str) -> Result<Self, CompressionError> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|compression| Self(Some(compression))) }
+    }
 }
 
 /// Which of several images for several platforms is meant.
@@ -30,19 +45,34 @@ pub(crate) struct Arch {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("{PLACES}\n\nA destination is one of these three, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
+#[command(after_help = format!("{PLACES}\n\nA destination is one of these four, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
 pub(crate) struct Copy {
     /// The image, and where it goes to: its layers are read once for all destinations
     #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "DEST"])]
     pub(crate) places: Vec<PathBuf>,
-    /// Whose media types the manifest in an OCI layout has [default: those that the image comes with, else oci]
+    /// Whose media types the manifest in an OCI layout or a registry has [default: those that the image comes with, else oci]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ManifestFormat>,
-    /// Write an annotation into the manifest in an OCI layout (repeat for more)
+    /// Write an annotation into the manifest in an OCI layout or a registry (repeat for more)
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) annotation: Vec<String>,
+    /// Say what would be sent to registries, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// With --compress: the tag whose layers in the registry need not be compressed again, besides the tags pushed
+    #[arg(long, value_name = "TAG")]
+    pub(crate) previous: Option<String>,
+    /// Write the manifest's digest into FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) digest_file: Option<PathBuf>,
+    /// Compress layers that are not compressed: none, gzip, zstd, or with a level as gzip:1 to gzip:9, zstd:1 to zstd:19. In
+    /// a docker-archive layers stay as they are
+    #[arg(long, value_name = "FORMAT", default_value = "none")]
+    pub(crate) compress: Compress,
     #[command(flatten)]
     pub(crate) writing: Writing,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
     #[command(flatten)]
     pub(crate) making: Making,
     /// For store paths: what the image is to be. Of an image that is there for several platforms --arch says which
@@ -73,6 +103,8 @@ pub(crate) struct Inspect {
     pub(crate) making: Making,
     #[command(flatten)]
     pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
 }
 
 #[derive(Debug, Args)]
@@ -85,4 +117,18 @@ pub(crate) struct Verify {
     pub(crate) making: Making,
     #[command(flatten)]
     pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pin {
+    /// The image's name: [HOST/]REPOSITORY[:TAG], with or without docker:// before it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// As JSON, a platform a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
 }

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod connecting;
 mod copy;
 mod making;
 mod planning;
@@ -8,9 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use copy::{Copy, Inspect, ManifestFormat, Verify};
+pub(crate) use connecting::Connecting;
+pub(crate) use copy::{Copy, Inspect, ManifestFormat, Pin, Verify};
 pub(crate) use making::{Making, Writing};
-pub(crate) use planning::{Config, Format, Layering, Layers, Plan, PlanCommand, Strategy};
+pub(crate) use planning::{Config, Format, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 
 use crate::report::Style;
 
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Inspect(Box<Inspect>),
     /// See whether an image is all that it says it is
     Verify(Box<Verify>),
+    /// Find the digests of an image in a registry, for each platform
+    Pin(Box<Pin>),
     /// Look at the remembered layer digests, or clean them up
     Cache {
         #[command(subcommand)]

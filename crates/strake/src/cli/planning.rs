@@ -33,6 +33,15 @@ pub(crate) enum Format {
     Table,
 }
 
+/// What an image takes over from its base image's config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Inherit {
+    /// The environment, as in dockerTools
+    Env,
+    /// All of it, as in a Dockerfile
+    All,
+}
+
 /// How layers are decided.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Layers")]
@@ -117,9 +126,15 @@ pub(crate) struct Plan {
     /// Register the image's store paths in a Nix database in it
     #[arg(long)]
     pub(crate) nix_database: bool,
-    /// The base image: a docker-archive
-    #[arg(long, value_name = "FILE")]
-    pub(crate) from: Option<PathBuf>,
+    /// The base image: a docker-archive, or a place such as oci:DIR
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) from: Option<String>,
+    /// How much of the base image's config goes on [default: env]
+    #[arg(long, value_enum, value_name = "WHAT", requires = "from")]
+    pub(crate) inherit: Option<Inherit>,
+    /// Leave out store paths that the base image holds
+    #[arg(long, requires = "from")]
+    pub(crate) skip_base_paths: bool,
     /// The processor architecture, by Go's name for it [default: this machine's]
     #[arg(long)]
     pub(crate) arch: Option<String>,

@@ -20,7 +20,8 @@ use strake_image::store::Store;
 use crate::cli::Inspect;
 use crate::failure::Failure;
 use crate::place::Source;
-use crate::{place, references, source};
+use crate::registry::Registries;
+use crate::{finished, place, references, source};
 
 /// What is shown of an image.
 struct Shown {
@@ -38,13 +39,14 @@ struct Row {
 }
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
+    let registries = Registries::new(&arguments.connecting)?;
     let text = match place::source(&arguments.source)? {
         Source::Plan(image) => {
             let store_root = &arguments.making.store_root;
             let plan = source::plan_for(arguments.arch.arch.as_deref());
-            let spec = source::spec(&image, &plan, store_root)?;
+            let spec = source::spec(&image, &plan, store_root, &registries)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
-            let draft = source::draft(&spec, &store, SystemTime::now())?;
+            let draft = super::draft(&spec, &store, SystemTime::now(), &registries)?;
             let image = digested(arguments, draft, &store)?;
             if arguments.manifest || arguments.raw && !arguments.config {
                 json_text(Manifest::new(&image, &Listing::default()).text, arguments.raw)
@@ -53,7 +55,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             }
         }
         Source::Image(place) => {
-            let image = source::open(&place, arguments.arch.arch.as_deref())?;
+            let image = finished::open(&place, arguments.arch.arch.as_deref(), &registries)?;
             if arguments.raw && !arguments.config {
                 image.manifest
             } else if arguments.manifest && image.has_oci_manifest {
@@ -87,7 +89,8 @@ fn digested(arguments: &Inspect, draft: Draft, store: &Store) -> Result<Image, F
         layers.push(layer);
         Ok::<(), Failure>(())
     })?;
-    Ok(Image::new(layers, draft.about).map_err(FinishError::from)?)
+    let blobs = layers.iter().map(|layer| layer.blob).collect();
+    Ok(Image::new(layers, blobs, draft.about).map_err(FinishError::from)?)
 }
 
 fn show(arguments: &Inspect, shown: Shown) -> Vec<u8> {
@@ -115,7 +118,7 @@ fn indented(value: &Value) -> Vec<u8> {
 impl Shown {
     fn of(image: Image) -> Self {
         let rows = image.layers.iter().map(|layer| Row {
-            size: layer.size,
+            size: layer.blob.size,
             diff_id: layer.diff_id,
             contents: layer.draft.contents.clone(),
         });

@@ -10,12 +10,18 @@ use strake_image::spec::Conf;
 use crate::cli::PlanCommand;
 use crate::failure::Failure;
 use crate::planning;
+use crate::registry::Registries;
 
 pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
     let text = if arguments.schema {
         json(&schema_for!(Conf))
     } else {
-        json(&planning::conf(&arguments.plan, &arguments.store_root, &arguments.roots)?)
+        json(&planning::conf(
+            &arguments.plan,
+            &arguments.store_root,
+            &arguments.roots,
+            &Registries::usual()?,
+        )?)
     };
     let Some(path) = &arguments.output else {
         return io::stdout().lock().write_all(&text).map_err(Failure::stdout);

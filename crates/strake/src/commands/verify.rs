@@ -12,9 +12,11 @@ use strake_image::verify;
 use crate::cli::Verify;
 use crate::failure::Failure;
 use crate::place::Source;
-use crate::{place, references, source};
+use crate::registry::Registries;
+use crate::{finished, place, references, source};
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
+    let registries = Registries::new(&arguments.connecting)?;
     let now = SystemTime::now();
     let store_root = &arguments.making.store_root;
     let digested = AtomicU64::new(0);
@@ -28,9 +30,14 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     };
     let (name, count, problems) = match place::source(&arguments.source)? {
         Source::Plan(image) => {
-            let spec = source::spec(&image, &source::plan_for(arguments.arch.arch.as_deref()), store_root)?;
+            let spec = source::spec(
+                &image,
+                &source::plan_for(arguments.arch.arch.as_deref()),
+                store_root,
+                &registries,
+            )?;
             let store = Store::new(spec.store_dir.clone(), store_root);
-            let draft = source::draft(&spec, &store, now)?;
+            let draft = super::draft(&spec, &store, now, &registries)?;
             let count = draft.layers.len();
             let mut problems = Vec::new();
             engine(&store).describe_each(draft.layers, |layer| {
@@ -40,7 +47,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
             ("the image".to_owned(), count, problems)
         }
         Source::Image(place) => {
-            let image = source::open(&place, arguments.arch.arch.as_deref())?;
+            let image = finished::open(&place, arguments.arch.arch.as_deref(), &registries)?;
             let count = image.layers.len();
             let problems = verify::verify(image, &engine(&references::usual_store(store_root)));
             (place.to_string(), count, problems.iter().map(ToString::to_string).collect())

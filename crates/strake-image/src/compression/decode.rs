@@ -6,8 +6,9 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::codec::Codec;
 use crate::sink::{Sink, SinkError};
 
 /// The most memory that a stream's window may take, as a power of two, in bytes.
@@ -15,44 +16,7 @@ const WINDOW_LOG: u32 = 27;
 
 const BUFFER: usize = 256 * 1024;
 
-/// A compression format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
-    /// RFC 1952.
-    Gzip,
-    /// bzip2.
-    Bzip2,
-    /// The .xz file format.
-    Xz,
-    /// RFC 8878.
-    Zstd,
-}
-
 impl Codec {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Gzip, Self::Bzip2, Self::Xz, Self::Zstd];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Bzip2 => "bzip2",
-            Self::Xz => "xz",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    /// Recognises a compressed stream by how it begins. 6 bytes are enough.
-    pub fn detect(start: &[u8]) -> Option<Self> {
-        match start {
-            [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-
     /// Decompresses a stream.
     pub fn decoder<R: BufRead>(self, compressed: R) -> io::Result<Decoder<R>> {
         Ok(match self {
@@ -132,16 +96,67 @@ impl CompressedFile {
     /// Sends `length` decompressed bytes from `offset` on.
     pub fn copy(&self, offset: u64, length: u64, sink: &mut dyn Sink) -> Result<(), SinkError> {
         // A cursor is taken out while it moves, so that a failure leaves none behind.
-        let mut slot = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut cursor = match slot.take() {
+        let mut slot = self.cursor();
+        let mut cursor = self.cursor_at(slot.take(), offset)?;
+        cursor.advance(length, &mut vec![0; BUFFER], |data| sink.bytes(data))?;
+        *slot = Some(cursor);
+        Ok(())
+    }
+
+    /// `length` decompressed bytes from `offset` on, to be read.
+    pub fn range(self: &Arc<Self>, offset: u64, length: u64) -> io::Result<Range> {
+        let cursor = self.cursor().take();
+        let cursor = self.cursor_at(cursor, offset).map_err(io::Error::other)?;
+        Ok(Range { file: self.clone(), cursor: Some(cursor), left: length })
+    }
+
+    fn cursor(&self) -> MutexGuard<'_, Option<Cursor>> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves a cursor, or a new one if that is behind.
+    fn cursor_at(&self, cursor: Option<Cursor>, offset: u64) -> Result<Cursor, SinkError> {
+        let mut cursor = match cursor {
             Some(cursor) if cursor.position <= offset => cursor,
             _ => Cursor { decoder: self.open().map_err(SinkError::Read)?, position: 0 },
         };
-        let mut buffer = vec![0; BUFFER];
-        cursor.advance(offset - cursor.position, &mut buffer, |_| Ok(()))?;
-        cursor.advance(length, &mut buffer, |data| sink.bytes(data))?;
-        *slot = Some(cursor);
-        Ok(())
+        cursor.advance(offset - cursor.position, &mut vec![0; BUFFER], |_| Ok(()))?;
+        Ok(cursor)
+    }
+}
+
+/// A range of a [`CompressedFile`]'s content.
+pub struct Range {
+    file: Arc<CompressedFile>,
+    /// `None` after a failure.
+    cursor: Option<Cursor>,
+    left: u64,
+}
+
+impl Read for Range {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let want = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if want == 0 {
+            return Ok(0);
+        }
+        let mut cursor = self.cursor.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let got = cursor.decoder.read(&mut buffer[..want])?;
+        if got == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        cursor.position += got as u64;
+        self.left -= got as u64;
+        self.cursor = Some(cursor);
+        Ok(got)
+    }
+}
+
+/// What comes behind it can be read from here on.
+impl Drop for Range {
+    fn drop(&mut self) {
+        if let Some(cursor) = self.cursor.take() {
+            *self.file.cursor() = Some(cursor);
+        }
     }
 }
 

@@ -1,0 +1,127 @@
+//! What a registry's answers mean.
+
+use std::io::Read;
+
+use ureq::http::Response;
+use ureq::http::header::RETRY_AFTER;
+use ureq::{Body, http};
+
+use crate::client::Shared;
+use crate::credentials::Credentials;
+use crate::error::RemoteError;
+use crate::retry::{self, PATIENCE};
+
+/// More of an error's text is not read, in bytes.
+const MAX_MESSAGE: u64 = 64 * 1024;
+
+/// So much of it is shown, in characters.
+const SHOWN_MESSAGE: usize = 300;
+
+/// Who answers, and what we have shown it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) credentials: Option<&'a Credentials>,
+    /// What for.
+    pub(crate) what: &'a str,
+}
+
+/// An error's text. Those who hand out tokens have other words than registries.
+#[derive(serde::Deserialize)]
+struct Text {
+    errors: Option<Vec<Item>>,
+    details: Option<String>,
+    error_description: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Item {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// A header's value, where it is text.
+pub(crate) fn header<'r>(answer: &'r Response<Body>, name: &str) -> Option<&'r str> {
+    answer.headers().get(name)?.to_str().ok()
+}
+
+/// Takes to heart what an answer says about when to come back.
+pub(crate) fn heed(shared: &Shared, host: &str, answer: &Response<Body>) -> Result<(), RemoteError> {
+    let now = shared.now();
+    match header(answer, RETRY_AFTER.as_str()).and_then(|value| retry::after(value, now)) {
+        Some(after) if after > PATIENCE => Err(RemoteError::Busy { host: host.to_owned(), after }),
+        Some(after) => {
+            shared.gates.close(host, now + after);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+impl Asked<'_> {
+    /// What an answer means that is none of success. `status` is what it counts as.
+    pub(crate) fn refusal(&self, answer: Response<Body>, status: u16) -> RemoteError {
+        let (host, what) = (self.host.to_owned(), self.what.to_owned());
+        let (codes, message) = self.said(answer);
+        match status {
+            401 | 403 => {
+                RemoteError::Denied { host, what, message, has_credentials: self.credentials.is_some() }
+            }
+            _ if codes.iter().any(|code| code == "MANIFEST_BLOB_UNKNOWN") => {
+                RemoteError::BlobUnknown { host, message }
+            }
+            404 => RemoteError::NotFound { host, what, message },
+            _ => RemoteError::Status { host, what, status, message },
+        }
+    }
+
+    /// The answer makes no sense.
+    pub(crate) fn odd(&self, reason: &str) -> RemoteError {
+        RemoteError::Answer {
+            host: self.host.to_owned(),
+            what: self.what.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// The codes in an error's text, and the text for people.
+    fn said(&self, answer: http::Response<Body>) -> (Vec<String>, String) {
+        let mut text = Vec::new();
+        // An error's text that cannot be read is as good as none.
+        let _ = answer.into_body().into_reader().take(MAX_MESSAGE).read_to_end(&mut text);
+        let Ok(Text { errors, details, error_description }) = serde_json::from_slice(&text) else {
+            return (Vec::new(), String::new());
+        };
+        let errors = errors.unwrap_or_default();
+        let mut parts: Vec<String> =
+            errors.iter().map(|error| format!("{} {}", error.code, error.message)).collect();
+        parts.extend(details);
+        parts.extend(error_description);
+        (errors.into_iter().map(|error| error.code).collect(), self.printable(&parts.join(", ")))
+    }
+
+    /// A text that does nothing to a terminal and has nothing secret in it.
+    fn printable(&self, text: &str) -> String {
+        let text = match self.credentials.map(Credentials::secret) {
+            Some(secret) if !secret.is_empty() => text.replace(secret, "…"),
+            _ => text.to_owned(),
+        };
+        let printable = |character: char| if character.is_control() { ' ' } else { character };
+        text.trim().chars().map(printable).take(SHOWN_MESSAGE).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_safe_to_show() {
+        let credentials = Credentials::parse("user:secret");
+        let asked = Asked { host: "a", credentials: credentials.as_ref(), what: "b" };
+        assert_eq!(asked.printable(" no secret,\u{1b}[1m no\n"), "no …, [1m no");
+        assert_eq!(asked.printable(&"x".repeat(1000)).len(), SHOWN_MESSAGE);
+    }
+}

@@ -1,0 +1,67 @@
+//! What is asked of a registry.
+
+use std::io::Read;
+
+use ureq::http::Method;
+
+/// What is asked of a registry.
+pub(crate) struct Call<'c> {
+    /// For people: what this is done for, after "to".
+    pub(crate) what: &'c str,
+    pub(crate) method: Method,
+    /// A path, or a whole URL.
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// What must be allowed.
+    pub(crate) scope: Scope<'c>,
+}
+
+/// What must be allowed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope<'c> {
+    Pull,
+    Push,
+    /// And to take blobs out of another repository.
+    Mount(&'c str),
+}
+
+/// A request's body.
+pub(crate) enum Payload<'b> {
+    Bytes(&'b [u8]),
+    /// Can be sent once.
+    Stream(&'b mut dyn Read, Option<u64>),
+}
+
+impl Scope<'_> {
+    /// As those who hand out tokens want it, for a repository.
+    pub(crate) fn of(self, name: &str) -> Vec<String> {
+        match self {
+            Self::Pull => vec![format!("repository:{name}:pull")],
+            Self::Push => vec![format!("repository:{name}:pull,push")],
+            Self::Mount(from) => {
+                vec![format!("repository:{name}:pull,push"), format!("repository:{from}:pull")]
+            }
+        }
+    }
+}
+
+impl<'c> Call<'c> {
+    pub(crate) fn new(what: &'c str, method: Method, url: String, scope: Scope<'c>) -> Self {
+        Self { what, method, url, headers: Vec::new(), scope }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// `application/x-www-form-urlencoded`, of which percent-encoding everything that is special is a valid form.
+pub(crate) fn encode(pairs: &[(&str, &str)]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/,".contains(&byte);
+    let text = |text: &str| {
+        let byte = |byte: u8| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") };
+        text.bytes().map(byte).collect::<String>()
+    };
+    pairs.iter().map(|(key, value)| format!("{}={}", text(key), text(value))).collect::<Vec<_>>().join("&")
+}

@@ -1,0 +1,158 @@
+//! What can go wrong with registries.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use strake_image::digest::Digest;
+
+/// Why a registry could not be talked to, or did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// No answer comes.
+    #[error("cannot reach {host}")]
+    Unreachable {
+        /// The registry, or whom it sent us to.
+        host: String,
+        /// What was seen of it.
+        source: io::Error,
+    },
+    /// The other side cannot prove who it is, or does not speak TLS.
+    #[error("no safe connection to {host}")]
+    Tls {
+        /// The registry.
+        host: String,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// Certificates cannot be used.
+    #[error("cannot use the certificates in {}", path.display())]
+    Certificates {
+        /// Where they are.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: io::Error,
+    },
+    /// A proxy's URL is none.
+    #[error("{0:?} is not the URL of a proxy")]
+    Proxy(String),
+    /// A file with credentials cannot be used.
+    #[error("cannot use the credentials in {}", path.display())]
+    AuthFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// A program that keeps credentials does not give any.
+    #[error("cannot get credentials for {host} from {program}: {reason}")]
+    Helper {
+        /// For whom they are.
+        host: String,
+        /// The program.
+        program: String,
+        /// What it says.
+        reason: String,
+    },
+    /// The registry does not know us, or we may not do this.
+    #[error("{host} does not allow to {what}{}", said(.message))]
+    Denied {
+        /// The registry.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// What it says.
+        message: String,
+        /// Whether credentials were shown.
+        has_credentials: bool,
+    },
+    /// There is no such thing.
+    #[error("{host} has not what is needed to {what}{}", said(.message))]
+    NotFound {
+        /// The registry.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// What it says.
+        message: String,
+    },
+    /// The registry refuses.
+    #[error("{host} answers {status} when asked to {what}{}", said(.message))]
+    Status {
+        /// The registry.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        message: String,
+    },
+    /// The registry says that a blob is missing that it has said it has.
+    #[error("{host} misses a part of the image{}", said(.message))]
+    BlobUnknown {
+        /// The registry.
+        host: String,
+        /// What it says.
+        message: String,
+    },
+    /// The registry wants to be left alone for longer than anybody would wait.
+    #[error("{host} has no time for another {} s", after.as_secs())]
+    Busy {
+        /// The registry.
+        host: String,
+        /// How long.
+        after: Duration,
+    },
+    /// An answer is not what the protocol says.
+    #[error("{host} answers in a way that makes no sense when asked to {what}: {reason}")]
+    Answer {
+        /// The registry.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something has another digest than it must have.
+    #[error("{host} has {found} in place of {expected}")]
+    Digest {
+        /// The registry.
+        host: String,
+        /// What it must be.
+        expected: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// The image cannot go under the digest that was asked for.
+    #[error("the image's manifest is {found}, not {expected}")]
+    OtherManifest {
+        /// What was asked for.
+        expected: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// A layer could not be read or packed.
+    #[error(transparent)]
+    Layer(#[from] strake_image::Error),
+}
+
+impl RemoteError {
+    /// Whether it may go better another time.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Status { status, .. } => is_passing(*status),
+            _ => false,
+        }
+    }
+}
+
+/// Whether an answer with this status may be another one soon.
+pub(crate) fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
+}
+
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}

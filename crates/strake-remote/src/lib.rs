@@ -1,0 +1,39 @@
+//! Whom strake talks to over a socket: image registries.
+//!
+//! Protocol: the OCI distribution specification 1.1, and Docker's registry API v2, from which it comes.
+//!
+//! **Invariant:** nothing here prints, looks at the environment or the clock, or exits: all that it is to know of these comes
+//! in [`Settings`].
+
+mod answer;
+mod authorization;
+mod body;
+mod call;
+mod challenge;
+mod client;
+mod credentials;
+mod error;
+mod helper;
+mod origin;
+mod pull;
+mod push;
+
+mod reference;
+mod repository;
+mod retry;
+mod settings;
+mod tls;
+mod token;
+mod transport;
+mod upload;
+
+pub use client::Client;
+pub use credentials::{AuthFile, Credentials};
+pub use error::RemoteError;
+pub use pull::{Pulled, digest, open, pins};
+pub use push::{Event, Outcome, Part, Preview, Push};
+
+pub use reference::{Reference, ReferenceError};
+pub use repository::Repository;
+pub use settings::{Proxies, Settings};
+pub use upload::Content;

@@ -1,0 +1,277 @@
+//! Images in registries.
+//!
+//! Protocol: the OCI distribution specification 1.1, "pull".
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use strake_image::digest::Digest;
+use strake_image::foreign::{Foreign, MAX_JSON, OpenError};
+use strake_image::manifest::{self, Blobs, Entry, Found, Listed};
+use strake_image::media_type::Format;
+use strake_image::recipe::{Remote, Source};
+use ureq::http::Method;
+use ureq::http::header::{ACCEPT, CONTENT_TYPE};
+
+use crate::answer::header;
+use crate::call::{Call, Payload, Scope};
+use crate::error::RemoteError;
+use crate::reference::Reference;
+use crate::repository::Repository;
+use crate::retry::{self, ATTEMPTS};
+
+/// What lists an image, as a registry has it.
+#[derive(Debug)]
+pub struct Pulled {
+    /// Its media type, as the registry says it.
+    pub media_type: String,
+    /// The digest of its text.
+    pub digest: Digest,
+    /// Its text.
+    pub text: Vec<u8>,
+}
+
+/// The platforms, as `os/architecture`, that an image in a registry is there for, with each one's manifest's digest.
+pub fn pins(repository: &Arc<Repository>, of: &Reference) -> Result<Vec<(String, Digest)>, OpenError> {
+    let found = find(repository, of)?;
+    let blobs = RegistryBlobs(repository.clone());
+    if let Some(entries) = manifest::entries(&found.entry, &found.text)? {
+        return entries.iter().map(|entry| Ok((entry.platform_name(), entry.digest()?))).collect();
+    }
+    let digest = found.entry.digest()?;
+    let image = manifest::open(&blobs, found, "")?;
+    let word = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
+    Ok(vec![(format!("{}/{}", word(image.config.os), word(image.config.architecture)), digest)])
+}
+
+/// The digest of what is behind a name in a registry.
+pub fn digest(repository: &Repository, of: &Reference) -> Result<Digest, RemoteError> {
+    let wanted = of.wanted();
+    Ok(repository.manifest(&wanted)?.ok_or_else(|| not_found(repository, &wanted))?.digest)
+}
+
+/// Opens an image in a registry. Where it is there for several platforms, the one for Linux on this architecture.
+pub fn open(repository: Arc<Repository>, of: &Reference, architecture: &str) -> Result<Foreign, OpenError> {
+    let found = find(&repository, of)?;
+    manifest::open(&RegistryBlobs(repository), found, architecture)
+}
+
+fn find(repository: &Repository, of: &Reference) -> Result<Listed, OpenError> {
+    let wanted = of.wanted();
+    let pulled = repository.manifest(&wanted).map_err(fetch)?;
+    let pulled = pulled.ok_or_else(|| fetch(not_found(repository, &wanted)))?;
+    let tags = match of.digest {
+        None => vec![Reference { tag: of.tag_or_default().map(str::to_owned), ..of.clone() }.to_string()],
+        Some(_) => Vec::new(),
+    };
+    let entry = Entry {
+        media_type: pulled.media_type,
+        digest: pulled.digest.to_string(),
+        size: pulled.text.len() as u64,
+        annotations: None,
+        platform: None,
+    };
+    Ok(Listed { entry, text: pulled.text, tags })
+}
+
+fn not_found(repository: &Repository, wanted: &str) -> RemoteError {
+    RemoteError::NotFound {
+        host: repository.host().to_owned(),
+        what: format!("get {}", repository.image(wanted)),
+        message: String::new(),
+    }
+}
+
+fn fetch(error: RemoteError) -> OpenError {
+    OpenError::Fetch(Box::new(error))
+}
+
+impl Repository {
+    /// Fetches a manifest or an index by tag or digest. `None`: there is none.
+    pub fn manifest(&self, wanted: &str) -> Result<Option<Pulled>, RemoteError> {
+        let what = format!("get {}", self.image(wanted));
+        let accepted =
+            Format::ALL.map(|format| format!("{}, {}", format.manifest(), format.index())).join(", ");
+        let url = self.path(&format!("manifests/{wanted}"));
+        let call = Call::new(&what, Method::GET, url, Scope::Pull).header(ACCEPT.as_str(), accepted);
+        let answer = self.call(&call, &[])?;
+        if answer.status() == 404 {
+            return Ok(None);
+        }
+        let media_type = header(&answer, CONTENT_TYPE.as_str()).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
+        let said = header(&answer, "docker-content-digest").map(str::to_owned);
+        let text = self.read_json(&call, answer.into_body())?;
+        let digest = Digest::of(&text);
+        let expected = Digest::parse(wanted).ok().or_else(|| Digest::parse(&said?).ok());
+        match expected.filter(|expected| *expected != digest) {
+            Some(expected) => {
+                Err(RemoteError::Digest { host: self.host().to_owned(), expected, found: digest })
+            }
+            None => Ok(Some(Pulled { media_type, digest, text })),
+        }
+    }
+
+    /// The digest of the manifest under this tag or digest, if there is one and the registry says it.
+    pub fn manifest_digest(&self, wanted: &str) -> Result<Option<Digest>, RemoteError> {
+        let what = format!("look for {}", self.image(wanted));
+        let accepted =
+            Format::ALL.map(|format| format!("{}, {}", format.manifest(), format.index())).join(", ");
+        let url = self.path(&format!("manifests/{wanted}"));
+        let call = Call::new(&what, Method::HEAD, url, Scope::Push).header(ACCEPT.as_str(), accepted);
+        let answer = self.call(&call, &[])?;
+        let said = header(&answer, "docker-content-digest").and_then(|text| Digest::parse(text).ok());
+        Ok(said.filter(|_| answer.status().is_success()))
+    }
+
+    /// Fetches a blob that should be JSON, and is what its digest says.
+    pub(crate) fn json_blob(&self, digest: Digest) -> Result<Vec<u8>, RemoteError> {
+        let url = self.path(&format!("blobs/{digest}"));
+        let call = Call::new("get a part of the image", Method::GET, url, Scope::Pull);
+        let answer = self.call(&call, &[])?;
+        let status = answer.status().as_u16();
+        if !answer.status().is_success() {
+            return Err(self.refusal(&call, answer, status));
+        }
+        let text = self.read_json(&call, answer.into_body())?;
+        match Digest::of(&text) {
+            found if found == digest => Ok(text),
+            found => Err(RemoteError::Digest { host: self.host().to_owned(), expected: digest, found }),
+        }
+    }
+
+    fn read_json(&self, call: &Call<'_>, body: ureq::Body) -> Result<Vec<u8>, RemoteError> {
+        let mut text = Vec::new();
+        body.into_reader()
+            .take(MAX_JSON + 1)
+            .read_to_end(&mut text)
+            .map_err(|source| RemoteError::Unreachable { host: self.host().to_owned(), source })?;
+        if text.len() as u64 > MAX_JSON {
+            return Err(self.odd(call, "it is larger than any manifest or config"));
+        }
+        Ok(text)
+    }
+}
+
+/// The blobs of a repository.
+struct RegistryBlobs(Arc<Repository>);
+
+impl Blobs for RegistryBlobs {
+    fn json(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+        of_size(digest, size, self.0.json_blob(digest).map_err(fetch)?)
+    }
+
+    fn manifest(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+        let wanted = digest.to_string();
+        let pulled = self.0.manifest(&wanted).map_err(fetch)?;
+        of_size(digest, size, pulled.ok_or_else(|| fetch(not_found(&self.0, &wanted)))?.text)
+    }
+
+    fn layer(&self, digest: Digest, size: u64) -> Found {
+        let name = format!("docker://{}", self.0.image(&digest.to_string())).into();
+        let blob = RemoteBlob { repository: self.0.clone(), digest, size, name };
+        Found { source: Source::Remote(Arc::new(blob)), problem: None }
+    }
+}
+
+fn of_size(digest: Digest, size: u64, text: Vec<u8>) -> Result<Vec<u8>, OpenError> {
+    match text.len() as u64 {
+        found if found == size => Ok(text),
+        found => Err(OpenError::Size { digest, expected: size, found }),
+    }
+}
+
+/// A blob in a registry.
+#[derive(Debug)]
+struct RemoteBlob {
+    repository: Arc<Repository>,
+    digest: Digest,
+    size: u64,
+    name: PathBuf,
+}
+
+impl Remote for RemoteBlob {
+    fn name(&self) -> &Path {
+        &self.name
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(Download { blob: self, position: 0, body: None, failures: 0 }))
+    }
+
+    fn repository(&self) -> (&str, &str) {
+        (self.repository.host(), self.repository.name())
+    }
+}
+
+/// A blob on its way. A connection that breaks is made again from where it broke.
+struct Download<'b> {
+    blob: &'b RemoteBlob,
+    position: u64,
+    body: Option<Box<dyn Read>>,
+    failures: u32,
+}
+
+impl Download<'_> {
+    fn connect(&self) -> Result<Box<dyn Read>, RemoteError> {
+        let RemoteBlob { repository, digest, .. } = self.blob;
+        let url = repository.path(&format!("blobs/{digest}"));
+        let mut call = Call::new("get a layer", Method::GET, url, Scope::Pull);
+        if self.position > 0 {
+            call = call.header("range", format!("bytes={}-", self.position));
+        }
+        let answer = repository.call_once(&call, &mut Payload::Bytes(&[]))?;
+        let status = answer.status().as_u16();
+        let skip = match status {
+            206 => {
+                let range = header(&answer, "content-range").unwrap_or_default();
+                if !range.starts_with(&format!("bytes {}-", self.position)) {
+                    return Err(repository.odd(&call, "it sends another part than was asked for"));
+                }
+                0
+            }
+            200 => self.position,
+            _ => return Err(repository.refusal(&call, answer, status)),
+        };
+        let mut body = answer.into_body().into_with_config().limit(u64::MAX).reader();
+        let skipped = io::copy(&mut body.by_ref().take(skip), &mut io::sink());
+        match skipped {
+            Ok(skipped) if skipped == skip => Ok(Box::new(body)),
+            Ok(_) => Err(repository.odd(&call, "the blob is shorter than it was")),
+            Err(source) => Err(RemoteError::Unreachable { host: repository.host().to_owned(), source }),
+        }
+    }
+}
+
+impl Read for Download<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let error = match &mut self.body {
+                None => match self.connect() {
+                    Ok(body) => {
+                        self.body = Some(body);
+                        continue;
+                    }
+                    Err(error) if error.is_passing() => io::Error::other(error),
+                    Err(error) => return Err(io::Error::other(error)),
+                },
+                Some(body) => match body.read(buffer) {
+                    Ok(0) if self.position < self.blob.size => io::ErrorKind::UnexpectedEof.into(),
+                    Ok(got) => {
+                        self.position += got as u64;
+                        self.failures = 0;
+                        return Ok(got);
+                    }
+                    Err(error) => error,
+                },
+            };
+            self.body = None;
+            self.failures += 1;
+            if self.failures >= ATTEMPTS {
+                return Err(error);
+            }
+            std::thread::sleep(retry::pause(self.failures));
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! A repository in a registry: asks it things.
+
+use std::io::Read;
+
+use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION};
+use ureq::http::{Method, Request, Response, Uri};
+use ureq::{Body, SendBody};
+
+use crate::answer::{Asked, header, heed};
+use crate::authorization::{Authorization, Shown};
+use crate::call::{Call, Payload};
+use crate::client::{Client, Shared};
+use crate::credentials;
+use crate::error::{RemoteError, is_passing};
+use crate::origin::Origin;
+use crate::reference::Reference;
+use crate::retry::{self, ATTEMPTS};
+use crate::settings::is_loopback;
+use crate::transport::host_of;
+
+/// Bodies of at least this many bytes are only sent once the registry has said that it will take them.
+const EXPECT: u64 = 1024 * 1024;
+
+/// So many redirections are followed.
+const MAX_REDIRECTS: usize = 5;
+
+/// So often it is tried to reach a registry at all.
+const PINGS: u32 = 3;
+
+/// A repository in a registry.
+#[derive(Debug)]
+pub struct Repository {
+    client: Client,
+    name: String,
+    origin: Origin,
+    authorization: Authorization,
+}
+
+impl Repository {
+    /// Finds out whether the registry is there, whether it speaks TLS, how it wants to know who asks, and who we are there.
+    pub fn connect(client: &Client, of: &Reference) -> Result<Self, RemoteError> {
+        let settings = &client.0.settings;
+        let credentials = match &settings.credentials {
+            Some(credentials) => Some(credentials.clone()),
+            None => credentials::find(&settings.auth_files, of)?,
+        };
+        let (safe, plain) = (format!("https://{}", of.address()), format!("http://{}", of.address()));
+        let may_be_plain = is_loopback(of.address()) || !settings.verify_tls;
+        let (base, answer) = match ping(&client.0, &safe) {
+            Err(failed @ (RemoteError::Tls { .. } | RemoteError::Unreachable { .. })) if may_be_plain => {
+                match ping(&client.0, &plain) {
+                    // What a server of TLS says to those who do not speak it.
+                    Ok(answer) if answer.status() == 400 => return Err(failed),
+                    Err(_) if matches!(failed, RemoteError::Tls { .. }) => return Err(failed),
+                    other => (plain, other?),
+                }
+            }
+            other => (safe, other?),
+        };
+        let origin = Origin { host: of.host.clone(), base };
+        let authorization = Authorization::new(credentials);
+        authorization.challenged(answer.headers());
+        Ok(Self { client: client.clone(), name: of.repository.clone(), origin, authorization })
+    }
+
+    /// The registry's name.
+    pub fn host(&self) -> &str {
+        &self.origin.host
+    }
+
+    /// The repository's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// An image of this repository, for people.
+    pub(crate) fn image(&self, wanted: &str) -> String {
+        let joint = if wanted.contains(':') { '@' } else { ':' };
+        format!("{}/{}{joint}{wanted}", self.host(), self.name)
+    }
+
+    /// A path below the repository's.
+    pub(crate) fn path(&self, rest: &str) -> String {
+        format!("/v2/{}/{rest}", self.name)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.client.0
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// What an answer means that is none of success. `status` is what it counts as.
+    pub(crate) fn refusal(&self, call: &Call<'_>, answer: Response<Body>, status: u16) -> RemoteError {
+        self.asked(call).refusal(answer, status)
+    }
+
+    /// An answer makes no sense.
+    pub(crate) fn odd(&self, call: &Call<'_>, reason: &str) -> RemoteError {
+        self.asked(call).odd(reason)
+    }
+
+    fn asked<'a>(&'a self, call: &'a Call<'_>) -> Asked<'a> {
+        let credentials = self.authorization.credentials.as_ref();
+        Asked { host: self.host(), credentials, what: call.what }
+    }
+
+    /// Asks, again if need be. The answer is one of success, or 404, 413 or 416, or else an error.
+    pub(crate) fn call(&self, call: &Call<'_>, body: &[u8]) -> Result<Response<Body>, RemoteError> {
+        let mut failures = 0;
+        loop {
+            let result = self.call_once(call, &mut Payload::Bytes(body));
+            let Err(error) = &result else { return result };
+            failures += 1;
+            if !error.is_passing() || failures >= ATTEMPTS {
+                return result;
+            }
+            std::thread::sleep(retry::pause(failures));
+        }
+    }
+
+    /// Asks once. The answer is one of success, or 404, 413 or 416, or else an error.
+    pub(crate) fn call_once(
+        &self,
+        call: &Call<'_>,
+        body: &mut Payload<'_>,
+    ) -> Result<Response<Body>, RemoteError> {
+        let shared = self.shared();
+        let mut url =
+            self.origin.absolute(&call.url, None).ok_or_else(|| self.odd(call, "it names no URL"))?;
+        let mut refused = false;
+        for _ in 0..=MAX_REDIRECTS {
+            let shown = if self.origin.has(&url) {
+                Some(self.authorization.show(shared, &self.origin, &self.name, call.scope)?)
+            } else {
+                None
+            };
+            let host = host_of(&url);
+            shared.gates.pass(&host, shared.settings.now);
+            let answer = self.send(call, &url, shown.as_ref(), body)?;
+            let status = answer.status().as_u16();
+            match (status, &shown) {
+                (401, Some(shown)) if !refused => {
+                    refused = true;
+                    self.authorization.refused(shown);
+                    self.authorization.challenged(answer.headers());
+                    if let Payload::Stream(..) = body {
+                        // It cannot be sent again from here, but from its beginning.
+                        return Err(self.refusal(call, answer, 503));
+                    }
+                }
+                (301 | 302 | 303 | 307 | 308, _) if matches!(call.method, Method::GET | Method::HEAD) => {
+                    let to = header(&answer, LOCATION.as_str());
+                    let to = to.and_then(|to| self.origin.absolute(to, Some(&url)));
+                    url = to.ok_or_else(|| self.odd(call, "it sends us nowhere"))?;
+                }
+                (200..=299 | 404 | 413 | 416, _) => return Ok(answer),
+                _ => {
+                    if is_passing(status) {
+                        heed(shared, &host, &answer)?;
+                    }
+                    return Err(self.refusal(call, answer, status));
+                }
+            }
+        }
+        Err(self.odd(call, "it sends us in circles"))
+    }
+
+    fn send(
+        &self,
+        call: &Call<'_>,
+        url: &Uri,
+        shown: Option<&Shown>,
+        body: &mut Payload<'_>,
+    ) -> Result<Response<Body>, RemoteError> {
+        let mut request = Request::builder().method(call.method.clone()).uri(url.clone());
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(header) = shown.and_then(|shown| shown.header.as_deref()) {
+            request = request.header(AUTHORIZATION, header);
+        }
+        let (shared, named) = (self.shared(), shown.is_some());
+        let wrong = |_| self.odd(call, "it names what cannot be said in a header");
+        if matches!(call.method, Method::GET | Method::HEAD | Method::DELETE) {
+            let request = request.body(SendBody::none()).map_err(wrong)?;
+            return shared.transport.send(&shared.settings, named, request);
+        }
+        let (mut bytes, length): (&[u8], _) = match body {
+            Payload::Bytes(bytes) => (bytes, Some(bytes.len() as u64)),
+            Payload::Stream(_, length) => (&[], *length),
+        };
+        if let Some(length) = length {
+            request = request.header(CONTENT_LENGTH, length);
+        }
+        if length.is_none_or(|length| length >= EXPECT) {
+            request = request.header("expect", "100-continue");
+        }
+        let reader: &mut dyn Read = match body {
+            Payload::Bytes(_) => &mut bytes,
+            Payload::Stream(reader, _) => *reader,
+        };
+        let request = request.body(SendBody::from_reader(reader)).map_err(wrong)?;
+        shared.transport.send(&shared.settings, named, request)
+    }
+}
+
+/// Asks a registry whether it is one.
+fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
+    let mut failures = 0;
+    loop {
+        let request = Request::get(format!("{base}/v2/")).body(SendBody::none()).expect("a host makes a URL");
+        let answer = shared.transport.send(&shared.settings, true, request);
+        failures += 1;
+        match &answer {
+            Err(error) if error.is_passing() && failures < PINGS => {}
+            Ok(answer) if is_passing(answer.status().as_u16()) && failures < ATTEMPTS => {
+                heed(shared, base.split_once("://").map_or(base, |(_, host)| host), answer)?;
+            }
+            _ => return answer,
+        }
+        std::thread::sleep(retry::pause(failures));
+        shared.gates.pass(base.split_once("://").map_or(base, |(_, host)| host), shared.settings.now);
+    }
+}

@@ -1,0 +1,93 @@
+//! When to try again.
+//!
+//! Waiting times double, and vary, so that many clients that failed together do not come back together ("full jitter":
+//! M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). What a registry says about when to come back
+//! (RFC 9110, `Retry-After`) holds for all requests to it.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// So often something is tried.
+pub(crate) const ATTEMPTS: u32 = 7;
+
+/// The first wait, on average twice this.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// No wait that nobody has asked for is longer.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Nobody waits longer than this, whoever asks for it.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How long to wait after so many failures, from 1.
+pub(crate) fn pause(failures: u32) -> Duration {
+    let most = FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST);
+    // std's way to randomness.
+    let random = RandomState::new().hash_one(failures) % 1024;
+    most / 4 + most / 4 * 3 * random as u32 / 1024
+}
+
+/// What `Retry-After` says: seconds, or a time.
+pub(crate) fn after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = httpdate::parse_http_date(value).ok()?;
+    Some(time.duration_since(now).unwrap_or_default())
+}
+
+/// Who has asked not to be asked until when.
+#[derive(Debug, Default)]
+pub(crate) struct Gates(Mutex<HashMap<String, SystemTime>>);
+
+impl Gates {
+    /// The host wants to be left alone until then.
+    pub(crate) fn close(&self, host: &str, until: SystemTime) {
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = gates.entry(host.to_owned()).or_insert(until);
+        *gate = until.max(*gate);
+    }
+
+    /// Waits until the host may be asked.
+    pub(crate) fn pass(&self, host: &str, now: fn() -> SystemTime) {
+        loop {
+            let until = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied();
+            match until.and_then(|until| until.duration_since(now()).ok()) {
+                Some(wait) if !wait.is_zero() => std::thread::sleep(wait.min(PATIENCE)),
+                _ => return,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777 - 7);
+        for (value, expected) in [
+            ("3", Some(3)),
+            (" 120 ", Some(120)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(7)),
+            ("Sat, 05 Nov 1994 08:49:37 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(after(value, now), expected.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_end() {
+        for failures in 1..40 {
+            let most = (FIRST * (1 << failures.min(16))).min(LONGEST);
+            let pause = pause(failures);
+            assert!(pause <= most && pause >= most / 4, "{failures}: {pause:?}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Uploads of blobs.
+//!
+//! Protocol: the OCI distribution specification 1.1, "push". A blob whose digest is known goes in one piece (POST, PUT). One that
+//! is made on the way goes in one piece of which nobody knows the length (POST, PATCH), and is named when it is whole (PUT),
+//! as `docker push` has it. In several chunks only where the registry or the user wants it so: there are registries that
+//! lose what comes after the first.
+
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+
+use strake_image::digest::Digest;
+use strake_image::error::Error;
+use strake_image::sink::Sink;
+use ureq::http::{Method, Response};
+use ureq::{Body, http};
+
+use crate::answer::header;
+use crate::body::{PipeReader, pipe};
+use crate::call::{Call, Payload, Scope, encode};
+use crate::error::RemoteError;
+use crate::repository::Repository;
+use crate::retry::{self, ATTEMPTS};
+
+/// The length of chunks where the registry does not take a blob in one, in bytes.
+const CHUNK: u64 = 8 * 1024 * 1024;
+
+/// A chunk of which the length is not known before is kept in memory: no more of them than this at a time, all uploads
+/// together, and none longer than this, in bytes.
+static IN_MEMORY: Mutex<()> = Mutex::new(());
+const MAX_CHUNK_IN_MEMORY: u64 = 64 * 1024 * 1024;
+
+const OCTETS: &str = "application/octet-stream";
+
+/// Something that can be uploaded: it can write itself, as often as it is asked, always the same bytes.
+pub trait Content: Sync {
+    /// Writes all bytes.
+    fn write(&self, sink: &mut dyn Sink) -> Result<(), Error>;
+}
+
+impl<F: Fn(&mut dyn Sink) -> Result<(), Error> + Sync> Content for F {
+    fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
+        self(sink)
+    }
+}
+
+/// A blob to be uploaded.
+pub(crate) struct Upload<'u> {
+    /// Its digest and its size in bytes, where they are known before it is read.
+    pub(crate) known: Option<(Digest, u64)>,
+    pub(crate) content: &'u dyn Content,
+    /// A repository of the same registry that has it.
+    pub(crate) mount_from: Option<&'u str>,
+}
+
+/// How a blob got there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Uploaded {
+    Mounted,
+    Sent(Digest, u64),
+}
+
+/// Where an upload goes on.
+struct Session {
+    location: String,
+    /// The least that a chunk may have, if the registry says so.
+    least_chunk: Option<u64>,
+}
+
+/// What the other side said of one attempt.
+enum Attempt {
+    Done(Uploaded),
+    /// It does not take so much at once.
+    TooLarge,
+}
+
+impl Repository {
+    /// Whether the registry has the blob.
+    pub(crate) fn has_blob(&self, digest: Digest, size: u64) -> Result<bool, RemoteError> {
+        let url = self.path(&format!("blobs/{digest}"));
+        let call = Call::new("look for a blob", Method::HEAD, url, Scope::Push);
+        let answer = self.call(&call, &[])?;
+        let length = header(&answer, "content-length").and_then(|length| length.parse().ok());
+        Ok(answer.status().is_success() && length.is_none_or(|length: u64| length == size))
+    }
+
+    /// Uploads a blob, again if need be.
+    pub(crate) fn upload(&self, upload: &Upload<'_>) -> Result<Uploaded, RemoteError> {
+        let mut chunk = self.shared().settings.chunk;
+        let mut failures = 0;
+        loop {
+            let error = match self.attempt(upload, chunk, failures == 0) {
+                Ok(Attempt::Done(uploaded)) => return Ok(uploaded),
+                Ok(Attempt::TooLarge) => {
+                    // Smaller each time, until it is taken.
+                    let next = chunk.map_or(CHUNK, |chunk| chunk / 4);
+                    if next < 64 * 1024 {
+                        let call = Call::new("take a blob", Method::PATCH, String::new(), Scope::Push);
+                        return Err(self.odd(&call, "no chunk is small enough for it"));
+                    }
+                    chunk = Some(next);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            if !error.is_passing() || failures >= ATTEMPTS {
+                return Err(error);
+            }
+            std::thread::sleep(retry::pause(failures));
+            // It may have arrived, and only the answer got lost.
+            if let Some((digest, size)) = upload.known
+                && self.has_blob(digest, size)?
+            {
+                return Ok(Uploaded::Sent(digest, size));
+            }
+        }
+    }
+
+    fn attempt(&self, upload: &Upload<'_>, chunk: Option<u64>, mount: bool) -> Result<Attempt, RemoteError> {
+        let from = upload.known.zip(upload.mount_from).filter(|_| mount);
+        let Some(session) = self.begin(from)? else { return Ok(Attempt::Done(Uploaded::Mounted)) };
+        let chunk = match (chunk, session.least_chunk) {
+            (Some(chunk), Some(least)) => Some(chunk.max(least)),
+            (None, Some(least)) => Some(CHUNK.max(least)),
+            (chunk, None) => chunk,
+        };
+        let mut location = session.location;
+        let sent = self.stream(upload, chunk, &mut location);
+        if !matches!(sent, Ok(Attempt::Done(_))) {
+            // What was begun is not wanted any more. If it cannot be ended, it will end by itself.
+            let call = Call::new("end an upload", Method::DELETE, location, Scope::Push);
+            let _ = self.call_once(&call, &mut Payload::Bytes(&[]));
+        }
+        sent
+    }
+
+    /// Begins an upload. `None`: the registry has taken the blob out of another repository.
+    fn begin(&self, from: Option<((Digest, u64), &str)>) -> Result<Option<Session>, RemoteError> {
+        let what = "begin an upload";
+        let url = self.path("blobs/uploads/");
+        let mut answer = None;
+        if let Some(((digest, _), from)) = from {
+            let query = encode(&[("mount", &digest.to_string()), ("from", from)]);
+            let call = Call::new(what, Method::POST, format!("{url}?{query}"), Scope::Mount(from));
+            // Who may not take it from there can still send it.
+            answer = self.call(&call, &[]).ok().filter(|answer| answer.status().is_success());
+        }
+        let call = Call::new(what, Method::POST, url, Scope::Push);
+        let answer = match answer {
+            Some(answer) if answer.status() == 201 => return Ok(None),
+            Some(answer) => answer,
+            None => self.call(&call, &[])?,
+        };
+        let status = answer.status().as_u16();
+        if status != 202 {
+            return Err(self.refusal(&call, answer, status));
+        }
+        let least_chunk = header(&answer, "oci-chunk-min-length").and_then(|length| length.parse().ok());
+        let location = self.location(&answer).ok_or_else(|| self.odd(&call, "it does not say where to"))?;
+        Ok(Some(Session { location, least_chunk }))
+    }
+
+    /// Where an answer says that the upload goes on.
+    fn location(&self, answer: &Response<Body>) -> Option<String> {
+        let location = header(answer, http::header::LOCATION.as_str())?;
+        self.origin().absolute(location, None).map(|url| url.to_string())
+    }
+
+    /// Sends the bytes to where the upload is. `location` moves on with it.
+    fn stream(
+        &self,
+        upload: &Upload<'_>,
+        chunk: Option<u64>,
+        location: &mut String,
+    ) -> Result<Attempt, RemoteError> {
+        let (mut sink, mut reader) = pipe();
+        let (written, sent) = std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                upload.content.write(&mut sink)?;
+                sink.finish().map_err(Error::from)
+            });
+            let sent = match (chunk, upload.known) {
+                (None, Some((digest, size))) => self.put(location, &mut reader, digest, size),
+                (None, None) => self.patch(location, &mut reader, None, None).map(|()| true),
+                (Some(chunk), known) => self.chunks(location, &mut reader, chunk, known),
+            };
+            // With nobody to read, the writer ends.
+            let finished = sent.as_ref().is_ok_and(|taken| *taken).then(|| reader.digest());
+            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (written, sent.map(|_| finished))
+        });
+        match written {
+            Err(error) if !matches!(error, Error::Cancelled) => return Err(error.into()),
+            _ => {}
+        }
+        let Some((digest, size)) = sent? else { return Ok(Attempt::TooLarge) };
+        if chunk.is_some() || upload.known.is_none() {
+            let (digest, size) = upload.known.unwrap_or((digest, size));
+            self.put(location, &mut std::io::empty(), digest, 0)?;
+            return Ok(Attempt::Done(Uploaded::Sent(digest, size)));
+        }
+        Ok(Attempt::Done(Uploaded::Sent(digest, size)))
+    }
+
+    /// Ends an upload, with its last bytes. `false`: it does not take so many.
+    fn put(
+        &self,
+        location: &str,
+        reader: &mut dyn Read,
+        digest: Digest,
+        length: u64,
+    ) -> Result<bool, RemoteError> {
+        let joint = if location.contains('?') { '&' } else { '?' };
+        let url = format!("{location}{joint}{}", encode(&[("digest", &digest.to_string())]));
+        let call = Call::new("take a blob", Method::PUT, url, Scope::Push).header("content-type", OCTETS);
+        let answer = self.call_once(&call, &mut Payload::Stream(reader, Some(length)))?;
+        if answer.status() == 413 && length > 0 {
+            return Ok(false);
+        }
+        self.taken(&call, answer)?;
+        Ok(true)
+    }
+
+    /// Sends a part of a blob.
+    fn patch(
+        &self,
+        location: &mut String,
+        reader: &mut dyn Read,
+        length: Option<u64>,
+        range: Option<(u64, u64)>,
+    ) -> Result<(), RemoteError> {
+        let mut call = Call::new("take a part of a blob", Method::PATCH, location.clone(), Scope::Push)
+            .header("content-type", OCTETS);
+        if let Some((start, end)) = range {
+            call = call.header("content-range", format!("{start}-{end}"));
+        }
+        let answer = self.call_once(&call, &mut Payload::Stream(reader, length))?;
+        if let Some(next) = self.location(&answer) {
+            *location = next;
+        }
+        self.taken(&call, answer)
+    }
+
+    /// Sends a blob in chunks of at most this length. `false`: that is more than it takes.
+    fn chunks(
+        &self,
+        location: &mut String,
+        reader: &mut PipeReader,
+        chunk: u64,
+        known: Option<(Digest, u64)>,
+    ) -> Result<bool, RemoteError> {
+        let mut start = 0;
+        loop {
+            let sent = match known {
+                Some((_, size)) if start >= size => return Ok(true),
+                Some((_, size)) => {
+                    let length = chunk.min(size - start);
+                    let range = Some((start, start + length - 1));
+                    start += length;
+                    self.patch(location, &mut reader.take(length), Some(length), range)
+                }
+                None => {
+                    let _only_one = IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut piece = Vec::new();
+                    let read = reader.take(chunk.min(MAX_CHUNK_IN_MEMORY)).read_to_end(&mut piece);
+                    if !read.is_ok_and(|length| length > 0) {
+                        // That it cannot be read is for the writer to say.
+                        return Ok(true);
+                    }
+                    let length = piece.len() as u64;
+                    let range = Some((start, start + length - 1));
+                    start += length;
+                    self.patch(location, &mut piece.as_slice(), Some(length), range)
+                }
+            };
+            match sent {
+                Err(RemoteError::Status { status: 413, .. }) => return Ok(false),
+                other => other?,
+            }
+        }
+    }
+
+    /// Makes sure that an answer says that what was sent is there.
+    fn taken(&self, call: &Call<'_>, answer: Response<Body>) -> Result<(), RemoteError> {
+        match answer.status().as_u16() {
+            200..300 => Ok(()),
+            // The upload is gone, or goes on elsewhere: to begin it again may help.
+            404 | 416 => Err(self.refusal(call, answer, 503)),
+            status => Err(self.refusal(call, answer, status)),
+        }
+    }
+}

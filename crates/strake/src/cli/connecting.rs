@@ -1,0 +1,44 @@
+//! What can be said of how registries are talked to.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+/// How registries are talked to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For registries")]
+pub(crate) struct Connecting {
+    /// File with credentials, as podman login and docker login write it [default: $`REGISTRY_AUTH_FILE`, else those of
+    /// podman and docker]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
+    /// Name and password, in place of all files
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub(crate) creds: Option<String>,
+    /// Directory with more certificates of authorities (*.crt), or a client's (*.cert, *.key)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cert_dir: Vec<PathBuf>,
+    /// Whether a registry must prove who it is; if not, it may also be one without TLS
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) tls_verify: bool,
+    /// Uploads at the same time
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub(crate) uploads: NonZeroUsize,
+    /// Send blobs in chunks of so many MiB [default: in one piece, unless the registry wants otherwise]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) chunk_size: Option<NonZeroU32>,
+}
+
+impl Default for Connecting {
+    fn default() -> Self {
+        Self {
+            authfile: None,
+            creds: None,
+            cert_dir: Vec::new(),
+            tls_verify: true,
+            uploads: const { NonZeroUsize::new(4).unwrap() },
+            chunk_size: None,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! How registries are talked to: what the user says of it, on the command line, in files and in the environment.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use strake_remote::{AuthFile, Client, Credentials, Proxies, Reference, Repository, Settings};
+
+use crate::cli::Connecting;
+use crate::failure::Failure;
+
+/// What Nix sets where it wants nobody to trust anybody.
+const NO_CERTIFICATES: &str = "/no-cert-file.crt";
+
+/// Opens conversations with registries.
+pub(crate) struct Registries(Client);
+
+impl Registries {
+    pub(crate) fn new(connecting: &Connecting) -> Result<Self, Failure> {
+        Ok(Self(Client::new(settings(connecting)?)))
+    }
+
+    /// As they are talked to where nothing is said on the command line.
+    pub(crate) fn usual() -> Result<Self, Failure> {
+        Self::new(&Connecting::default())
+    }
+
+    /// The name with a digest, which is what the tag leads to now if there is none in it.
+    pub(crate) fn pinned(&self, of: &Reference) -> Result<Reference, Failure> {
+        match of.digest {
+            Some(_) => Ok(of.clone()),
+            None => Ok(of.pinned(strake_remote::digest(&*self.repository(of)?, of)?)),
+        }
+    }
+
+    pub(crate) fn repository(&self, of: &Reference) -> Result<Arc<Repository>, Failure> {
+        Ok(Arc::new(Repository::connect(&self.0, of)?))
+    }
+}
+
+fn settings(connecting: &Connecting) -> Result<Settings, Failure> {
+    let credentials = connecting
+        .creds
+        .as_deref()
+        .map(|text| Credentials::parse(text).ok_or_else(|| Failure::new("--creds is not USER:PASSWORD")));
+    let under = |directory: &str| [PathBuf::from("/etc"), config_home()].map(|base| base.join(directory));
+    let certificates_by_host = under("containers/certs.d").into_iter().chain(under("docker/certs.d"));
+    Ok(Settings {
+        credentials: credentials.transpose()?,
+        auth_files: auth_files(connecting),
+        verify_tls: connecting.tls_verify,
+        root_certificates: ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"]
+            .into_iter()
+            .find_map(path)
+            .filter(|path| path.as_os_str() != NO_CERTIFICATES),
+        certificates: connecting.cert_dir.clone(),
+        certificates_by_host: certificates_by_host.collect(),
+        proxies: Proxies {
+            http: text("http_proxy").or_else(|| text("all_proxy")),
+            https: text("https_proxy").or_else(|| text("all_proxy")),
+            none_for: text("no_proxy").unwrap_or_default(),
+        },
+        user_agent: concat!("strake/", env!("CARGO_PKG_VERSION")).to_owned(),
+        chunk: connecting.chunk_size.map(|mebibytes| u64::from(mebibytes.get()) << 20),
+        uploads: connecting.uploads.get(),
+        now: SystemTime::now,
+    })
+}
+
+/// Where credentials may be, in the order in which podman and skopeo look: containers-auth.json(5).
+fn auth_files(connecting: &Connecting) -> Vec<AuthFile> {
+    if let Some(named) = connecting.authfile.clone().or_else(|| path("REGISTRY_AUTH_FILE")) {
+        return vec![AuthFile { path: named, required: true }];
+    }
+    let runtime = path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json"));
+    let home = config_home().join("containers/auth.json");
+    let docker = path("DOCKER_CONFIG").or_else(|| path("HOME").map(|home| home.join(".docker")));
+    let docker = docker.map(|directory| directory.join("config.json"));
+    let files = runtime.into_iter().chain([home]).chain(docker);
+    files.map(|path| AuthFile { path, required: false }).collect()
+}
+
+fn config_home() -> PathBuf {
+    let home = || path("HOME").map(|home| home.join(".config"));
+    path("XDG_CONFIG_HOME").filter(|path| path.is_absolute()).or_else(home).unwrap_or_default()
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// A variable that may be in small letters or in capitals.
+fn text(name: &str) -> Option<String> {
+    let either = std::env::var(name).or_else(|_| std::env::var(name.to_ascii_uppercase()));
+    either.ok().filter(|value| !value.is_empty())
+}
