@@ -6,6 +6,7 @@
 //! in [`Settings`].
 
 mod answer;
+mod auth_file;
 mod authorization;
 mod body;
 mod call;
@@ -27,8 +28,9 @@ mod token;
 mod transport;
 mod upload;
 
+pub use auth_file::AuthFile;
 pub use client::Client;
-pub use credentials::{AuthFile, Credentials};
+pub use credentials::Credentials;
 pub use error::RemoteError;
 pub use pull::{Pulled, digest, open, pins};
 pub use push::{Event, Outcome, Part, Preview, Push};

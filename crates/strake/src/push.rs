@@ -185,7 +185,9 @@ impl Pushing<'_> {
     /// What each layer will be in the registry, as far as that is known without making it.
     fn known(&self, goal: &Goal, image: &Image) -> Result<Vec<Option<Blob>>, Failure> {
         let mut known: Vec<Option<Blob>> = image.blobs.iter().copied().map(Some).collect();
-        let Some(compression) = self.delivery.pool.map(|pool| pool.compression()) else { return Ok(known) };
+        let Some(compression) = self.delivery.pool.map(strake_image::compression::Pool::compression) else {
+            return Ok(known);
+        };
         // What was not compressed for another destination.
         let is_open =
             |place: usize| image.layers[place].is_plain() && image.blobs[place] == image.layers[place].blob;
