@@ -2,16 +2,15 @@
 #
 #   actions conf    for a conf in the store, described or not, with or without its store paths at hand
 {
-  lib,
   strake,
-  writeShellScriptBin,
+  writeProgram,
 }:
 conf:
 let
   program = "${strake}/bin/strake";
   script =
     name: text:
-    writeShellScriptBin name ''
+    writeProgram name ''
       set -euo pipefail
       ${text}
     '';

@@ -7,35 +7,47 @@
 # which parts of pkgs, it uses.
 {
   pkgs,
-  strake ? pkgs.callPackage ./package.nix { },
+  strake ? (pkgs.buildPackages or pkgs).callPackage ./package.nix { },
 }:
 let
+  # What images are made of: packages for where they run.
   needs = {
     inherit (pkgs)
       bashInteractive
       cacert
       closureInfo
       coreutils
-      fakeroot
       lib
-      pigz
-      proot
-      rsync
       runCommand
       runtimeShell
       shadow
       stdenv
       symlinkJoin
-      writeScript
       writeShellScriptBin
       writeText
-      zstd
       ;
     # nixpkgs' own, where it has one: images that hold it stay the same.
     fakeNss = pkgs.fakeNss or (call ./fake-nss.nix);
   };
 
-  scope = needs // internal // functions // { inherit strake; };
+  # What makes them, and programs for whoever makes them: for where they are built.
+  tools =
+    let
+      buildPackages = pkgs.buildPackages or pkgs;
+    in
+    {
+      inherit (buildPackages)
+        fakeroot
+        pigz
+        proot
+        rsync
+        zstd
+        ;
+      buildShell = buildPackages.runtimeShell;
+      writeProgram = buildPackages.writeShellScriptBin;
+    };
+
+  scope = needs // tools // internal // functions // { inherit strake; };
 
   call =
     file:

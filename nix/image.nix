@@ -17,9 +17,9 @@
   actions,
   lib,
   runCommand,
-  runtimeShell,
+  buildShell,
   strake,
-  writeShellScriptBin,
+  writeProgram,
 }:
 {
   baseName,
@@ -44,7 +44,7 @@ let
   '';
 
   # The closure as it was planned stands in the conf. That is read from stdin, since a store path stands for its own.
-  updateLock = writeShellScriptBin "update-lock" ''
+  updateLock = writeProgram "update-lock" ''
     set -euo pipefail
     exec ${strake}/bin/strake layers - --key closure --strategy cost --lock "''${1:-layers.lock}" --update-lock \
       ${lib.escapeShellArgs lockFlags} < ${conf} > /dev/null
@@ -64,7 +64,7 @@ runCommand "stream-${baseName}" {
     // passthru;
 } ''
   {
-    echo '#!${runtimeShell}'
+    echo '#!${buildShell}'
     echo 'exec ${strake}/bin/strake stream ${conf} "$@"'
   } > "$out"
   chmod +x "$out"

@@ -23,7 +23,7 @@
   makeConf,
   makeImage,
   strake,
-  writeShellScriptBin,
+  writeProgram,
   writeText,
 }:
 lib.makeOverridable (
@@ -116,7 +116,7 @@ lib.makeOverridable (
 
     named =
       program: command:
-      writeShellScriptBin program ''
+      writeProgram program ''
         set -euo pipefail
         ${command}
       '';

@@ -72,6 +72,9 @@ mod nix_docker;
 /// Layers that are planned and described by themselves, and who needs to hold what.
 mod nix_layers;
 
+/// The library's images in registries.
+mod nix_registry;
+
 /// What the documentation shows works.
 mod docs;
 
