@@ -23,9 +23,10 @@
 #   layering           auto (what dockerTools does), cost, popularity, each or one
 #   layeringLock       with cost: a lock file, which updateLock writes
 #   layers             layers by buildLayer, which lie below the others, with what they hold
+#   inheritConfig      how much of the base image's config goes on: env (what dockerTools does) or all
+#   skipBasePaths      whether store paths that the base image holds are left out
 #   customisation      files with owners, modes and capabilities, as docs/conf.md says: without commands, without fakeroot
-#   describe           whether building the image finds out all its digests; by default only where that is cheap, which
-#                      is where all store paths are in layers by buildLayer
+#   describe           whether building the image finds out all its digests, too; see docs/nix.md
 {
   archiveOf,
   customisationLayer,
@@ -63,6 +64,8 @@ lib.makeOverridable (
     layering ? if layeringLock != null then "cost" else "auto",
     layeringLock ? null,
     layers ? [ ],
+    inheritConfig ? "env",
+    skipBasePaths ? false,
     customisation ? null,
     describe ? false,
   }:
@@ -107,6 +110,8 @@ lib.makeOverridable (
         from_image = if fromImage == null then null else "${archiveOf fromImage}";
         repo_tag = imageName;
       }
+      // lib.optionalAttrs (inheritConfig != "env") { "inherit" = inheritConfig; }
+      // lib.optionalAttrs skipBasePaths { skip_base_paths = true; }
       // (if customisation == null then { customisation_layer = "${packed}"; } else { customisation = described; });
       roots = lib.optionals includeStorePaths [
         baseJson

@@ -138,6 +138,12 @@ fn environments_and_files() {
         assert_eq!(config.matches("LAST_LAYER").count(), 1, "{config}");
     }
 
+    // All of the base's config, and no store path twice: the base has hello already.
+    let child = docker.stream("childOfAll");
+    assert_eq!(docker.run(&child, &[]), "Hello, world!");
+    let base = docker.layers(&docker.load("layered")).len();
+    assert_eq!(docker.layers(&child).len(), base + 1);
+
     let no_store = docker.load("noStorePaths");
     assert!(docker.run(&no_store, &["ls", "/"]).contains("bin"));
     docker.fails(&no_store, &["ls", "/nix/store"]);

@@ -108,7 +108,9 @@ fn who_has_the_description_needs_no_layer() {
         return;
     }
     let library = Library::new();
-    for image in ["(layers \"1\").image", "examples.fakeRoot", "examples.declared"] {
+    for image in
+        ["(layers \"1\").image", "examples.fakeRoot", "examples.declared", "examples.childLayered.stream"]
+    {
         let description = library.build(&format!("({image}).description"));
         let references = library.machine.run("nix-store", ["--query", "--references", &description]);
         assert_eq!(references, "");

@@ -30,7 +30,9 @@ fn images_are_pushed_by_whoever_has_them_or_their_description() {
     let creds = format!("{USER}:{PASSWORD}");
     let place = |tag: &str| format!("docker://{}/team/image:{tag}", registry.address());
     let options = ["--tls-verify=false", "--creds", &creds];
-    for image in ["examples.declared", "examples.fakeRoot", "(layers \"1\").image"] {
+    for image in
+        ["examples.declared", "examples.fakeRoot", "(layers \"1\").image", "examples.childLayered.stream"]
+    {
         let push = format!("{}/bin/push", library.build(&format!("({image}).push")));
         run(&library.machine, &push, &[&[place("one").as_str()], &options[..]].concat());
 

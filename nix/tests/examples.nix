@@ -153,6 +153,15 @@ rec {
     inherit (child.buildArgs) config;
   };
 
+  childOfAll = streamLayeredImage {
+    name = "child-of-all";
+    tag = "latest";
+    fromImage = layered;
+    contents = [ hello ];
+    inheritConfig = "all";
+    skipBasePaths = true;
+  };
+
   twoLayers = streamLayeredImage {
     name = "two-layers";
     tag = "latest";

@@ -23,6 +23,7 @@ let
       result // { override = change: makeOverridable function (arguments // change); };
     mapAttrsToList = function: set: map (name: function name set.${name}) (builtins.attrNames set);
     optional = condition: value: optionals condition [ value ];
+    optionalAttrs = condition: set: if condition then set else { };
     optionals = condition: list: if condition then list else [ ];
     optionalString = condition: text: if condition then text else "";
     removePrefix =

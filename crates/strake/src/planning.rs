@@ -95,6 +95,7 @@ pub(crate) fn conf(
         store_layers: layers.iter().map(|layer| layer.iter().map(ToString::to_string).collect()).collect(),
         customisation_layer: None,
         customisation: Some(Customisations::One(customisation)),
+        described_base: None,
         described: None,
         history: None,
         repo_tag: repository(plan, &roots)?,

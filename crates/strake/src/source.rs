@@ -60,7 +60,12 @@ pub(crate) fn draft(
     let group_name = |gid| uzers::get_group_by_gid(gid)?.name().to_str().map(str::to_owned);
     let surroundings = Surroundings { store, now, user_name: &user_name, group_name: &group_name };
     spec.draft(&surroundings, |text| {
-        let base = finished::base(text, &spec.architecture, store, registries)?;
+        let base = match &spec.described_base {
+            Some(described) if finished::is_absent(text, store)? => {
+                described.open(text).map_err(|error| Failure::base(text, &error))?
+            }
+            _ => finished::base(text, &spec.architecture, store, registries)?,
+        };
         warnings.extend(finished::not_pinned(text));
         warnings.extend(finished::other_platform(&base, &spec.architecture));
         Ok(base)

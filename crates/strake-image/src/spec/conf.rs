@@ -10,6 +10,7 @@ use strake_plan::Closure;
 use super::Inherit;
 use crate::customisation::Customisation;
 use crate::draft::Description;
+use crate::spec::DescribedBase;
 
 /// What an image is to be.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -60,6 +61,9 @@ pub struct Conf {
     /// hashes in it, remembered digests hold for just this content; a Nix database needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closure: Option<Vec<PathEntry>>,
+    /// What is known of the base image. It counts where that is not at hand; `strake describe --detached` writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub described_base: Option<DescribedBase>,
     /// What is known of the layers that are the image's own (those of `store_layers`, then those of `customisation`, or
     /// the `customisation_layer`), in their order: `strake describe` writes it. It is believed until a layer is
     /// written, and then checked.

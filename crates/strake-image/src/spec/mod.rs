@@ -3,6 +3,7 @@
 //! Format: what nixpkgs' `streamLayeredImage` writes and its `stream_layered_image.py` reads, and some keys more;
 //! see docs/conf.md and [`Conf`].
 
+mod base;
 mod conf;
 mod draft;
 mod inherit;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 use strake_plan::closure::{Closure, ClosureError};
 use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 
+pub use base::{DescribedBase, DescribedBlob};
 pub use conf::{Conf, Customisations, Id, Os, PathEntry};
 pub use draft::{DraftError, Surroundings};
 pub use inherit::Inherit;
@@ -40,6 +42,8 @@ pub struct Spec {
     pub store_layers: Vec<Vec<StorePath>>,
     /// What the image holds besides, the lowest layer first.
     pub customisations: Vec<CustomisationSource>,
+    /// What is known of the base image.
+    pub described_base: Option<DescribedBase>,
     /// What is known of the layers that are the image's own; empty where nothing is.
     pub described: Vec<Description>,
     /// What the history says of these layers besides what it says of all; empty where nothing is said.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use strake_plan::{Closure, StoreDir, StorePath};
 
-use super::{CustomisationSource, Inherit, Spec, SpecError, Time};
+use super::{CustomisationSource, DescribedBase, Inherit, Spec, SpecError, Time};
 use crate::customisation::Customisation;
 use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
@@ -44,6 +44,9 @@ impl Spec {
             store_layers,
             store_dir,
             customisations: conf.customisations()?,
+            described_base: conf.optional("described_base", "what strake describe writes", |value| {
+                DescribedBase::deserialize(value).ok()
+            })?,
             described: conf.list("described", "a list of objects with \"diff_id\" and \"size\"")?,
             history: conf.list("history", "a list of objects")?,
             repo_tag: conf.text("repo_tag")?,
