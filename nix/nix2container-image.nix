@@ -10,7 +10,7 @@
 #   initializeNixDatabase  whether all store paths are registered in a Nix database, which belongs to nixUid and nixGid
 #   created, meta
 #
-# and layering, layeringLock and describe as for streamLayeredImage; images are described unless told otherwise.
+# and layering, layeringLock, knownLayers and describe as for streamLayeredImage; images are described unless told otherwise.
 #
 # The result is that of streamLayeredImage, with nix2container's names for programs: copyToDockerDaemon, copyToPodman and
 # copyToRegistry, which use the image's own name.
@@ -45,6 +45,7 @@ lib.makeOverridable (
     meta ? { },
     layering ? if layeringLock != null then "cost" else null,
     layeringLock ? null,
+    knownLayers ? [ ],
     describe ? true,
   }:
   assert lib.assertMsg (
@@ -111,7 +112,7 @@ lib.makeOverridable (
       );
       below = allLayers;
       described = describe;
-      known = allLayers;
+      known = allLayers ++ knownLayers;
     };
 
     named =
@@ -122,7 +123,7 @@ lib.makeOverridable (
       '';
     image = makeImage {
       inherit baseName imageName conf meta;
-      known = allLayers;
+      known = allLayers ++ knownLayers;
       lockFlags = [
         "--max-layers"
         (toString (most - 1))

@@ -23,6 +23,8 @@
 #   layering           auto (what dockerTools does), cost, popularity, each or one
 #   layeringLock       with cost: a lock file, which updateLock writes
 #   layers             layers by buildLayer, which lie below the others, with what they hold
+#   knownLayers        descriptions of earlier versions (the file of image.description): layers that are in them are not
+#                      digested again to be described
 #   inheritConfig      how much of the base image's config goes on: env (what dockerTools does) or all
 #   skipBasePaths      whether store paths that the base image holds are left out
 #   customisation      files with owners, modes and capabilities, as docs/conf.md says: without commands, without fakeroot
@@ -64,6 +66,7 @@ lib.makeOverridable (
     layering ? if layeringLock != null then "cost" else "auto",
     layeringLock ? null,
     layers ? [ ],
+    knownLayers ? [ ],
     inheritConfig ? "env",
     skipBasePaths ? false,
     customisation ? null,
@@ -126,12 +129,12 @@ lib.makeOverridable (
       };
       below = allLayers;
       described = describe;
-      known = allLayers;
+      known = allLayers ++ knownLayers;
     };
   in
   makeImage {
     inherit baseName imageName conf meta;
-    known = allLayers;
+    known = allLayers ++ knownLayers;
     lockFlags = [
       "--max-layers"
       (toString (maxLayers - 1))

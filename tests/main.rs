@@ -72,6 +72,9 @@ mod nix_docker;
 /// Layers that are planned and described by themselves, and who needs to hold what.
 mod nix_layers;
 
+/// strake's flake, its template and the examples, without a network.
+mod nix_flakes;
+
 /// The library's images in registries.
 mod nix_registry;
 

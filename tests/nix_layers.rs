@@ -97,6 +97,12 @@ fn one_changed_path_describes_one_layer() {
     assert_eq!(digested(&log), [] as [&str; 0]);
     let log = library.log("(layers \"2\").web.description");
     assert!(!digested(&log).iter().any(|name| name.starts_with("busybox")), "{log}");
+    // The same for planned layers, where the description of an earlier version was kept: what did not change is known.
+    let kept = library.machine.home().join("description.json");
+    let first = library.build("(layers \"1\").worker.description");
+    fs::copy(library.machine.real(first), &kept).unwrap();
+    let log = library.log(&format!("((layers \"2\").after {}).description", kept.display()));
+    assert_eq!(digested(&log), ["app", "customisation"]);
     // It is right.
     let conf = library.build("(layers \"2\").described.conf");
     assert!(strake(&library.machine, &["verify", &conf]).contains("is what it says it is"));

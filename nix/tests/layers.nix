@@ -100,6 +100,8 @@ rec {
     inherit worker;
     web = web.override { layers = [ ]; };
   };
+  # After a version of which the description was kept.
+  after = file: worker.override { knownLayers = [ file ]; };
   locked = file: worker.override { layeringLock = file; };
   described = web.override { describe = true; };
 }

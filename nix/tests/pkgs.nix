@@ -163,7 +163,7 @@ rec {
   busybox = runCommand "busybox-1.35" { } ''
     mkdir -p "$out/bin"
     cp "$(command -v busybox)" "$out/bin/busybox"
-    for applet in cat chmod cp date diff echo env false find grep id ls mkdir readlink rm sh sleep stat test touch true tr wc; do
+    for applet in cat chmod cp date diff echo env false find grep httpd id ls mkdir readlink rm sh sleep stat test touch true tr wc; do
       ln -s busybox "$out/bin/$applet"
     done
   '';
