@@ -5,6 +5,7 @@
 //! **Invariant:** nothing here prints, looks at the environment or the clock, or exits: all that it is to know of these comes
 //! in [`Settings`].
 
+mod along;
 mod answer;
 mod auth_file;
 mod authorization;
@@ -28,6 +29,7 @@ mod token;
 mod transport;
 mod upload;
 
+pub use along::Along;
 pub use auth_file::AuthFile;
 pub use client::Client;
 pub use credentials::Credentials;
