@@ -54,6 +54,9 @@ mod copy_hostile;
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 
+/// Images flat, and several in one archive.
+mod flat;
+
 /// A real Nix store.
 mod nix;
 

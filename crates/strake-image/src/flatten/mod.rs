@@ -111,15 +111,18 @@ impl Flat<'_, '_> {
         let above = if path.is_empty() { None } else { Some(0) };
         for end in above.into_iter().chain(ends).chain(itself.then_some(path.len())) {
             let path = &path[..end];
-            if let Some(member) = self.winners.directory(path)
-                && self.written.insert(path.to_vec())
-            {
-                let mut name = named(path);
-                if !path.is_empty() {
-                    name.push(b'/');
-                }
-                self.writer.member(&Member { name, size: 0, ..member.clone() })?;
+            if self.written.contains(path) {
+                continue;
             }
+            // Of what only the names of other entries tell, nothing is known. Links to directories are no directories.
+            let implied = Member { kind: Kind::DIRECTORY, mode: 0o755, ..Member::file("", 0, 0) };
+            let Some(member) = self.winners.directory(path, &implied) else { continue };
+            let mut name = named(path);
+            if !path.is_empty() {
+                name.push(b'/');
+            }
+            self.writer.member(&Member { name, size: 0, ..member.clone() })?;
+            self.written.insert(path.to_vec());
         }
         Ok(())
     }

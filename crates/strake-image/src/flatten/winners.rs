@@ -25,6 +25,8 @@ pub(super) struct Winners {
     directories: HashMap<Vec<u8>, Member>,
     /// Hard links: path, layer and target.
     links: Vec<(Vec<u8>, usize, Vec<u8>)>,
+    /// Directories that must be there, as something is in them.
+    implied: HashSet<Vec<u8>>,
     /// Paths that are gone with all that is below them, in the layers that are still to come.
     gone: HashSet<Vec<u8>>,
     /// Directories of which all is gone but themselves.
@@ -43,7 +45,10 @@ impl Winners {
         } else if let Some(gone) = name.strip_prefix(WHITEOUT) {
             let below = if directory.is_empty() { gone.to_vec() } else { [directory, b"/", gone].concat() };
             self.next_gone.push(below);
-        } else if self.is_open(claim.layer, path) {
+        } else if self.is_open(claim.layer, path)
+            && (member.kind == Kind::DIRECTORY || !self.implied.contains(path))
+        {
+            self.implied.extend(ancestors(path).map(<[u8]>::to_vec));
             self.paths.insert(path.to_vec(), claim);
             self.directories.remove(path);
             self.links.retain(|(link, layer, _)| *layer != claim.layer || link != path);
@@ -78,9 +83,10 @@ impl Winners {
         self.paths.get(path) == Some(&claim)
     }
 
-    /// What is said of a directory, if this is one.
-    pub(super) fn directory(&self, path: &[u8]) -> Option<&Member> {
-        self.directories.get(path)
+    /// What is said of a directory, or `implied` if nothing is; `None` if it is something else.
+    pub(super) fn directory<'m>(&'m self, path: &[u8], implied: &'m Member) -> Option<&'m Member> {
+        let known = self.directories.get(path);
+        known.or_else(|| (!self.paths.contains_key(path)).then_some(implied))
     }
 
     /// The hard links that need their target's content, since the target itself counts no more: by layer and target.
