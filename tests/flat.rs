@@ -9,7 +9,7 @@ use crate::copy::{strake, strake_ok};
 
 /// Writes a docker-archive whose layers are lists of entries: name, kind, and what that kind needs. Some layers are
 /// compressed.
-const ARCHIVE: &str = r#"
+const ARCHIVE: &str = r"
 import gzip, hashlib, io, json, random, sys, tarfile
 
 def entry(archive, name, kind, value=b'', mode=0o644, uid=0, mtime=1, pax=None):
@@ -48,7 +48,7 @@ def file(name, text, **more): return (name, 'file', dict(value=text.encode(), **
 def directory(name, **more): return (name, 'dir', dict(mode=more.pop('mode', 0o755), **more))
 def symlink(name, to, **more): return (name, 'sym', dict(value=to, mode=0o777, **more))
 def link(name, to, **more): return (name, 'link', dict(value=to, **more))
-"#;
+";
 
 /// Cases that are hard to get right, one on the other.
 const BY_HAND: &str = r"

@@ -24,7 +24,7 @@ impl Library {
 
     /// The expression in nix/tests. With `NIXPKGS=path` the packages are real ones.
     fn tests() -> String {
-        let nixpkgs = std::env::var("NIXPKGS").map_or_else(|_| "null".to_owned(), |path| path);
+        let nixpkgs = std::env::var("NIXPKGS").unwrap_or_else(|_| "null".to_owned());
         format!(
             "import {}/nix/tests {{ program = \"{}\"; nixpkgs = {nixpkgs}; }}",
             workspace().display(),

@@ -235,7 +235,7 @@ fn title(draft: &LayerDraft, weights: &[u64]) -> String {
     };
     let weights = weights.iter().copied().chain(std::iter::repeat(0));
     let mut packages: Vec<_> = paths.iter().zip(weights).collect();
-    packages.sort_by(|a, b| b.1.cmp(&a.1));
+    packages.sort_by_key(|&(_, weight)| std::cmp::Reverse(weight));
     let mut names: Vec<_> = packages.iter().take(TITLE_NAMES).map(|(path, _)| path.name()).collect();
     let more = format!("{} more", packages.len().saturating_sub(TITLE_NAMES));
     if packages.len() > TITLE_NAMES {

@@ -4,6 +4,8 @@
 //! (`scanForReferences`). JSON lets any character be written in another way, so a character in each such row is: the
 //! text means the same, and whoever has it need not have what it speaks of.
 
+use std::fmt::Write;
+
 /// So long is the hash in a store path.
 const HASH: usize = 32;
 
@@ -21,7 +23,7 @@ pub(crate) fn detached(json: &str) -> String {
         // Far from the row's beginning, where it may be part of an escape sequence. No number is so long.
         if row == HASH / 2 {
             row = 0;
-            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
         } else {
             text.push(character);
         }

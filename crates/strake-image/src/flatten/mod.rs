@@ -160,15 +160,13 @@ fn each(
                 check(&member)?;
                 take(place, &path, bare(member), &mut entry as &mut Entry<'_, _>)?;
             }
-            drop(archive);
             io::copy(&mut reader, &mut io::sink()).map(drop).map_err(broken)
         };
         let read = read();
         let written = written.join().unwrap_or(Err(Error::Cancelled));
         match (read, written) {
             // Who does not want to read on makes the writer fail.
-            (Err(error), Err(Error::Write(_))) => Err(error),
-            (_, Err(error)) | (Err(error), Ok(())) => Err(error),
+            (Err(error), Ok(()) | Err(Error::Write(_))) | (_, Err(error)) => Err(error),
             (Ok(()), Ok(())) => Ok(()),
         }
     })

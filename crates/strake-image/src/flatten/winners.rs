@@ -57,6 +57,9 @@ impl Winners {
                 Kind::HARD_LINK => self.links.push((path.to_vec(), claim.layer, normal(&member.linkname))),
                 _ => {}
             }
+        } else if member.kind != Kind::DIRECTORY {
+            // Whatever became of it above: of a directory below it nothing is left.
+            self.next_emptied.push(path.to_vec());
         }
     }
 
