@@ -26,7 +26,7 @@ fn commands_shown_work() {
     let path = format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap());
     let mut count = 0;
     for page in
-        ["README.md", "docs/stream.md", "docs/plan.md", "docs/layers.md", "docs/copy.md", "docs/cache.md"]
+        ["README.md", "docs/stream.md", "docs/plan.md", "docs/layers.md", "docs/copy.md", "docs/cache.md", "docs/describe.md"]
     {
         for line in commands(page) {
             // A command for cargo is the same with the strake at hand.
@@ -54,6 +54,10 @@ fn every_option_is_documented() {
         ("plan", &["docs/plan.md", "docs/layers.md"]),
         ("layers", &["docs/layers.md"]),
         ("copy", &["docs/copy.md", "docs/plan.md", "docs/layers.md"]),
+        ("describe", &["docs/describe.md"]),
+        ("nix-database", &["docs/plan.md"]),
+        ("merge", &["docs/copy.md"]),
+        ("export", &["docs/copy.md"]),
         ("inspect", &["docs/copy.md"]),
         ("verify", &["docs/copy.md"]),
     ] {
