@@ -25,9 +25,15 @@ fn commands_shown_work() {
     std::os::unix::fs::symlink(workspace().join("examples"), place.path().join("examples")).unwrap();
     let path = format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap());
     let mut count = 0;
-    for page in
-        ["README.md", "docs/stream.md", "docs/plan.md", "docs/layers.md", "docs/copy.md", "docs/cache.md", "docs/describe.md"]
-    {
+    for page in [
+        "README.md",
+        "docs/stream.md",
+        "docs/plan.md",
+        "docs/layers.md",
+        "docs/copy.md",
+        "docs/cache.md",
+        "docs/describe.md",
+    ] {
         for line in commands(page) {
             // A command for cargo is the same with the strake at hand.
             let line = line.replace("cargo run --release -- ", "strake ");

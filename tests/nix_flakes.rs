@@ -43,7 +43,8 @@ fn the_flake_of_strake() {
     // The package's source is all that cargo wants, and nothing else.
     let said = library.value(&format!("{own}.package.version"));
     assert_eq!(said, env!("CARGO_PKG_VERSION"));
-    let source = library.string(&format!("\"${{{own}.package.src}}\""));
+    let copy = format!("pkgs.runCommand \"source\" {{ }} \"cp -r ${{{own}.package.src}} $out\"");
+    let source = library.build(&copy);
     let real = library.machine.real(source);
     let mut there: Vec<_> = fs::read_dir(&real).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     there.sort();

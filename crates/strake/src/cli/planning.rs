@@ -239,13 +239,13 @@ pub(crate) struct PlanCommand {
     /// Complete a conf that has everything but its layers of store paths; its `repo_tag` may lack the tag
     #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED_ANEW)]
     pub(crate) conf: Option<PathBuf>,
-    /// With --conf: leave a store path out unless something refers to it (repeat for more)
+    /// In a conf to be completed: leave a store path out unless something refers to it (repeat for more)
     #[arg(long, value_name = "PATH", requires = "conf")]
     pub(crate) copied: Vec<String>,
-    /// With --conf: begin with the layers of this conf (repeat for more, the lowest first)
+    /// In a conf to be completed: begin with the layers of this conf (repeat for more, the lowest first)
     #[arg(long, value_name = "FILE", requires = "conf")]
     pub(crate) below: Vec<PathBuf>,
-    /// With --conf: leave out the store paths that are in the layers of this conf (repeat for more)
+    /// In a conf to be completed: leave out the store paths that are in the layers of this conf (repeat for more)
     #[arg(long, value_name = "FILE", requires = "conf")]
     pub(crate) without: Vec<PathBuf>,
     #[command(flatten)]
