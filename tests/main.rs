@@ -54,6 +54,12 @@ mod copy_hostile;
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 
+/// Images go to registries and come back, with the same digest whatever way they take.
+mod registry;
+
+/// What is sent when, and what need not be.
+mod registry_push;
+
 /// A real Nix store.
 mod nix;
 
