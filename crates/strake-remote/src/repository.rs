@@ -206,11 +206,12 @@ fn reach(shared: &Shared, address: &str) -> Result<(String, Response<Body>), Rem
             other => return Ok((safe, other?)),
         };
         // Before it is tried again: one that does not speak TLS never will. 400 is what one that does says to those who do not.
-        if may_be_plain
-            && let Ok(answer) = ping(shared, &plain)
-            && answer.status() != 400
-        {
-            return Ok((plain, answer));
+        if may_be_plain {
+            match ping(shared, &plain) {
+                Err(RemoteError::Tls { .. } | RemoteError::Unreachable { .. }) => {}
+                Ok(answer) if answer.status() == 400 => {}
+                other => return Ok((plain, other?)),
+            }
         }
         failures += 1;
         if !error.is_passing() || failures >= PINGS {
@@ -229,10 +230,15 @@ fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
         let request = Request::get(format!("{base}/v2/")).body(SendBody::none()).expect("a host makes a URL");
         let answer = shared.transport.send(&shared.settings, true, request)?;
         failures += 1;
-        if !is_passing(answer.status().as_u16()) || failures >= ATTEMPTS {
+        let status = answer.status().as_u16();
+        if !is_passing(status) {
             return Ok(answer);
         }
         heed(shared, host, &answer)?;
+        if failures >= ATTEMPTS {
+            return Err(Asked { host, credentials: None, what: "say whether it is a registry" }
+                .refusal(answer, status));
+        }
         std::thread::sleep(retry::pause(failures));
     }
 }
