@@ -60,6 +60,9 @@ mod registry;
 /// What is sent when, and what need not be.
 mod registry_push;
 
+/// Registries that fail while images go to them: the image is complete there, or the command says that it is not.
+mod registry_faults;
+
 /// A real Nix store.
 mod nix;
 
