@@ -54,6 +54,15 @@ mod copy_hostile;
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 
+/// Images go to registries and come back, with the same digest whatever way they take.
+mod registry;
+
+/// What is sent when, and what need not be.
+mod registry_push;
+
+/// Registries that fail while images go to them: the image is complete there, or the command says that it is not.
+mod registry_faults;
+
 /// A real Nix store.
 mod nix;
 

@@ -143,7 +143,8 @@ impl Repository {
         let answer = match answer {
             Some(answer) if answer.status() == 201 => return Ok(None),
             Some(answer) => answer,
-            None => self.call(&call, &[])?,
+            // Whoever calls tries the whole upload again.
+            None => self.call_once(&call, &mut Payload::Bytes(&[]))?,
         };
         let status = answer.status().as_u16();
         if status != 202 {

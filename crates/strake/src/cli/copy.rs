@@ -45,10 +45,11 @@ pub(crate) struct Arch {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "strake copy [OPTIONS] <SOURCE> <DEST>...")]
 #[command(after_help = format!("{PLACES}\n\nA destination is one of these four, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
 pub(crate) struct Copy {
     /// The image, and where it goes to: its layers are read once for all destinations
-    #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "DEST"])]
+    #[arg(required = true, num_args = 1.., value_names = ["SOURCE", "DEST"])]
     pub(crate) places: Vec<PathBuf>,
     /// Whose media types the manifest in an OCI layout or a registry has [default: those that the image comes with, else oci]
     #[arg(long, value_enum, value_name = "FORMAT")]
