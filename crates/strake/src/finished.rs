@@ -24,7 +24,7 @@ pub(crate) fn base(
 ) -> Result<Foreign, Failure> {
     let place = match place::base(text)? {
         Place::File(named) => Place::File(FilePlace { path: store.locate(&named.path), ..named }),
-        registry => registry,
+        registry @ Place::Registry(_) => registry,
     };
     let failed = |error: &OpenError| Failure::base(&place.in_conf(), error);
     let base = in_form(&place, architecture, registries)?.map_err(|error| failed(&error))?;

@@ -24,6 +24,7 @@ use strake_image::recipe::{Recipe, Source as Bytes};
 use strake_image::reference;
 use strake_image::sink::Descriptor;
 use strake_image::store::Store;
+use strake_remote::Along;
 
 use crate::cli::{Copy, ManifestFormat};
 use crate::failure::Failure;
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let (source, targets) = split(&arguments.places)?;
     let listing = listing(arguments, &targets)?;
     let registries = Registries::new(&arguments.connecting)?;
-    let goals = push::goals(&targets, &registries)?;
+    let mut goals = push::goals(&targets, &registries)?;
     let mut warnings = Vec::new();
     let (Draft { layers: mut drafts, about }, store) =
         open(&source, arguments, &registries, now, &mut warnings)?;
@@ -87,10 +88,18 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
         cache: cache.as_ref(),
         compressed: &progress.compressed,
     };
+    // With other places to go to, layers go to registries on the way, so that each is read once.
+    let is_read_anyway = destinations.len() + goals.len() > 1 && !arguments.dry_run;
+    let mut along: Vec<Along<'_>> = goals.iter().map(|goal| goal.along(&progress.written)).collect();
+    along.truncate(if is_read_anyway { along.len() } else { 0 });
     let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, |layer| {
-        let mut all: Vec<&mut dyn Destination> = destinations.iter_mut().map(|one| &mut **one as _).collect();
+        let files = destinations.iter_mut().map(|one| &mut **one as &mut dyn Destination);
+        let mut all: Vec<&mut dyn Destination> = files.chain(along.iter_mut().map(|one| one as _)).collect();
         delivery.write(layer, &mut all)
     })?;
+    for (goal, along) in goals.iter_mut().zip(along) {
+        goal.sent = along.sent();
+    }
     let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
     let finished = destinations.iter_mut().map(|destination| destination.finish(&image));
     let finished = finished.collect::<Result<Vec<Written>, _>>()?;
