@@ -51,6 +51,9 @@ mod copy_peers;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
+/// Layers that are compressed on their way.
+mod compress;
+
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 
