@@ -51,6 +51,9 @@ mod copy_peers;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
+/// Images that are there for several platforms.
+mod platforms;
+
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 

@@ -30,7 +30,7 @@ mod upload;
 pub use client::Client;
 pub use credentials::{AuthFile, Credentials};
 pub use error::RemoteError;
-pub use pull::{Pulled, digest, open, pins};
+pub use pull::{Pulled, digest, open, open_all, pins};
 pub use push::{Event, Outcome, Part, Preview, Push};
 
 pub use reference::{Reference, ReferenceError};

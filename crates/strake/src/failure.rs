@@ -11,12 +11,14 @@ use strake_image::error::Error;
 use strake_image::foreign::OpenError;
 use strake_image::layout::PrepareError;
 use strake_image::nix_database::ReadError;
+use strake_image::reference;
 use strake_image::spec::{DraftError, SpecError};
 use strake_plan::closure::ClosureError;
 use strake_plan::layering::lock::LockError;
 use strake_plan::layering::pipeline::PipelineError;
 use strake_remote::{ReferenceError, RemoteError};
 
+use crate::place::Place;
 use crate::report::Style;
 
 /// The exit code of a process that a closed pipe has ended, as shells count it.
@@ -146,6 +148,13 @@ impl Failure {
             }
             _ => failure,
         }
+    }
+
+    /// There are images for several platforms where one is needed.
+    pub(crate) fn several_platforms(place: &Place, platforms: &[String]) -> Self {
+        let platforms: Vec<&str> = platforms.iter().map(String::as_str).collect();
+        Self::new(format!("{place} is there for several platforms: {}", reference::list(&platforms)))
+            .hint("say which one with --platform")
     }
 
     /// An image cannot be put into this directory.

@@ -12,7 +12,7 @@ mod read;
 pub use archive::LayoutArchiveWriter;
 pub use directory::{LayoutWriter, PrepareError};
 pub use pick::Pick;
-pub use read::{open_archive, open_directory};
+pub use read::Layout;
 
 use crate::digest::Digest;
 

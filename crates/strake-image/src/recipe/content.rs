@@ -162,6 +162,10 @@ mod tests {
             Path::new("elsewhere")
         }
 
+        fn repository(&self) -> (&str, &str) {
+            ("example.org", "elsewhere")
+        }
+
         fn open(&self) -> io::Result<Box<dyn Read + '_>> {
             Ok(Box::new(&self.0[..]))
         }

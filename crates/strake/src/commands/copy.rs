@@ -161,7 +161,8 @@ fn open(
         }
         Source::Image(place) => {
             source::only_arch(&arguments.plan, place)?;
-            let image = finished::open(place, arguments.plan.arch.as_deref(), registries)?;
+            let platform = arguments.one.wanted(arguments.plan.arch.as_deref());
+            let image = finished::open(place, &platform.unwrap_or_else(finished::machine), registries)?;
             if let Some(problem) = image.problems.first() {
                 return Err(Failure::open(&place.to_string(), &problem.error));
             }
