@@ -1,16 +1,15 @@
 //! Where images go: what all forms in which they are written have in common.
 //!
-//! Layers come one by one, lowest first, so that a layer's digest need only be known when its turn comes, and each is
-//! read once for however many destinations there are.
+//! Layers come one by one, lowest first, so that a layer's digest need only be known when its turn comes.
 
+use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::foreign::OpenError;
 use crate::image::Image;
 use crate::layer::Layer;
 use crate::python::json::JsonError;
-use crate::sink::{Fan, Sink};
-use crate::store::Store;
+use crate::sink::Sink;
 
 /// Something that an image is written to.
 pub trait Destination {
@@ -19,11 +18,20 @@ pub trait Destination {
         false
     }
 
-    /// Begins a layer. Its bytes are to be written to what is returned, if anything is, before [`Destination::end`].
-    fn begin(&mut self, layer: &Layer) -> Result<Option<&mut dyn Sink>, Error>;
+    /// Whether layers go there as they are, even if they are to be compressed for others. Then the blob that it is told of
+    /// is [`Layer::blob`].
+    fn takes_layers_as_they_are(&self) -> bool {
+        false
+    }
 
-    /// Ends the layer that was begun last.
-    fn end(&mut self, layer: &Layer) -> Result<(), Error>;
+    /// Begins a layer. Its bytes are to be written to what is returned, if anything is, before [`Destination::end`].
+    ///
+    /// `blob` is what will be written. `None`: that will be known when it is written, since the layer is compressed on its
+    /// way. Then it is always wanted.
+    fn begin(&mut self, layer: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error>;
+
+    /// Ends the layer that was begun last; `blob` is what was written, or is there already.
+    fn end(&mut self, layer: &Layer, blob: &Blob) -> Result<(), Error>;
 
     /// Writes what is not in the layers. `image` holds the layers that were written.
     fn finish(&mut self, image: &Image) -> Result<Written, FinishError>;
@@ -52,24 +60,4 @@ pub enum FinishError {
     /// What the image is to be added to is damaged.
     #[error("cannot add the image")]
     Add(#[source] OpenError),
-}
-
-/// Writes a layer to several destinations, reading it once, or not at all if none wants it. For `verify` see
-/// [`Layer::write`].
-pub fn write_layer(
-    layer: &Layer,
-    store: &Store,
-    verify: bool,
-    destinations: &mut [&mut dyn Destination],
-) -> Result<(), Error> {
-    let mut sinks = Vec::with_capacity(destinations.len());
-    for destination in &mut *destinations {
-        sinks.extend(destination.begin(layer)?);
-    }
-    match &mut sinks[..] {
-        [] => {}
-        [sink] => layer.write(store, verify, *sink)?,
-        _ => layer.write(store, verify, &mut Fan(sinks))?,
-    }
-    destinations.iter_mut().try_for_each(|destination| destination.end(layer))
 }

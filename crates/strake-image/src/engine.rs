@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use crate::blob::Blob;
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::draft::{LayerDraft, Origin, summary};
@@ -118,30 +119,31 @@ impl Engine<'_> {
         if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
             let survey = draft.recipe.survey(self.store)?;
             if survey.fingerprint == known.fingerprint && survey.size == known.size {
-                return Ok(Layer { remembered: true, ..layer(draft, known.digest, survey)? });
+                return Ok(Layer { remembered: true, settled: true, ..layer(draft, known.digest, survey)? });
             }
         }
         let Shared { cancelled, lanes, .. } = shared;
         let watch = Watch { progress: self.digested, cancelled, lanes };
         let (digest, survey) = draft.recipe.digest(self.store, watch)?;
-        let cache = self.cache.filter(|_| survey.settled_at <= self.started);
+        let settled = survey.settled_at <= self.started;
+        let cache = self.cache.filter(|_| settled);
         let title = title(&draft, &survey);
         let not_remembered = cache.and_then(|cache| cache.put(key, digest, &survey, &title).err());
-        Ok(Layer { not_remembered, ..layer(draft, digest, survey)? })
+        Ok(Layer { not_remembered, settled, ..layer(draft, digest, survey)? })
     }
 }
 
 /// A draft and what was found out about it.
 fn layer(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Error> {
     let diff_id = draft.recipe.claimed_diff_id().unwrap_or(digest);
+    let codec = if digest == diff_id { None } else { draft.recipe.codec()? };
     Ok(Layer {
         diff_id,
-        digest,
-        codec: if digest == diff_id { None } else { draft.recipe.codec()? },
-        size: survey.size,
+        blob: Blob { digest, size: survey.size, codec },
         title: title(&draft, &survey),
         remembered: false,
         not_remembered: None,
+        settled: false,
         key: draft.recipe.key(),
         fingerprint: survey.fingerprint,
         draft,

@@ -57,6 +57,14 @@ pub enum Error {
         /// The layer.
         digest: Digest,
     },
+    /// A layer was compressed to something else than it was known to become, which may have been promised already.
+    #[error("a layer was compressed to {found}, and it is remembered to become {expected}")]
+    Recompressed {
+        /// What was remembered.
+        expected: Digest,
+        /// What was made.
+        found: Digest,
+    },
     /// What is written to failed.
     #[error("cannot write the image")]
     Write(#[source] io::Error),

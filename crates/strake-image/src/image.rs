@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::draft::{About, Given, Origin, Settings};
 use crate::layer::Layer;
@@ -13,6 +14,8 @@ use crate::python::repr::repr_list;
 pub struct Image {
     /// The layers, lowest first.
     pub layers: Vec<Layer>,
+    /// What each of them is where the image is listed: [`Layer::blob`], or what that was compressed to.
+    pub blobs: Vec<Blob>,
     /// The config's text. Its digest is what Docker calls the image's ID.
     pub config: Vec<u8>,
     /// The names that the image has, as `name:tag`.
@@ -22,15 +25,21 @@ pub struct Image {
 }
 
 impl Image {
-    /// Puts the image together.
-    pub fn new(layers: Vec<Layer>, about: About) -> Result<Self, JsonError> {
+    /// Puts the image together. There is a blob for each layer.
+    pub fn new(layers: Vec<Layer>, blobs: Vec<Blob>, about: About) -> Result<Self, JsonError> {
         Ok(match about {
             About::Settings(settings) => {
                 let config = config(&layers, &settings)?;
-                Self { layers, config, tags: vec![settings.repo_tag], manifest: None }
+                Self { layers, blobs, config, tags: vec![settings.repo_tag], manifest: None }
             }
-            About::Given(Given { config, tags, manifest }) => Self { layers, config, tags, manifest },
+            About::Given(Given { config, tags, manifest }) => Self { layers, blobs, config, tags, manifest },
         })
+    }
+
+    /// The processor architecture, by Go's name for it. Empty where the config does not say it.
+    pub fn architecture(&self) -> String {
+        let config: Value = serde_json::from_slice(&self.config).unwrap_or_default();
+        config["architecture"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The image's ID: the digest of its config.

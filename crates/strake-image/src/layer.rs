@@ -2,8 +2,8 @@
 
 use std::io;
 
+use crate::blob::Blob;
 use crate::cache::Key;
-use crate::compression::Codec;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
@@ -18,18 +18,16 @@ pub struct Layer {
     pub draft: LayerDraft,
     /// The digest of its tar stream, uncompressed.
     pub diff_id: Digest,
-    /// The digest of what [`Layer::write`] writes. Only for a layer that somebody has compressed it is not the diff id.
-    pub digest: Digest,
-    /// How what [`Layer::write`] writes is compressed.
-    pub codec: Option<Codec>,
-    /// The length of what [`Layer::write`] writes, in bytes.
-    pub size: u64,
+    /// What [`Layer::write`] writes. Only for a layer that somebody has compressed its digest is not the diff id.
+    pub blob: Blob,
     /// What to call it in front of people: the names of its largest packages.
     pub title: String,
     /// Whether the digest was remembered rather than computed.
     pub remembered: bool,
     /// Why the digest could not be remembered for the next time.
     pub not_remembered: Option<io::Error>,
+    /// Whether its files had been unchanged for long enough that their fingerprint shows any change since.
+    pub settled: bool,
     pub(crate) key: Key,
     pub(crate) fingerprint: Fingerprint,
 }
@@ -45,7 +43,12 @@ impl Layer {
         self.draft.recipe.is_elsewhere()
     }
 
-    /// Writes the layer: [`Layer::size`] bytes.
+    /// Whether nobody has compressed it.
+    pub fn is_plain(&self) -> bool {
+        self.blob.digest == self.diff_id
+    }
+
+    /// Writes the layer's blob.
     ///
     /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, what is packed
     /// here is digested once more on its way.
@@ -57,11 +60,11 @@ impl Layer {
         let mut tee = Tee::new(sink);
         recipe.write(store, &self.fingerprint, &mut tee)?;
         let found = tee.finish();
-        if found == self.digest {
+        if found == self.blob.digest {
             return Ok(());
         }
         let paths = recipe.store_paths().unwrap_or_default();
         let path = paths.first().map_or(store.dir().as_str(), |path| path.as_str()).into();
-        Err(Error::Digest { path, expected: self.digest, found })
+        Err(Error::Digest { path, expected: self.blob.digest, found })
     }
 }

@@ -3,9 +3,12 @@
 //! **Invariant:** nothing here prints, reads the clock or the environment, opens a socket, or exits.
 
 pub mod archive;
+pub mod blob;
 pub mod cache;
+pub mod codec;
 pub mod compression;
 pub mod customisation;
+pub mod delivery;
 pub mod destination;
 pub mod digest;
 pub mod draft;

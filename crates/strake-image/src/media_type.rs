@@ -2,7 +2,7 @@
 //!
 //! Format: the OCI image specification 1.1, "media types", and Docker's "image manifest version 2, schema 2".
 
-use crate::compression::Codec;
+use crate::codec::Codec;
 
 /// Whose names are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn codec_of_layer(media_type: &str) -> Option<Option<Codec>> {
         .find_map(|plain| media_type.strip_prefix(plain))?;
     match rest.strip_prefix(['+', '.']) {
         None => rest.is_empty().then_some(None),
-        Some(name) => Codec::ALL.into_iter().find(|codec| codec.name() == name).map(Some),
+        Some(name) => Codec::named(name).map(Some),
     }
 }
 

@@ -26,6 +26,16 @@ impl NewFile {
             Ok(_) => fs::canonicalize(target)?,
             Err(_) => target.to_owned(),
         };
+        Self::begin(target)
+    }
+
+    /// Begins a file in this directory whose name will be known when it is finished, see [`NewFile::commit_as`]. If it gets
+    /// none, nothing is left of it.
+    pub fn within(directory: &Path) -> io::Result<Self> {
+        Self::begin(directory.join("unnamed"))
+    }
+
+    fn begin(target: PathBuf) -> io::Result<Self> {
         let (directory, _) = split(&target)?;
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::open(directory, flags, Mode::from_raw_mode(0o666)) {
@@ -44,6 +54,12 @@ impl NewFile {
     /// The file, to be written to.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Gives the file this name, in its directory.
+    pub fn commit_as(mut self, name: &str) -> io::Result<()> {
+        self.target.set_file_name(name);
+        self.commit()
     }
 
     /// Gives the file its name; what had the name before is replaced in the same moment.
@@ -129,7 +145,16 @@ mod tests {
         replacing.file().write_all(b"three").unwrap();
         replacing.commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"three");
+
+        let nameless = NewFile::within(directory.path()).unwrap();
+        nameless.file().write_all(b"four").unwrap();
+        drop(nameless);
         assert_eq!(names(directory.path()), ["image.tar"]);
+        let named_late = NewFile::within(directory.path()).unwrap();
+        named_late.file().write_all(b"five").unwrap();
+        named_late.commit_as("digest").unwrap();
+        assert_eq!(fs::read(directory.path().join("digest")).unwrap(), b"five");
+        assert_eq!(names(directory.path()), ["digest", "image.tar"]);
     }
 
     #[test]

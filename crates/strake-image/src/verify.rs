@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -85,9 +85,9 @@ pub fn verify(image: Foreign, engine: &Engine<'_>) -> Vec<Problem> {
             // That it is not the one that is said has been found already.
             Ok(layer) if layer.is_elsewhere() && wrong.contains(&(number - 1)) => {}
             Ok(layer) if layer.is_elsewhere() => {
-                problems.push(Problem::Missing { number, digest: layer.digest });
+                problems.push(Problem::Missing { number, digest: layer.blob.digest });
             }
-            Ok(layer) => problems.extend(said.and_then(|said| other_codec(number, layer.codec, said))),
+            Ok(layer) => problems.extend(said.and_then(|said| other_codec(number, layer.blob.codec, said))),
         }
         Ok::<(), Infallible>(())
     });
@@ -100,7 +100,7 @@ pub fn verify_companions(companions: Companions, engine: &Engine<'_>) -> Vec<Pro
     let Ok(()) = engine.describe_each(companions.blobs, |blob| {
         problems.extend(match blob {
             Err(error) => Some(Problem::Companion(error)),
-            Ok(blob) => blob.is_elsewhere().then_some(Problem::MissingCompanion(blob.digest)),
+            Ok(blob) => blob.is_elsewhere().then_some(Problem::MissingCompanion(blob.blob.digest)),
         });
         Ok::<(), Infallible>(())
     });

@@ -4,7 +4,7 @@
 //! missing blob first, several at a time; the manifest last, under its tags: a tag never names an image of which
 //! something is missing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -95,11 +95,11 @@ impl Push<'_> {
     pub fn run(
         &self,
         parts: &[Part<'_>],
-        manifest: impl Fn(&[(Digest, u64)]) -> Manifest,
+        manifest: impl Fn(&[(Digest, u64)]) -> Result<Manifest, RemoteError>,
     ) -> Result<Manifest, RemoteError> {
         let known: Option<Vec<_>> = parts.iter().map(|part| part.known).collect();
         if let Some(known) = &known {
-            let manifest = manifest(known);
+            let manifest = manifest(known)?;
             if self.is_there(&manifest)? {
                 for (place, (digest, size)) in known.iter().enumerate() {
                     self.tell(place, (*digest, *size), Outcome::Had, Duration::ZERO);
@@ -109,7 +109,7 @@ impl Push<'_> {
         }
         let has = self.look(parts)?;
         let blobs = self.send(parts, &has)?;
-        let manifest = manifest(&blobs);
+        let manifest = manifest(&blobs)?;
         match self.list(&manifest) {
             // It was lying, or has cleaned up since.
             Err(RemoteError::BlobUnknown { .. }) if has.contains(&true) => {
@@ -134,26 +134,11 @@ impl Push<'_> {
         Ok(true)
     }
 
-    /// Which of the parts are there.
+    /// Which of the parts are there. One whose digest is not known counts as missing.
     fn look(&self, parts: &[Part<'_>]) -> Result<Vec<bool>, RemoteError> {
-        let place_of = places(parts);
-        let has = Mutex::new(vec![false; parts.len()]);
-        let order: Vec<usize> = (0..parts.len()).collect();
-        in_parallel(&order, LOOKS, |place| {
-            let Some((digest, size)) = parts[place].known else { return Ok(()) };
-            if place_of[&digest] == place && self.repository.has_blob(digest, size)? {
-                has.lock().unwrap_or_else(PoisonError::into_inner)[place] = true;
-            }
-            Ok(())
-        })?;
-        let mut has = has.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // A part that the image has twice is looked for once.
-        for (place, part) in parts.iter().enumerate() {
-            if let Some((digest, _)) = part.known {
-                has[place] = has[place_of[&digest]];
-            }
-        }
-        Ok(has)
+        let known: Vec<(Digest, u64)> = parts.iter().filter_map(|part| part.known).collect();
+        let there = self.repository.which_are_there(&known)?;
+        Ok(parts.iter().map(|part| part.known.is_some_and(|(digest, _)| there.contains(&digest))).collect())
     }
 
     /// Sends what is missing, and returns what all parts are.
@@ -253,6 +238,26 @@ fn in_parallel(
     });
     first.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
+impl Repository {
+    /// Which of these blobs, of which digest and size are given, the registry has.
+    pub fn which_are_there(&self, blobs: &[(Digest, u64)]) -> Result<HashSet<Digest>, RemoteError> {
+        let mut blobs = blobs.to_vec();
+        // One that is there twice is looked for once.
+        blobs.sort_unstable();
+        blobs.dedup();
+        let there = Mutex::new(HashSet::new());
+        let order: Vec<usize> = (0..blobs.len()).collect();
+        in_parallel(&order, LOOKS, |place| {
+            let (digest, size) = blobs[place];
+            if self.has_blob(digest, size)? {
+                there.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+            }
+            Ok(())
+        })?;
+        Ok(there.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The first place of each digest.
 fn places(parts: &[Part<'_>]) -> HashMap<Digest, usize> {
     let mut places = HashMap::new();

@@ -208,6 +208,9 @@ impl From<Error> for Failure {
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("build or fetch it first, or say with --store-root where the store lies")
             }
+            Error::Recompressed { .. } => {
+                failure.hint("what was remembered of it is forgotten now; run this again")
+            }
             Error::Absent { .. } => {
                 failure.hint("it was made without that layer, for where the layer is already; fetch it whole")
             }

@@ -89,6 +89,17 @@ impl fmt::Display for Target {
     }
 }
 
+impl Target {
+    /// Whether the image gets a manifest there.
+    pub(crate) fn has_a_manifest(&self) -> bool {
+        match self {
+            Self::Stdout => false,
+            Self::Place(Place::File(place)) => place.form != Form::DockerArchive,
+            Self::Place(Place::Registry(_)) => true,
+        }
+    }
+}
+
 /// Takes a source and its destinations apart: the destinations begin at the first argument after the first that is a
 /// place or `-`.
 pub(crate) fn split(arguments: &[PathBuf]) -> Result<(Source, Vec<Target>), Failure> {

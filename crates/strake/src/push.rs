@@ -1,22 +1,25 @@
 //! Images into registries, as `strake copy` does it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use strake_image::blob::Blob;
+use strake_image::cache::Maker;
+use strake_image::delivery::Delivery;
 use strake_image::digest::Digest;
-use strake_image::engine::Engine;
 use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::layer::Layer;
-use strake_image::manifest::{Listing, Manifest};
+use strake_image::manifest::{Listing, Manifest, Platform};
 use strake_image::recipe::{Recipe, Source};
 use strake_image::sink::{Counted, Sink};
-use strake_remote::{Content, Event, Part, Preview, Push, Reference, RemoteError, Repository};
+use strake_remote::{Content, Event, Part, Push, Reference, RemoteError, Repository};
 
 use crate::failure::Failure;
 use crate::place::{Place, Target};
 use crate::registry::Registries;
-use crate::report::Reporter;
+use crate::report::{Missing, Reporter};
 
 /// A repository that an image goes to.
 pub(crate) struct Goal {
@@ -31,11 +34,12 @@ pub(crate) struct Goal {
 /// How images are pushed.
 #[derive(Clone, Copy)]
 pub(crate) struct Pushing<'p> {
-    pub(crate) engine: &'p Engine<'p>,
+    pub(crate) delivery: Delivery<'p>,
     pub(crate) listing: &'p Listing,
     /// Counts the bytes that are sent.
     pub(crate) sent: &'p AtomicU64,
-    pub(crate) verify: bool,
+    /// The tag to learn from what layers are when they are compressed, besides those that the image gets.
+    pub(crate) previous: Option<&'p str>,
 }
 
 /// The repositories among the targets, each with all its tags. Each is asked whether it is there.
@@ -43,23 +47,20 @@ pub(crate) fn goals(targets: &[Target], registries: &Registries) -> Result<Vec<G
     let mut goals: Vec<Goal> = Vec::new();
     for target in targets {
         let Target::Place(Place::Registry(reference)) = target else { continue };
-        let same = |goal: &&mut Goal| {
+        let same = |goal: &Goal| {
             (&goal.reference.host, &goal.reference.repository) == (&reference.host, &reference.repository)
         };
-        let goal = if let Some(goal) = goals.iter_mut().find(same) {
-            goal
-        } else {
+        let place = goals.iter().position(same).unwrap_or(goals.len());
+        if place == goals.len() {
             let repository = registries.repository(reference)?;
-            let (tags, digest) = (Vec::new(), None);
-            goals.push(Goal { repository, reference: reference.clone(), tags, digest });
-            goals.last_mut().expect("it was pushed")
-        };
-        goal.tags.extend(
-            reference
-                .tag_or_default()
-                .filter(|tag| !goal.tags.iter().any(|known| known == tag))
-                .map(str::to_owned),
-        );
+            goals.push(Goal { repository, reference: reference.clone(), tags: Vec::new(), digest: None });
+        }
+        let goal = &mut goals[place];
+        if let Some(tag) =
+            reference.tag_or_default().filter(|tag| !goal.tags.iter().any(|known| known == tag))
+        {
+            goal.tags.push(tag.to_owned());
+        }
         goal.digest = reference.digest.or(goal.digest);
     }
     Ok(goals)
@@ -71,12 +72,27 @@ impl Goal {
         Place::Registry(self.reference.clone()).to_string()
     }
 
-    /// Whether it is the registry that a blob comes from, and the repository there.
+    /// The repository of the same registry that a layer comes from.
     fn mount_from(&self, layer: &Layer) -> Option<String> {
         let Recipe::Tarball(tarball) = &layer.draft.recipe else { return None };
         let Source::Remote(remote) = &tarball.source else { return None };
         let (host, name) = remote.repository();
         (host == self.repository.host()).then(|| name.to_owned())
+    }
+
+    /// What the layers of the image under this tag are, by their diff ids. Nothing where there is no such image, or where it
+    /// cannot be had: this only saves work.
+    fn listed(&self, tag: &str, architecture: &str) -> HashMap<Digest, Blob> {
+        let reference = Reference { tag: Some(tag.to_owned()), digest: None, ..self.reference.clone() };
+        let Ok(image) = strake_remote::open(self.repository.clone(), &reference, &Platform::linux(architecture)) else {
+            return HashMap::new();
+        };
+        let blob = |recipe: &Recipe| {
+            let Recipe::Tarball(tarball) = recipe else { return None };
+            let codec = tarball.codec().ok()?;
+            Some((tarball.diff_id, Blob { digest: tarball.digest?, size: tarball.size, codec }))
+        };
+        image.layers.iter().filter_map(|layer| blob(&layer.recipe)).collect()
     }
 }
 
@@ -88,11 +104,11 @@ struct LayerContent<'l> {
 
 impl Content for LayerContent<'_> {
     fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
-        let Pushing { engine, sent, verify, .. } = self.pushing;
+        let Pushing { delivery, sent, .. } = self.pushing;
         // What was digested a moment ago is held against its files; what was remembered is digested on its way.
-        let verify = verify || self.layer.remembered;
-        let written = self.layer.write(engine.store, verify, &mut Counted::new(sink, sent));
-        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, engine.cache) {
+        let delivery = Delivery { verify: delivery.verify || self.layer.remembered, ..delivery };
+        let written = delivery.write_blob(self.layer, &mut Counted::new(sink, sent)).map(drop);
+        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, delivery.cache) {
             cache.remove(self.layer.key());
         }
         written
@@ -108,23 +124,20 @@ impl Pushing<'_> {
         reporter: &Reporter,
         dry_run: bool,
     ) -> Result<Digest, Failure> {
-        let manifest = Manifest::new(image, self.listing);
-        let digest = Digest::of(&manifest.text);
-        if let Some(expected) = goal.digest.filter(|expected| *expected != digest) {
-            return Err(RemoteError::OtherManifest { expected, found: digest }.into());
-        }
+        let known = self.known(goal, image)?;
         let contents: Vec<LayerContent<'_>> =
             image.layers.iter().map(|layer| LayerContent { layer, pushing: self }).collect();
         let config = |sink: &mut dyn Sink| Ok(sink.bytes(&image.config)?);
-        let mut parts: Vec<Part<'_>> = contents
-            .iter()
-            .map(|content| Part {
-                known: Some((content.layer.digest, content.layer.size)),
-                weight: content.layer.size,
+        let mut parts: Vec<Part<'_>> = Vec::with_capacity(known.len() + 1);
+        for (content, blob) in contents.iter().zip(&known) {
+            let (weight, mount_from) = (content.layer.blob.size, goal.mount_from(content.layer));
+            parts.push(Part {
+                known: blob.map(|blob| (blob.digest, blob.size)),
+                weight,
                 content,
-                mount_from: goal.mount_from(content.layer),
-            })
-            .collect();
+                mount_from,
+            });
+        }
         let size = image.config.len() as u64;
         parts.push(Part {
             known: Some((image.id(), size)),
@@ -132,18 +145,91 @@ impl Pushing<'_> {
             content: &config,
             mount_from: None,
         });
+
         let title = |part: usize| image.layers.get(part).map_or("config", |layer| layer.title.as_str());
         let report = |event: Event| reporter.blob(&goal.name(), &event, title(event.part));
         let push = Push { repository: &goal.repository, tags: &goal.tags, report: &report };
-        if dry_run {
-            let Preview { is_there, has } = push.preview(&parts, Some(&manifest))?;
-            let missing = parts.iter().zip(&has).enumerate().filter(|(_, (_, has))| !**has);
-            let missing: Vec<_> =
-                missing.map(|(place, (part, _))| (part.known, part.weight, title(place))).collect();
-            reporter.would_send(&goal.name(), is_there, &missing);
-            return Ok(digest);
+        let manifest = |blobs: &[(Digest, u64)]| {
+            let blobs =
+                blobs.iter().zip(&known).zip(&image.layers).map(|((&(digest, size), known), layer)| {
+                    let made = self
+                        .delivery
+                        .pool
+                        .filter(|_| layer.is_plain())
+                        .map(|pool| pool.compression().codec());
+                    Blob { digest, size, codec: known.map_or(made, |known| known.codec) }
+                });
+            Manifest::of_blobs(image, &blobs.collect::<Vec<_>>(), self.listing)
+        };
+        let all_known: Option<Vec<_>> = parts.iter().map(|part| part.known).collect();
+        let early = all_known.as_deref().map(manifest);
+        if let Some((expected, manifest)) = goal.digest.zip(early.as_ref()) {
+            matches(expected, manifest)?;
         }
-        push.run(&parts, |_| Manifest::new(image, self.listing))?;
-        Ok(digest)
+        if dry_run {
+            let preview = push.preview(&parts, early.as_ref())?;
+            let missing = parts.iter().zip(&preview.has).enumerate().filter(|(_, (_, has))| !**has);
+            let missing: Vec<Missing<'_>> =
+                missing.map(|(place, (part, _))| (part.known, part.weight, title(place))).collect();
+            reporter.would_send(&goal.name(), preview.is_there, &missing);
+            return Ok(early.map_or(image.id(), |manifest| Digest::of(&manifest.text)));
+        }
+        let pushed = push.run(&parts, |blobs| {
+            let manifest = manifest(blobs);
+            goal.digest.map_or(Ok(()), |expected| matches(expected, &manifest))?;
+            Ok(manifest)
+        })?;
+        Ok(Digest::of(&pushed.text))
+    }
+
+    /// What each layer will be in the registry, as far as that is known without making it.
+    fn known(&self, goal: &Goal, image: &Image) -> Result<Vec<Option<Blob>>, Failure> {
+        let mut known: Vec<Option<Blob>> = image.blobs.iter().copied().map(Some).collect();
+        let Some(compression) = self.delivery.pool.map(|pool| pool.compression()) else { return Ok(known) };
+        // What was not compressed for another destination.
+        let is_open =
+            |place: usize| image.layers[place].is_plain() && image.blobs[place] == image.layers[place].blob;
+        let open: Vec<usize> = (0..known.len()).filter(|place| is_open(*place)).collect();
+        let remembered = |place: usize, maker| self.delivery.cache?.blob(image.layers[place].diff_id, maker);
+        let elsewhere = Maker::Elsewhere(compression.codec());
+        for &place in &open {
+            known[place] = remembered(place, Maker::Here(compression));
+        }
+        let unknown =
+            |known: &[Option<Blob>]| open.iter().copied().filter(|place| known[*place].is_none()).collect();
+        // What others have made counts only where it is.
+        let missing: Vec<usize> = unknown(&known);
+        let others: Vec<(usize, Blob)> =
+            missing.iter().filter_map(|place| Some((*place, remembered(*place, elsewhere)?))).collect();
+        let others_known: Vec<_> = others.iter().map(|(_, blob)| (blob.digest, blob.size)).collect();
+        let there = goal.repository.which_are_there(&others_known)?;
+        for (place, blob) in others.into_iter().filter(|(_, blob)| there.contains(&blob.digest)) {
+            known[place] = Some(blob);
+        }
+        // What is listed under a tag is there.
+        for tag in goal.tags.iter().map(String::as_str).chain(self.previous) {
+            let missing: Vec<usize> = unknown(&known);
+            if missing.is_empty() {
+                break;
+            }
+            let listed = goal.listed(tag, &image.architecture());
+            for place in missing {
+                let diff_id = image.layers[place].diff_id;
+                let blob = listed.get(&diff_id).filter(|blob| blob.codec == Some(compression.codec()));
+                if let (Some(blob), Some(cache)) = (blob, self.delivery.cache) {
+                    // If it cannot be remembered, it will be learnt again.
+                    let _ = cache.remember_blob(diff_id, elsewhere, blob);
+                }
+                known[place] = blob.copied();
+            }
+        }
+        Ok(known)
+    }
+}
+
+fn matches(expected: Digest, manifest: &Manifest) -> Result<(), RemoteError> {
+    match Digest::of(&manifest.text) {
+        found if found == expected => Ok(()),
+        found => Err(RemoteError::OtherManifest { expected, found }),
     }
 }

@@ -39,6 +39,7 @@ pub(crate) enum Style {
 pub(crate) struct Progress {
     pub(crate) written: AtomicU64,
     pub(crate) digested: AtomicU64,
+    pub(crate) compressed: AtomicU64,
     /// How many destinations there are, of which each takes everything; 0 stands for one.
     pub(crate) copies: u64,
 }
@@ -78,7 +79,7 @@ impl Reporter {
                     layer if layer.remembered => "remembered",
                     _ => "digested",
                 };
-                let size = HumanBytes(layer.size).to_string();
+                let size = HumanBytes(layer.blob.size).to_string();
                 let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {}", layer.title);
                 match &self.bar {
                     Some(bar) => bar.line.set_message(format!("{number}/{count} {}", layer.title)),
@@ -90,7 +91,7 @@ impl Reporter {
                 "number": number,
                 "of": count,
                 "diff_id": layer.diff_id.to_string(),
-                "size": layer.size,
+                "size": layer.blob.size,
                 "remembered": layer.remembered,
                 "title": layer.title,
                 "contents": layer.draft.contents,
@@ -190,19 +191,27 @@ impl Reporter {
     }
 
     /// The image is whole.
-    pub(crate) fn done(self, image: &Image, written: Written, digested: u64, elapsed: Duration) {
+    pub(crate) fn done(self, image: &Image, written: Written, progress: &Progress, elapsed: Duration) {
         let Written { image_id, size, .. } = written;
         let repo_tag = image.tags.join(" ");
+        let digested = progress.digested.load(Ordering::Relaxed);
+        let compressed = progress.compressed.load(Ordering::Relaxed);
         match self.style {
             Style::Quiet => {}
-            Style::Lines => self.say(&format!(
-                "{}  {image_id}  {} layers, {} written and {} digested in {:.2} s",
-                names(&image.tags),
-                image.layers.len(),
-                HumanBytes(size),
-                HumanBytes(digested),
-                elapsed.as_secs_f64(),
-            )),
+            Style::Lines => {
+                let compressed = match compressed {
+                    0 => String::new(),
+                    bytes => format!(" and {} compressed", HumanBytes(bytes)),
+                };
+                self.say(&format!(
+                    "{}  {image_id}  {} layers, {} written and {} digested{compressed} in {:.2} s",
+                    names(&image.tags),
+                    image.layers.len(),
+                    HumanBytes(size),
+                    HumanBytes(digested),
+                    elapsed.as_secs_f64(),
+                ));
+            }
             Style::Json => event(&json!({
                 "event": "done",
                 "repo_tag": repo_tag,
@@ -210,6 +219,7 @@ impl Reporter {
                 "layers": image.layers.len(),
                 "size": size,
                 "digested": digested,
+                "compressed": compressed,
                 "seconds": elapsed.as_secs_f64(),
             })),
             Style::Script => eprintln!("Adding manifests...\nDone."),

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::blob::Blob;
 use crate::destination::{Destination, FinishError, Written};
 use crate::draft::usual_member_name;
 use crate::error::Error;
@@ -39,10 +40,15 @@ impl<'s> ArchiveWriter<'s> {
 }
 
 impl Destination for ArchiveWriter<'_> {
-    fn begin(&mut self, layer: &Layer) -> Result<Option<&mut dyn Sink>, Error> {
+    /// Docker's format names layers by their diff ids, and `docker load` would have to decompress them.
+    fn takes_layers_as_they_are(&self) -> bool {
+        true
+    }
+
+    fn begin(&mut self, layer: &Layer, _: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
         let mut member = match &layer.draft.member {
             Some(member) => member.clone(),
-            None => Member::file(layer_name(layer), layer.size, self.mtime),
+            None => Member::file(layer_name(layer), layer.blob.size, self.mtime),
         };
         self.open = member.kind.is_file();
         if !self.open {
@@ -52,9 +58,9 @@ impl Destination for ArchiveWriter<'_> {
         Ok(if self.open { Some(self.tar.sink()) } else { None })
     }
 
-    fn end(&mut self, layer: &Layer) -> Result<(), Error> {
+    fn end(&mut self, layer: &Layer, _: &Blob) -> Result<(), Error> {
         if self.open {
-            self.tar.pad(layer.size)?;
+            self.tar.pad(layer.blob.size)?;
         }
         Ok(())
     }

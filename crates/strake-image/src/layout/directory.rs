@@ -13,7 +13,8 @@ use rustix::fs::FlockOperation;
 
 use super::blobs::LayoutBlobs;
 use super::index::Index;
-use super::{INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
+use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
+use crate::blob::Blob;
 use crate::destination::{Destination, FinishError, Written};
 use crate::digest::Digest;
 use crate::error::Error;
@@ -77,7 +78,7 @@ impl<'p> LayoutWriter<'p> {
             }
             writer.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
         }
-        fs::create_dir_all(writer.root.join("blobs/sha256")).map_err(PrepareError::Write)?;
+        fs::create_dir_all(writer.root.join(BLOBS)).map_err(PrepareError::Write)?;
         Ok(writer)
     }
 
@@ -129,22 +130,23 @@ impl Destination for LayoutWriter<'_> {
         path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
     }
 
-    fn begin(&mut self, layer: &Layer) -> Result<Option<&mut dyn Sink>, Error> {
-        if self.has(layer.digest, layer.size) {
+    fn begin(&mut self, _: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
+        if blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
             return Ok(None);
         }
-        let path = self.root.join(blob_name(layer.digest));
-        let new = NewFile::create(&path).map_err(Error::Write)?;
+        let new = NewFile::within(&self.root.join(BLOBS)).map_err(Error::Write)?;
         let file = new.file().as_fd().try_clone_to_owned().map_err(Error::Write)?;
         let (_, sink) = self.open.insert((new, Descriptor::new(file, self.progress)));
         Ok(Some(sink))
     }
 
-    fn end(&mut self, layer: &Layer) -> Result<(), Error> {
+    fn end(&mut self, _: &Layer, blob: &Blob) -> Result<(), Error> {
         if let Some((new, sink)) = self.open.take() {
             sink.finish()?;
-            new.commit().map_err(Error::Write)?;
-            self.written += layer.size;
+            self.written += blob.size;
+            if !self.has(blob.digest, blob.size) {
+                new.commit_as(&blob.digest.hex()).map_err(Error::Write)?;
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod directory;
 mod index;
 mod pick;
 mod read;
+mod spool;
 
 pub use archive::LayoutArchiveWriter;
 pub use directory::{LayoutWriter, PrepareError};
@@ -19,8 +20,9 @@ use crate::digest::Digest;
 const LAYOUT: &str = "oci-layout";
 const LAYOUT_TEXT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 const INDEX: &str = "index.json";
+const BLOBS: &str = "blobs/sha256";
 
 /// Where a blob is in a layout.
 fn blob_name(digest: Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
+    format!("{BLOBS}/{}", digest.hex())
 }

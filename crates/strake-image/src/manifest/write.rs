@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::image::Image;
 use crate::media_type::Format;
@@ -29,19 +30,45 @@ pub fn descriptor(media_type: &str, digest: Digest, size: u64) -> Value {
     json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size })
 }
 
+impl Listing {
+    /// Whose media types the manifest of an image has that comes with this manifest, if with any.
+    pub fn format_of(&self, given: Option<&[u8]>) -> Format {
+        let kept = given.and_then(|text| self.kept(text));
+        kept.map_or_else(|| self.format.unwrap_or_default(), |(_, format)| format)
+    }
+
+    /// The manifest that an image comes with, if it can be what is asked for.
+    fn kept(&self, given: &[u8]) -> Option<(Map<String, Value>, Format)> {
+        let manifest: Map<String, Value> = serde_json::from_slice(given).ok()?;
+        let format = match manifest.get("mediaType") {
+            // An OCI manifest need not say what it is.
+            None => Format::Oci,
+            Some(media_type) => Format::of_manifest(media_type.as_str()?)?,
+        };
+        let is_wanted = self.format.is_none_or(|wanted| wanted == format);
+        let has_room = self.annotations.is_empty() || format == Format::Oci;
+        (is_wanted && has_room).then_some((manifest, format))
+    }
+}
+
 impl Manifest {
-    /// An image's manifest. One that the image comes with stays as it is, byte for byte, if it is what is asked for.
+    /// An image's manifest. One that the image comes with stays as it is, byte for byte, if it is what is asked for and lists
+    /// the image's blobs. If some have been compressed since, these entries change and all else stays.
     pub fn new(image: &Image, listing: &Listing) -> Self {
-        if let Some(given) = image.manifest.as_ref().and_then(|text| Self::given(text, listing)) {
-            return given;
+        Self::of_blobs(image, &image.blobs, listing)
+    }
+
+    /// The manifest that an image has where its layers are these blobs.
+    pub fn of_blobs(image: &Image, blobs: &[Blob], listing: &Listing) -> Self {
+        let given = image.manifest.as_deref().and_then(|text| Some((text, listing.kept(text)?)));
+        if let Some((text, (mut manifest, format))) = given {
+            let changed = relist(&mut manifest, blobs, format) | annotate(&mut manifest, listing);
+            let text = if changed { Value::Object(manifest).to_string().into_bytes() } else { text.to_vec() };
+            return Self { text, format };
         }
         let format = listing.format.unwrap_or_default();
-        // Layers go as they are; a compressed form of one would be listed here.
-        let layers: Vec<Value> = image
-            .layers
-            .iter()
-            .map(|layer| descriptor(&format.layer(layer.codec), layer.digest, layer.size))
-            .collect();
+        let layers: Vec<Value> =
+            blobs.iter().map(|blob| descriptor(&format.layer(blob.codec), blob.digest, blob.size)).collect();
         let mut manifest = Map::new();
         manifest.insert("schemaVersion".to_owned(), json!(2));
         manifest.insert("mediaType".to_owned(), json!(format.manifest()));
@@ -50,26 +77,6 @@ impl Manifest {
         manifest.insert("layers".to_owned(), json!(layers));
         annotate(&mut manifest, listing);
         Self { text: Value::Object(manifest).to_string().into_bytes(), format }
-    }
-
-    fn given(text: &[u8], listing: &Listing) -> Option<Self> {
-        let mut manifest: Map<String, Value> = serde_json::from_slice(text).ok()?;
-        let format = match manifest.get("mediaType") {
-            // An OCI manifest need not say what it is.
-            None => Format::Oci,
-            Some(media_type) => Format::of_manifest(media_type.as_str()?)?,
-        };
-        if listing.format.is_some_and(|wanted| wanted != format) {
-            return None;
-        }
-        match (listing.annotations.is_empty(), format) {
-            (true, _) => Some(Self { text: text.to_vec(), format }),
-            (false, Format::Docker) => None,
-            (false, Format::Oci) => {
-                annotate(&mut manifest, listing);
-                Some(Self { text: Value::Object(manifest).to_string().into_bytes(), format })
-            }
-        }
     }
 
     /// The descriptor of the manifest, under a name if it has one.
@@ -86,9 +93,30 @@ impl Manifest {
 /// The annotation that names a manifest in an index.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-fn annotate(manifest: &mut Map<String, Value>, listing: &Listing) {
+/// Lists these blobs in place of others. Returns whether there were any.
+fn relist(manifest: &mut Map<String, Value>, blobs: &[Blob], format: Format) -> bool {
+    let Some(Value::Array(layers)) = manifest.get_mut("layers") else { return false };
+    let mut changed = false;
+    for (entry, blob) in layers.iter_mut().zip(blobs) {
+        if entry["digest"] == blob.digest.to_string() {
+            continue;
+        }
+        let Value::Object(entry) = entry else { continue };
+        let Value::Object(new) = descriptor(&format.layer(blob.codec), blob.digest, blob.size) else {
+            continue;
+        };
+        entry.extend(new);
+        // A copy of the blob itself, which the OCI allows for.
+        entry.shift_remove("data");
+        changed = true;
+    }
+    changed
+}
+
+/// Writes the annotations that are asked for. Returns whether there are any.
+fn annotate(manifest: &mut Map<String, Value>, listing: &Listing) -> bool {
     if listing.annotations.is_empty() {
-        return;
+        return false;
     }
     let annotations = manifest.entry("annotations").or_insert_with(|| json!({}));
     if !annotations.is_object() {
@@ -97,4 +125,5 @@ fn annotate(manifest: &mut Map<String, Value>, listing: &Listing) {
     for (key, value) in &listing.annotations {
         annotations[key] = json!(value);
     }
+    true
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use super::tarball::{Source, Tarball};
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 
@@ -163,7 +163,7 @@ mod tests {
         }
 
         fn repository(&self) -> (&str, &str) {
-            ("example.org", "elsewhere")
+            ("elsewhere", "something")
         }
 
         fn open(&self) -> io::Result<Box<dyn Read + '_>> {

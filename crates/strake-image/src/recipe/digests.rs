@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 

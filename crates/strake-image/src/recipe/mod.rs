@@ -18,7 +18,7 @@ pub use tarball::{Remote, Source, Tarball};
 use strake_plan::StorePath;
 
 use crate::cache::Key;
-use crate::compression::Codec;
+use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;

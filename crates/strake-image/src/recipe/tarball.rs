@@ -15,7 +15,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Digests;
 use crate::cache::Key;
-use crate::compression::{Codec, CompressedFile};
+use crate::codec::Codec;
+use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
@@ -87,7 +88,7 @@ impl Source {
     /// The file that they are in, or would be.
     pub fn path(&self) -> &Path {
         match self {
-            Self::File { path, .. } | Self::Elsewhere { path } => path,
+            Self::File { path, .. } | Self::Elsewhere { path, .. } => path,
             Self::Compressed { file, .. } => file.path(),
             Self::Remote(remote) => remote.name(),
         }
@@ -144,8 +145,8 @@ impl Tarball {
         Ok((found, survey))
     }
 
-    /// How the bytes are compressed, going by their beginning.
-    pub(super) fn codec(&self) -> Result<Option<Codec>, Error> {
+    /// How the bytes are compressed, going by their beginning where they are here.
+    pub fn codec(&self) -> Result<Option<Codec>, Error> {
         match &self.source {
             Source::Compressed { codec, .. } => Ok(*codec),
             Source::Remote(_) | Source::Elsewhere { .. } => Ok(self.codec),

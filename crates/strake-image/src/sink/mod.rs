@@ -24,7 +24,7 @@ pub use fan::Fan;
 pub use tee::Tee;
 
 /// How much is read at once: large enough that a system call's cost vanishes, small enough for the processor's cache.
-const BUFFER: usize = 256 * 1024;
+pub(crate) const BUFFER: usize = 256 * 1024;
 
 /// Something that takes a stream of bytes, in order.
 pub trait Sink {
@@ -56,7 +56,7 @@ pub enum SinkError {
 }
 
 /// Reads a file range in pieces of at most `buffer`'s length and gives each to `take`.
-fn read_range(
+pub(crate) fn read_range(
     file: BorrowedFd<'_>,
     offset: u64,
     length: u64,

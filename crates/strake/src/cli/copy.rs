@@ -1,8 +1,10 @@
 //! What can be said about images that are copied and looked at.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use strake_image::compression::{Compression, CompressionError};
 use strake_image::manifest::Platform;
 
 use super::{Connecting, EXIT_CODES, Making, Plan, Writing};
@@ -21,6 +23,18 @@ pub(crate) enum ManifestFormat {
     Oci,
     /// Docker's schema 2
     Docker,
+}
+
+/// How layers are compressed that are not, if they are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compress(pub(crate) Option<Compression>);
+
+impl FromStr for Compress {
+    type Err = CompressionError;
+
+    fn from_str(text: &str) -> Result<Self, CompressionError> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|compression| Self(Some(compression))) }
+    }
 }
 
 /// Which of several images for several platforms is meant.
@@ -67,9 +81,16 @@ pub(crate) struct Copy {
     /// Say what would be sent to registries, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// With --compress: the tag whose layers in the registry need not be compressed again, besides the tags pushed
+    #[arg(long, value_name = "TAG")]
+    pub(crate) previous: Option<String>,
     /// Write the manifest's digest into FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) digest_file: Option<PathBuf>,
+    /// Compress layers that are not compressed: none, gzip, zstd, or with a level as gzip:1 to gzip:9, zstd:1 to zstd:19. In
+    /// a docker-archive layers stay as they are
+    #[arg(long, value_name = "FORMAT", default_value = "none")]
+    pub(crate) compress: Compress,
     #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]

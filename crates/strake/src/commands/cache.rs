@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
-use strake_image::cache::{Cache, Entry, Removed};
+use strake_image::cache::{BlobEntry, Cache, LayerEntry, Removed};
 
 use crate::cli::CacheAction;
 use crate::failure::Failure;
@@ -18,8 +18,9 @@ pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
     let now = SystemTime::now();
     let text = match action {
         CacheAction::Show { json } => {
-            let entries = cache.entries().map_err(|error| unreadable(&error))?;
-            if *json { lines(&entries) } else { table(&cache, &entries, now) }
+            let layers = cache.layers().map_err(|error| unreadable(&error))?;
+            let blobs = cache.blobs().map_err(|error| unreadable(&error))?;
+            if *json { lines(&layers, &blobs) } else { table(&cache, &layers, &blobs, now) }
         }
         CacheAction::Prune { older_than } => {
             let limit = now.checked_sub(DAY * *older_than).unwrap_or(UNIX_EPOCH);
@@ -38,37 +39,65 @@ fn removed(Removed { entries, bytes }: Removed) -> String {
     format!("removed {entries} entries, {}\n", HumanBytes(bytes))
 }
 
-fn lines(entries: &[Entry]) -> String {
-    entries.iter().fold(String::new(), |mut text, entry| {
-        let used = entry.used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let line = json!({
-            "digest": entry.digest.to_string(),
-            "size": entry.size,
-            "files": entry.files,
-            "title": entry.title,
-            "used": used,
-        });
+fn lines(layers: &[LayerEntry], blobs: &[BlobEntry]) -> String {
+    let seconds = |used: SystemTime| used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let layers = layers.iter().map(|layer| {
+        json!({
+            "digest": layer.digest.to_string(),
+            "size": layer.size,
+            "files": layer.files,
+            "title": layer.title,
+            "used": seconds(layer.used),
+        })
+    });
+    let blobs = blobs.iter().map(|blob| {
+        json!({
+            "diff_id": blob.diff_id.to_string(),
+            "digest": blob.digest.to_string(),
+            "size": blob.size,
+            "made": blob.made,
+            "used": seconds(blob.used),
+        })
+    });
+    layers.chain(blobs).fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{line}");
         text
     })
 }
 
-fn table(cache: &Cache, entries: &[Entry], now: SystemTime) -> String {
+fn table(cache: &Cache, layers: &[LayerEntry], blobs: &[BlobEntry], now: SystemTime) -> String {
     let mut text = String::new();
-    for entry in entries {
-        let used = HumanDuration(now.duration_since(entry.used).unwrap_or_default());
+    let ago = |used| HumanDuration(now.duration_since(used).unwrap_or_default()).to_string();
+    for layer in layers {
         let _ = writeln!(
             text,
             "{}  {:>10}  {:>7} files  {:>10} ago  {}",
-            &entry.digest.hex()[..12],
-            HumanBytes(entry.size).to_string(),
-            entry.files,
-            used.to_string(),
-            entry.title,
+            &layer.digest.hex()[..12],
+            HumanBytes(layer.size).to_string(),
+            layer.files,
+            ago(layer.used),
+            layer.title,
         );
     }
-    let bytes = entries.iter().map(|entry| entry.size).sum();
+    for blob in blobs {
+        let _ = writeln!(
+            text,
+            "{}  {:>10}  of {:<12}  {:>8} ago  {}",
+            &blob.digest.hex()[..12],
+            HumanBytes(blob.size).to_string(),
+            &blob.diff_id.hex()[..12],
+            ago(blob.used),
+            blob.made,
+        );
+    }
+    let bytes =
+        |sizes: &mut dyn Iterator<Item = u64>| HumanBytes(sizes.fold(0, u64::saturating_add)).to_string();
+    let (count, size) = (layers.len(), bytes(&mut layers.iter().map(|layer| layer.size)));
+    let (compressed, compressed_size) = (blobs.len(), bytes(&mut blobs.iter().map(|blob| blob.size)));
     let place = cache.directory().display();
-    let _ = writeln!(text, "{} layers of {} remembered in {place}", entries.len(), HumanBytes(bytes));
+    let _ = writeln!(
+        text,
+        "{count} layers of {size} and {compressed} compressed ones of {compressed_size} remembered in {place}"
+    );
     text
 }

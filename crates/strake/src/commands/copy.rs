@@ -6,7 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use strake_image::archive::ArchiveWriter;
-use strake_image::destination::{Destination, FinishError, Written, write_layer};
+use strake_image::blob::Blob;
+use strake_image::cache::Cache;
+use strake_image::codec::Codec;
+use strake_image::compression::{Compression, Pool};
+use strake_image::delivery::{self, Delivery};
+use strake_image::destination::{Destination, FinishError, Written};
+use strake_image::digest::Digest;
 use strake_image::draft::{About, Draft, LayerDraft};
 use strake_image::engine::Engine;
 use strake_image::error::Error;
@@ -38,6 +44,8 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let mut warnings = Vec::new();
     let (Draft { layers: mut drafts, about }, store) =
         open(&source, arguments, &registries, now, &mut warnings)?;
+    let compression = arguments.compress.0;
+    can_be_listed(compression, &listing, &about, &targets)?;
     let targets: Vec<Target> = targets.into_iter().filter(|target| !is_registry(target)).collect();
 
     let progress = Arc::new(Progress { copies: (targets.len() + goals.len()) as u64, ..Progress::default() });
@@ -51,38 +59,46 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     for (target, sink) in targets.iter().zip(&mut sinks) {
         destinations.push(destination(target, sink.as_mut(), &about, &listing, &progress)?);
     }
+    let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
     if goals.is_empty() {
-        leave_out(&mut drafts, &destinations);
+        leave_out(&mut drafts, &destinations, cache.as_ref().zip(compression));
     }
 
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
     for warning in &warnings {
         reporter.warning(warning);
     }
-    let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
+    let jobs = arguments.making.jobs.unwrap_or_else(super::all_processors);
+    // More threads than processors make compressing no faster.
+    let pool = compression.map(|compression| Pool::new(compression, jobs.min(super::processors())));
+    let pool = pool.transpose().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
-        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        jobs,
         verify: arguments.writing.verify,
         started: now,
         digested: &progress.digested,
     };
-    let layers = super::write_layers(&engine, drafts, &mut reporter, |layer| {
+    let delivery = Delivery {
+        store: &store,
+        verify: arguments.writing.verify,
+        pool: pool.as_ref(),
+        cache: cache.as_ref(),
+        compressed: &progress.compressed,
+    };
+    let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, |layer| {
         let mut all: Vec<&mut dyn Destination> = destinations.iter_mut().map(|one| &mut **one as _).collect();
-        write_layer(layer, &store, arguments.writing.verify, &mut all)
+        delivery.write(layer, &mut all)
     })?;
-    let image = Image::new(layers, about).map_err(FinishError::from)?;
+    let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
     let finished = destinations.iter_mut().map(|destination| destination.finish(&image));
     let finished = finished.collect::<Result<Vec<Written>, _>>()?;
     drop(destinations);
-    let verify = arguments.writing.verify;
-    let pushing = Pushing { engine: &engine, listing: &listing, sent: &progress.written, verify };
-    let mut digest = finished.iter().find_map(|written| written.manifest);
-    for goal in &goals {
-        let pushed = pushing.push(goal, &image, &reporter, arguments.dry_run)?;
-        digest = Some(pushed);
-    }
+    let previous = arguments.previous.as_deref();
+    let pushing = Pushing { delivery, listing: &listing, sent: &progress.written, previous };
+    let push = |goal| pushing.push(goal, &image, &reporter, arguments.dry_run);
+    let pushed = goals.iter().map(push).collect::<Result<Vec<Digest>, _>>()?;
     for (sink, output) in sinks.into_iter().zip(&mut outputs) {
         if let (Some(sink), Some(output)) = (sink, output.take()) {
             sink.finish().map_err(Error::from)?;
@@ -95,15 +111,16 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     if arguments.dry_run {
         return Ok(());
     }
-    for goal in &goals {
-        reporter.written(&goal.name(), digest);
+    for (goal, digest) in goals.iter().zip(&pushed) {
+        reporter.written(&goal.name(), Some(*digest));
     }
+    let digest = pushed.first().copied().or(finished.iter().find_map(|written| written.manifest));
     if let (Some(file), Some(digest)) = (&arguments.digest_file, digest) {
         output::write(file, format!("{digest}\n").as_bytes())?;
     }
     let size = progress.written.load(Ordering::Relaxed);
     let total = Written { image_id: image.id(), manifest: None, size };
-    reporter.done(&image, total, progress.digested.load(Ordering::Relaxed), begun.elapsed());
+    reporter.done(&image, total, &progress, begun.elapsed());
     Ok(())
 }
 
@@ -119,19 +136,15 @@ fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
         pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(wrong)
     });
     let annotations = annotations.collect::<Result<Vec<_>, _>>()?;
-    let has_room = |target: &Target| match target {
-        Target::Stdout => false,
-        Target::Place(Place::File(place)) => place.form != Form::DockerArchive,
-        Target::Place(Place::Registry(_)) => true,
-    };
-    if arguments.digest_file.is_some() && !targets.iter().any(has_room) {
+    let has_room = targets.iter().any(Target::has_a_manifest);
+    if arguments.digest_file.is_some() && !has_room {
         return Err(Failure::new("a docker-archive has no manifest of which there would be a digest")
             .hint("--digest-file is for images that go to docker://NAME, oci:DIR or oci-archive:FILE"));
     }
     if arguments.dry_run && !targets.iter().all(is_registry) {
         return Err(Failure::new("--dry-run is for images that only go to registries"));
     }
-    if !annotations.is_empty() && (format == Some(Format::Docker) || !targets.iter().any(has_room)) {
+    if !annotations.is_empty() && (format == Some(Format::Docker) || !has_room) {
         return Err(Failure::new("there is no room for annotations")
             .hint("only a manifest of the OCI has them: copy to docker://NAME, oci:DIR or oci-archive:FILE, without --format docker"));
     }
@@ -143,6 +156,25 @@ fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
 
 fn is_registry(target: &Target) -> bool {
     matches!(target, Target::Place(Place::Registry(_)))
+}
+
+/// Docker's manifests have no name for layers that are compressed with zstd.
+fn can_be_listed(
+    compression: Option<Compression>,
+    listing: &Listing,
+    about: &About,
+    targets: &[Target],
+) -> Result<(), Failure> {
+    let given = match about {
+        About::Settings(_) => None,
+        About::Given(given) => given.manifest.as_deref(),
+    };
+    let is_zstd = compression.is_some_and(|compression| compression.codec() == Codec::Zstd);
+    if is_zstd && targets.iter().any(Target::has_a_manifest) && listing.format_of(given) == Format::Docker {
+        return Err(Failure::new("Docker's manifests cannot list layers that are compressed with zstd")
+            .hint("compress with gzip, or have an OCI manifest with --format oci"));
+    }
+    Ok(())
 }
 
 fn open(
@@ -203,7 +235,10 @@ fn destination<'d>(
                 None => Box::new(writer),
             }
         }
-        Some(sink) => Box::new(LayoutArchiveWriter::new(sink, about.mtime(), names, listing.clone())),
+        Some(sink) => {
+            let aside = std::env::temp_dir();
+            Box::new(LayoutArchiveWriter::new(sink, about.mtime(), names, listing.clone(), aside))
+        }
         None => {
             let writer = LayoutWriter::new(path, names, listing.clone(), &progress.written);
             Box::new(writer.map_err(|error| Failure::prepare(path, &error))?)
@@ -223,12 +258,23 @@ fn names_for_docker(about: &About) -> Option<Vec<String>> {
 }
 
 /// What all destinations have need not be read, and need not even be there.
-fn leave_out(drafts: &mut [LayerDraft], destinations: &[Box<dyn Destination + '_>]) {
+fn leave_out(
+    drafts: &mut [LayerDraft],
+    destinations: &[Box<dyn Destination + '_>],
+    compressed: Option<(&Cache, Compression)>,
+) {
+    let everywhere = |blob: &Blob| destinations.iter().all(|one| one.has(blob.digest, blob.size));
     for draft in drafts {
-        if let Recipe::Tarball(tarball) = &mut draft.recipe
-            && let Some(digest) = tarball.digest
-            && destinations.iter().all(|destination| destination.has(digest, tarball.size))
-        {
+        let Recipe::Tarball(tarball) = &mut draft.recipe else { continue };
+        let (Some(digest), Ok(codec)) = (tarball.digest, tarball.codec()) else { continue };
+        let is_there = match compressed {
+            Some((cache, compression)) if digest == tarball.diff_id => {
+                let known = delivery::known(cache, digest, compression, everywhere);
+                known.is_some_and(|known| everywhere(&known.blob))
+            }
+            _ => everywhere(&Blob { digest, size: tarball.size, codec }),
+        };
+        if is_there {
             tarball.source = Bytes::Elsewhere { path: tarball.source.path().to_owned() };
         }
     }

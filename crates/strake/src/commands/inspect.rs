@@ -97,7 +97,8 @@ fn digested(arguments: &Inspect, draft: Draft, store: &Store) -> Result<Image, F
         layers.push(layer);
         Ok::<(), Failure>(())
     })?;
-    Ok(Image::new(layers, draft.about).map_err(FinishError::from)?)
+    let blobs = layers.iter().map(|layer| layer.blob).collect();
+    Ok(Image::new(layers, blobs, draft.about).map_err(FinishError::from)?)
 }
 
 fn show(arguments: &Inspect, shown: Shown) -> Vec<u8> {
@@ -125,7 +126,7 @@ fn indented(value: &Value) -> Vec<u8> {
 impl Shown {
     fn of(image: Image) -> Self {
         let rows = image.layers.iter().map(|layer| Row {
-            size: layer.size,
+            size: layer.blob.size,
             diff_id: layer.diff_id,
             contents: layer.draft.contents.clone(),
         });

@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use strake_image::blob::Blob;
 use strake_image::cache::Cache;
 use strake_image::draft::{Draft, LayerDraft};
 use strake_image::engine::Engine;
@@ -28,25 +29,26 @@ use crate::registry::Registries;
 use crate::report::Reporter;
 use crate::source;
 
-/// Describes the layers and writes each to all destinations when its turn comes. Whatever is found to be wrong is
+/// Describes the layers and has each written when its turn comes. Returns them with what they were written as. Whatever is found to be wrong is
 /// forgotten.
 fn write_layers(
     engine: &Engine<'_>,
     drafts: Vec<LayerDraft>,
     reporter: &mut Reporter,
-    mut destinations: impl FnMut(&Layer) -> Result<(), Error>,
-) -> Result<Vec<Layer>, Failure> {
-    let mut layers = Vec::with_capacity(drafts.len());
+    mut write: impl FnMut(&Layer) -> Result<Blob, Error>,
+) -> Result<(Vec<Layer>, Vec<Blob>), Failure> {
+    let (mut layers, mut blobs) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
     engine.describe(drafts, |layer| {
         reporter.layer(&layer);
-        let written = destinations(&layer);
+        let written = write(&layer);
         if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, engine.cache) {
             cache.remove(layer.key());
         }
         layers.push(layer);
-        written.map_err(Failure::from)
+        blobs.push(written?);
+        Ok::<(), Failure>(())
     })?;
-    Ok(layers)
+    Ok((layers, blobs))
 }
 
 /// Writes to stdout.
@@ -90,9 +92,13 @@ fn usable_cache(no_cache: bool, warn: impl FnOnce(&str)) -> Option<Cache> {
 /// As many as keep all processors busy, or as use up the memory that is meant for it.
 fn all_processors() -> NonZeroUsize {
     const MOST: NonZeroUsize = NonZeroUsize::new(64).unwrap();
-    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let processors = processors();
     let streams = NonZeroUsize::new(streams_per_processor()).unwrap_or(NonZeroUsize::MIN);
     processors.saturating_mul(streams).min(MOST.max(processors))
+}
+
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 fn open_cache() -> Result<Cache, Failure> {

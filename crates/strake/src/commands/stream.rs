@@ -1,11 +1,11 @@
 //! `strake stream`: a conf becomes a docker-archive.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use strake_image::archive::ArchiveWriter;
-use strake_image::destination::{Destination, FinishError, write_layer};
+use strake_image::delivery::Delivery;
+use strake_image::destination::{Destination, FinishError};
 use strake_image::draft::Draft;
 use strake_image::engine::Engine;
 use strake_image::error::Error;
@@ -51,13 +51,19 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
 
     let mut sink = Descriptor::new(output.descriptor()?, &progress.written);
     let mut archive = ArchiveWriter::new(&mut sink, about.mtime());
-    let layers = super::write_layers(&engine, drafts, &mut reporter, |layer| {
-        write_layer(layer, &store, arguments.writing.verify, &mut [&mut archive])
-    })?;
-    let image = Image::new(layers, about).map_err(FinishError::from)?;
+    let delivery = Delivery {
+        store: &store,
+        verify: arguments.writing.verify,
+        pool: None,
+        cache: cache.as_ref(),
+        compressed: &progress.compressed,
+    };
+    let write = |layer: &_| delivery.write(layer, &mut [&mut archive]);
+    let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, write)?;
+    let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
     let written = archive.finish(&image)?;
     sink.finish().map_err(Error::from)?;
     output.commit()?;
-    reporter.done(&image, written, progress.digested.load(Ordering::Relaxed), begun.elapsed());
+    reporter.done(&image, written, &progress, begun.elapsed());
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::codec::Codec;
 use crate::sink::{Sink, SinkError};
 
 /// The most memory that a stream's window may take, as a power of two, in bytes.
@@ -15,44 +16,7 @@ const WINDOW_LOG: u32 = 27;
 
 const BUFFER: usize = 256 * 1024;
 
-/// A compression format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
-    /// RFC 1952.
-    Gzip,
-    /// bzip2.
-    Bzip2,
-    /// The .xz file format.
-    Xz,
-    /// RFC 8878.
-    Zstd,
-}
-
 impl Codec {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Gzip, Self::Bzip2, Self::Xz, Self::Zstd];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Bzip2 => "bzip2",
-            Self::Xz => "xz",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    /// Recognises a compressed stream by how it begins. 6 bytes are enough.
-    pub fn detect(start: &[u8]) -> Option<Self> {
-        match start {
-            [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-
     /// Decompresses a stream.
     pub fn decoder<R: BufRead>(self, compressed: R) -> io::Result<Decoder<R>> {
         Ok(match self {

@@ -1,0 +1,113 @@
+//! What layers became when they were compressed.
+//!
+//! What was made here and elsewhere is remembered apart. What was made here is what the same encoder will make
+//! again, so its digest can be promised before it is made. What a manifest elsewhere lists was made by
+//! who knows what: such a blob can be named where it is there already, but not made.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BLOBS, Cache, entry};
+use crate::blob::Blob;
+use crate::codec::Codec;
+use crate::compression::Compression;
+use crate::digest::{Digest, Hasher};
+
+/// Who made a compressed layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// strake, in this way.
+    Here(Compression),
+    /// Somebody else, or strake at another time, in this format.
+    Elsewhere(Codec),
+}
+
+/// A compressed layer that is remembered, for people who look at the cache.
+#[derive(Clone, Debug)]
+pub struct BlobEntry {
+    /// The uncompressed layer.
+    pub diff_id: Digest,
+    /// What it was compressed to.
+    pub digest: Digest,
+    /// The size of that in bytes.
+    pub size: u64,
+    /// How it was compressed: format, level, encoder with its version; or that others did it.
+    pub made: String,
+    /// When it was last used.
+    pub used: SystemTime,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    diff_id: String,
+    digest: String,
+    size: u64,
+    made: String,
+}
+
+impl Maker {
+    fn codec(self) -> Codec {
+        match self {
+            Self::Here(compression) => compression.codec(),
+            Self::Elsewhere(codec) => codec,
+        }
+    }
+
+    /// All that tells one from another.
+    fn identity(self) -> String {
+        match self {
+            Self::Here(compression) => compression.identity(),
+            Self::Elsewhere(codec) => format!("{}, made elsewhere", codec.name()),
+        }
+    }
+}
+
+impl Cache {
+    /// What a layer became when it was compressed in this way. A damaged entry is none.
+    pub fn blob(&self, diff_id: Digest, maker: Maker) -> Option<Blob> {
+        let (head, _) = entry::use_it::<Head>(&self.blob_path(diff_id, maker))?;
+        let blob =
+            Blob { digest: Digest::parse(&head.digest).ok()?, size: head.size, codec: Some(maker.codec()) };
+        // The name says as much. But a digest is not to be promised because a file was renamed.
+        (head.diff_id == diff_id.to_string() && head.made == maker.identity()).then_some(blob)
+    }
+
+    /// Remembers what a layer became when it was compressed.
+    ///
+    /// [`Maker::Here`] only for what [`Compressing`](crate::compression::Compressing) made of bytes with just this diff id.
+    pub fn remember_blob(&self, diff_id: Digest, maker: Maker, blob: &Blob) -> io::Result<()> {
+        let head = Head {
+            diff_id: diff_id.to_string(),
+            digest: blob.digest.to_string(),
+            size: blob.size,
+            made: maker.identity(),
+        };
+        entry::write(&self.blob_path(diff_id, maker), &head, std::iter::empty())
+    }
+
+    /// Forgets what a layer became.
+    pub fn forget_blob(&self, diff_id: Digest, maker: Maker) {
+        // If it cannot be removed, what is made is still held against it.
+        let _ = fs::remove_file(self.blob_path(diff_id, maker));
+    }
+
+    /// All compressed layers that are remembered, the last used first.
+    pub fn blobs(&self) -> io::Result<Vec<BlobEntry>> {
+        self.list(BLOBS, |file| {
+            let (Head { diff_id, digest, size, made }, _) = entry::read(&file.path)?;
+            let (diff_id, digest) = (Digest::parse(&diff_id).ok()?, Digest::parse(&digest).ok()?);
+            Some(BlobEntry { diff_id, digest, size, made, used: file.used })
+        })
+    }
+
+    fn blob_path(&self, diff_id: Digest, maker: Maker) -> PathBuf {
+        let mut hasher = Hasher::default();
+        hasher.update(diff_id.as_bytes());
+        hasher.update(maker.identity().as_bytes());
+        self.directory.join(BLOBS).join(hasher.finish().hex())
+    }
+}

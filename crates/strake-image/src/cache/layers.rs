@@ -1,0 +1,108 @@
+//! What layers' digests were when they were last computed.
+//!
+//! An entry is used only as long as the layer's files have the fingerprint they had when they were digested. The body of
+//! its file is the fingerprint as 8 bytes a file, little-endian.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cache, LAYERS, entry};
+use crate::digest::Digest;
+use crate::fingerprint::Fingerprint;
+use crate::survey::Survey;
+
+/// Where a recipe's digest is remembered: the digest of all that decides the layer's bytes but the files' content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(Digest);
+
+/// A remembered digest.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// What is known of an entry without holding it against any file.
+#[derive(Clone, Debug)]
+pub struct LayerEntry {
+    /// The layer's digest.
+    pub digest: Digest,
+    /// The layer's size in bytes.
+    pub size: u64,
+    /// Files in the layer.
+    pub files: u64,
+    /// What the layer's maker called it: package names.
+    pub title: String,
+    /// When it was last used.
+    pub used: SystemTime,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    digest: String,
+    size: u64,
+    files: u64,
+    title: String,
+}
+
+impl Key {
+    /// A key from the digest of a recipe.
+    pub(crate) fn new(digest: Digest) -> Self {
+        Self(digest)
+    }
+}
+
+impl Cache {
+    /// What is remembered for a key. A damaged entry is none.
+    pub(crate) fn get(&self, key: Key) -> Option<Remembered> {
+        let (head, body) = whole(entry::use_it(&self.path(key))?)?;
+        let fingerprint = body.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+        Some(Remembered {
+            digest: Digest::parse(&head.digest).ok()?,
+            size: head.size,
+            fingerprint: Fingerprint(fingerprint),
+        })
+    }
+
+    /// Remembers a digest. `title` is for people who look at the cache.
+    pub(crate) fn put(&self, key: Key, digest: Digest, survey: &Survey, title: &str) -> io::Result<()> {
+        let fingerprint = &survey.fingerprint.0;
+        let head = Head {
+            digest: digest.to_string(),
+            size: survey.size,
+            files: fingerprint.len() as u64,
+            title: title.to_owned(),
+        };
+        let body = fingerprint.iter().flat_map(|number| number.to_le_bytes());
+        entry::write(&self.path(key), &head, body)
+    }
+
+    /// Forgets a digest.
+    pub fn remove(&self, key: Key) {
+        // If it is gone already, or cannot be removed, its fingerprint still guards it.
+        let _ = fs::remove_file(self.path(key));
+    }
+
+    /// All layers whose digests are remembered, the last used first.
+    pub fn layers(&self) -> io::Result<Vec<LayerEntry>> {
+        self.list(LAYERS, |file| {
+            let (Head { digest, size, files, title }, _) = whole(entry::read(&file.path)?)?;
+            let digest = Digest::parse(&digest).ok()?;
+            Some(LayerEntry { digest, size, files, title, used: file.used })
+        })
+    }
+
+    fn path(&self, key: Key) -> PathBuf {
+        self.directory.join(LAYERS).join(key.0.hex())
+    }
+}
+
+/// The entry, if its fingerprint is as long as it says.
+fn whole((head, body): (Head, Vec<u8>)) -> Option<(Head, Vec<u8>)> {
+    (body.len() as u64 == head.files.checked_mul(8)?).then_some((head, body))
+}

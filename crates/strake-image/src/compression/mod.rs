@@ -1,0 +1,20 @@
+//! Compressed streams: read whatever others have made, and made so that many threads give the same bytes as one.
+//!
+//! A stream is cut into blocks of a fixed size, which are compressed on their own, by whichever thread of a [`Pool`] is
+//! free, and put together again in order. So what comes out depends on the bytes that go in, the [`Compression`] and the
+//! encoder's version, and on nothing else. How blocks become one stream:
+//!
+//! - gzip: one member, so that readers which stop after the first get everything. Each block may refer to the 32 KiB in front
+//!   of it, and ends on a byte's boundary (RFC 1951's empty stored block, as `pigz` does it).
+//! - zstd: a frame for each block. A reader takes frames one behind the other as one stream (RFC 8878).
+
+mod compressing;
+mod decode;
+mod encode;
+mod pool;
+mod setting;
+
+pub use compressing::Compressing;
+pub use decode::{CompressedFile, Decoder, FileDecoder};
+pub use pool::Pool;
+pub use setting::{Compression, CompressionError};
