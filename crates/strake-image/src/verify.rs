@@ -5,10 +5,10 @@ use std::convert::Infallible;
 
 use crate::codec::Codec;
 use crate::digest::Digest;
+use crate::draft::LayerDraft;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::foreign::{Foreign, OpenError};
-use crate::manifest::Companions;
 use crate::media_type::codec_of_layer;
 use crate::reference;
 
@@ -95,9 +95,9 @@ pub fn verify(image: Foreign, engine: &Engine<'_>) -> Vec<Problem> {
 }
 
 /// Reads what stands beside the images of an index.
-pub fn verify_companions(companions: Companions, engine: &Engine<'_>) -> Vec<Problem> {
+pub fn verify_companions(companions: Vec<LayerDraft>, engine: &Engine<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let Ok(()) = engine.describe_each(companions.blobs, |blob| {
+    let Ok(()) = engine.describe_each(companions, |blob| {
         problems.extend(match blob {
             Err(error) => Some(Problem::Companion(error)),
             Ok(blob) => blob.is_elsewhere().then_some(Problem::MissingCompanion(blob.blob.digest)),

@@ -10,6 +10,7 @@ use strake_image::destination::FinishError;
 use strake_image::error::Error;
 use strake_image::foreign::OpenError;
 use strake_image::layout::PrepareError;
+use strake_image::manifest::{IndexError, Platform};
 use strake_image::nix_database::ReadError;
 use strake_image::reference;
 use strake_image::spec::{DraftError, SpecError};
@@ -18,7 +19,6 @@ use strake_plan::layering::lock::LockError;
 use strake_plan::layering::pipeline::PipelineError;
 use strake_remote::{ReferenceError, RemoteError};
 
-use crate::place::Place;
 use crate::report::Style;
 
 /// The exit code of a process that a closed pipe has ended, as shells count it.
@@ -151,9 +151,10 @@ impl Failure {
     }
 
     /// There are images for several platforms where one is needed.
-    pub(crate) fn several_platforms(place: &Place, platforms: &[String]) -> Self {
-        let platforms: Vec<&str> = platforms.iter().map(String::as_str).collect();
-        Self::new(format!("{place} is there for several platforms: {}", reference::list(&platforms)))
+    pub(crate) fn several_platforms(place: impl fmt::Display, platforms: &[Platform]) -> Self {
+        let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+        let platforms = reference::list(&platforms.iter().map(String::as_str).collect::<Vec<_>>());
+        Self::new(format!("{place} is there for several platforms: {platforms}"))
             .hint("say which one with --platform")
     }
 
@@ -242,6 +243,16 @@ impl From<DraftError> for Failure {
         match error {
             DraftError::Read(error) => error.into(),
             error => Self::new(chain(&error)),
+        }
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        let failure = Self::new(format!("the images cannot be listed together: {error}"));
+        match error {
+            IndexError::Twice(_) => failure.hint("an index has one image for each platform"),
+            IndexError::NoPlatform(_) => failure,
         }
     }
 }

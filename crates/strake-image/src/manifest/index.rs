@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::Platform;
 use super::pick::Entry;
 use super::read::{self, Blobs, Listed, MAX_DEPTH, ManifestText};
+use super::{Frame, Manifest, Platform};
+use crate::digest::Digest;
 use crate::draft::{LayerDraft, Origin};
 use crate::foreign::{Foreign, OpenError, parse};
 use crate::media_type::Format;
@@ -24,43 +25,37 @@ pub enum Opened {
 /// Images for several platforms that somebody else has listed together.
 #[derive(Debug)]
 pub struct ForeignIndex {
-    /// The names that the index has.
-    pub tags: Vec<String>,
-    /// Its text.
-    pub text: Vec<u8>,
-    /// Whose media type it has.
-    pub format: Format,
     /// The images, in its order, each once.
     pub images: Vec<(Platform, Foreign)>,
-    /// What else it leads to.
-    pub companions: Companions,
-}
-
-/// What an index leads to besides images: what builds attest of them, signatures, indexes.
-#[derive(Debug, Default)]
-pub struct Companions {
-    /// Manifests and indexes with their media types, each behind what it lists.
-    pub manifests: Vec<(String, Vec<u8>)>,
-    /// What the manifests among them list.
-    pub blobs: Vec<LayerDraft>,
+    /// What the manifests list that are no images'.
+    pub companions: Vec<LayerDraft>,
+    /// All that lists these.
+    pub frame: Frame,
 }
 
 /// Opens what is listed: an image, or all that an index leads to.
 pub fn open_all(blobs: &dyn Blobs, listed: Listed) -> Result<Opened, OpenError> {
     let media_type = read::media_type(&listed.entry, &listed.text)?;
-    let Some(format) = Format::of_index(&media_type) else {
+    if Format::of_index(&media_type).is_none() {
         return read::open_image(blobs, listed).map(Box::new).map(Opened::Image);
-    };
+    }
     let mut walk = Walk {
         blobs,
         left: MAX_TEXTS,
         seen: HashSet::new(),
         images: Vec::new(),
-        companions: Companions::default(),
+        companions: Vec::new(),
+        manifests: Vec::new(),
     };
     walk.index(&listed.entry, &listed.text, 1)?;
-    let Walk { images, companions, .. } = walk;
-    Ok(Opened::Index(ForeignIndex { tags: listed.tags, text: listed.text, format, images, companions }))
+    let Walk { images, companions, manifests, .. } = walk;
+    let frame = Frame {
+        tags: listed.tags,
+        top: Manifest { text: listed.text, media_type },
+        manifests,
+        images: images.iter().map(|(_, image)| Digest::of(&image.manifest)).collect(),
+    };
+    Ok(Opened::Index(ForeignIndex { images, companions, frame }))
 }
 
 /// Goes through all that an index lists.
@@ -70,7 +65,8 @@ struct Walk<'b> {
     left: u64,
     seen: HashSet<String>,
     images: Vec<(Platform, Foreign)>,
-    companions: Companions,
+    companions: Vec<LayerDraft>,
+    manifests: Vec<Manifest>,
 }
 
 impl Walk<'_> {
@@ -97,7 +93,7 @@ impl Walk<'_> {
         let media_type = read::media_type(&entry, &text)?;
         if Format::of_index(&media_type).is_some() {
             self.index(&entry, &text, depth + 1)?;
-            self.companions.manifests.push((media_type, text));
+            self.manifests.push(Manifest { text, media_type });
             return Ok(());
         }
         let manifest: ManifestText = parse(&entry.digest, &text)?;
@@ -118,7 +114,7 @@ impl Walk<'_> {
                 self.blob(part)?;
             }
         }
-        self.companions.manifests.push((media_type, text));
+        self.manifests.push(Manifest { text, media_type });
         Ok(())
     }
 
@@ -132,7 +128,7 @@ impl Walk<'_> {
         let source = found.source;
         let tarball =
             Tarball { source, size: entry.size, diff_id: digest, digest: Some(digest), codec: None };
-        self.companions.blobs.push(LayerDraft {
+        self.companions.push(LayerDraft {
             recipe: Recipe::Tarball(tarball),
             origin: Origin::Copied,
             contents: vec![entry.media_type.clone()],

@@ -4,12 +4,14 @@
 //! 2". An OCI layout and a registry both hold images in this form.
 
 mod index;
+mod list;
 mod pick;
 mod platform;
 mod read;
 mod write;
 
-pub use index::{Companions, ForeignIndex, Opened, open_all};
+pub use index::{ForeignIndex, Opened, open_all};
+pub use list::{Frame, IndexError, check_platforms};
 pub(crate) use pick::names;
 pub use pick::{Entry, choose};
 pub use platform::Platform;

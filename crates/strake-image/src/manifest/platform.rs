@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::foreign::{OpenError, parse};
+use crate::draft::About;
 
 /// A platform, of which a part is used.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -57,15 +57,37 @@ impl Platform {
         serde_json::from_slice(config).ok()
     }
 
+    /// What an image will run on.
+    pub fn of(about: &About) -> Option<Self> {
+        match about {
+            About::Given(given) => Self::of_config(&given.config),
+            About::Settings(settings) => {
+                let said =
+                    |key: &str| settings.base_config.get(key).and_then(Value::as_str).map(str::to_owned);
+                let (variant, os_version) = (said("variant"), said("os.version"));
+                Some(Self { variant, os_version, ..Self::linux(&settings.architecture) })
+            }
+        }
+    }
+
     /// Whether an image for this platform is what is meant by another, which may say less.
     pub fn is_a(&self, wanted: &Self) -> bool {
-        let kind = |platform: &Self| match (&platform.variant, platform.architecture.as_str()) {
-            (None, "arm64") => Some("v8".to_owned()),
-            (variant, _) => variant.clone(),
-        };
         self.os == wanted.os
             && self.architecture == wanted.architecture
-            && (wanted.variant.is_none() || kind(self) == kind(wanted))
+            && (wanted.variant.is_none() || self.kind() == wanted.kind())
+    }
+
+    /// Whether nothing tells the two apart.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.is_a(other) && self.kind() == other.kind() && self.os_version == other.os_version
+    }
+
+    /// The variant, or the one that is meant where none is said.
+    fn kind(&self) -> Option<&str> {
+        match &self.variant {
+            None if self.architecture == "arm64" => Some("v8"),
+            variant => variant.as_deref(),
+        }
     }
 }
 
@@ -78,11 +100,11 @@ impl fmt::Display for Platform {
 }
 
 /// What an index says of an image with this config: all that the config says of its platform.
-pub(crate) fn described(config: &[u8]) -> Result<Map<String, Value>, OpenError> {
-    let config: Map<String, Value> = parse("config", config)?;
+pub(super) fn described(config: &[u8]) -> Map<String, Value> {
+    let config: Map<String, Value> = serde_json::from_slice(config).unwrap_or_default();
     let keys = ["architecture", "os", "os.version", "os.features", "variant"];
     let said = |key: &str| config.get(key).filter(|value| !value.is_null()).cloned();
-    Ok(keys.into_iter().filter_map(|key| Some((key.to_owned(), said(key)?))).collect())
+    keys.into_iter().filter_map(|key| Some((key.to_owned(), said(key)?))).collect()
 }
 
 #[cfg(test)]

@@ -70,8 +70,14 @@ impl OnePlatform {
 #[command(after_help = format!("{PLACES}\n\nA destination is one of these four, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
 pub(crate) struct Copy {
     /// The image, and where it goes to: its layers are read once for all destinations
-    #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "DEST"])]
+    #[arg(required = true, num_args = 1.., value_names = ["SOURCE", "DEST"])]
     pub(crate) places: Vec<PathBuf>,
+    /// Where it goes to, if everything before -- is what is copied
+    #[arg(last = true, value_name = "DEST")]
+    pub(crate) behind: Vec<PathBuf>,
+    /// Make an index of several images, each for another platform: all but the last argument, or all before --
+    #[arg(long, conflicts_with = "platform")]
+    pub(crate) index: bool,
     /// Whose media types the manifest in an OCI layout or a registry has [default: those that the image comes with, else oci]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ManifestFormat>,

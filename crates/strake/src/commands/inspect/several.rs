@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use strake_image::digest::Digest;
 use strake_image::foreign::Foreign;
-use strake_image::manifest::{ForeignIndex, Platform};
+use strake_image::manifest::{ForeignIndex, Manifest, Platform};
 
 use super::{indented, json_text, printable, total};
 use crate::cli::Inspect;
@@ -16,13 +16,13 @@ use crate::place::Place;
 /// What is to be shown.
 pub(super) fn shown(arguments: &Inspect, place: &Place, index: ForeignIndex) -> Result<Vec<u8>, Failure> {
     if arguments.config {
-        let platforms: Vec<String> = index.images.iter().map(|(platform, _)| platform.to_string()).collect();
+        let platforms: Vec<Platform> = index.images.into_iter().map(|(platform, _)| platform).collect();
         return Err(Failure::several_platforms(place, &platforms));
     }
     Ok(if arguments.raw {
-        index.text
+        index.frame.top.text
     } else if arguments.manifest {
-        json_text(index.text, false)
+        json_text(index.frame.top.text, false)
     } else if arguments.json {
         indented(&json(&index))
     } else {
@@ -34,8 +34,8 @@ fn json(index: &ForeignIndex) -> Value {
     let images: Vec<Value> = index.images.iter().map(image).collect();
     let others: Vec<String> = others(index).map(|digest| digest.to_string()).collect();
     json!({
-        "names": index.tags,
-        "index": Digest::of(&index.text).to_string(),
+        "names": index.frame.tags,
+        "index": index.frame.top.digest().to_string(),
         "images": images,
         "others": others,
     })
@@ -53,7 +53,7 @@ fn image((platform, image): &(Platform, Foreign)) -> Value {
 
 /// The digests of the manifests that are no images.
 fn others(index: &ForeignIndex) -> impl Iterator<Item = Digest> {
-    index.companions.manifests.iter().map(|(_, text)| Digest::of(text))
+    index.frame.manifests.iter().map(Manifest::digest)
 }
 
 fn table(index: &ForeignIndex) -> String {
@@ -66,9 +66,9 @@ fn table(index: &ForeignIndex) -> String {
     for digest in others(index) {
         let _ = writeln!(text, "{:<16}  {:>6}  {:>11}  {digest}", "no image", "", "");
     }
-    let _ = writeln!(text, "\n{:<12} {}", "index", Digest::of(&index.text));
-    if !index.tags.is_empty() {
-        let _ = writeln!(text, "{:<12} {}", "name", printable(&index.tags.join(" ")));
+    let _ = writeln!(text, "\n{:<12} {}", "index", index.frame.top.digest());
+    if !index.frame.tags.is_empty() {
+        let _ = writeln!(text, "{:<12} {}", "name", printable(&index.frame.tags.join(" ")));
     }
     text
 }
