@@ -37,7 +37,7 @@ fn files_are_small() {
 
 #[test]
 fn libraries_neither_print_nor_look_around() {
-    for library in ["strake-plan", "strake-image"] {
+    for library in ["strake-plan", "strake-image", "strake-remote"] {
         for path in sources(&workspace().join("crates").join(library).join("src")) {
             for absent in
                 ["println!", "print!(", "std::env", "SystemTime::now", "Instant::now", "process::exit"]
@@ -50,7 +50,7 @@ fn libraries_neither_print_nor_look_around() {
 
 #[test]
 fn crates_stand_in_a_line() {
-    let line = ["strake-plan", "strake-image", "strake"];
+    let line = ["strake-plan", "strake-image", "strake-remote", "strake"];
     for (place, name) in line.iter().enumerate() {
         let manifest = fs::read_to_string(workspace().join("crates").join(name).join("Cargo.toml")).unwrap();
         let product = manifest.split("[dev-dependencies]").next().unwrap();
@@ -63,7 +63,7 @@ fn crates_stand_in_a_line() {
 
 #[test]
 fn modules_have_no_cycles() {
-    for library in ["strake-plan", "strake-image", "strake"] {
+    for library in ["strake-plan", "strake-image", "strake-remote", "strake"] {
         let root = workspace().join("crates").join(library).join("src");
         let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for path in sources(&root) {

@@ -18,8 +18,8 @@ enum Message {
     End,
 }
 
-/// A pipe: what is written to the sink is read from the reader.
-pub(crate) fn pipe() -> (PipeSink, PipeReader) {
+/// A pipe: what is written to the sink is read from the reader, which digests it on the way if it is told to.
+pub(crate) fn pipe(digest: bool) -> (PipeSink, PipeReader) {
     let (sender, receiver) = sync_channel(WAITING);
     // Pieces come back to be used again.
     let (back, empty) = sync_channel(WAITING + 2);
@@ -31,7 +31,7 @@ pub(crate) fn pipe() -> (PipeSink, PipeReader) {
             taken: 0,
             receiver,
             back,
-            hasher: Hasher::default(),
+            hasher: digest.then(Hasher::default),
             length: 0,
             ended: false,
         },
@@ -51,7 +51,7 @@ pub(crate) struct PipeReader {
     taken: usize,
     receiver: Receiver<Message>,
     back: SyncSender<Vec<u8>>,
-    hasher: Hasher,
+    hasher: Option<Hasher>,
     length: u64,
     ended: bool,
 }
@@ -103,9 +103,9 @@ impl Sink for PipeSink {
 }
 
 impl PipeReader {
-    /// The digest and the length of all that was read.
-    pub(crate) fn digest(self) -> (Digest, u64) {
-        (self.hasher.finish(), self.length)
+    /// The digest and the length of all that was read. `None`: it was not to be digested.
+    pub(crate) fn digest(self) -> Option<(Digest, u64)> {
+        Some((self.hasher?.finish(), self.length))
     }
 
     /// Waits for the next piece. `false`: that was the last.
@@ -123,7 +123,7 @@ impl PipeReader {
         }
         match self.receiver.recv() {
             Ok(Message::Piece(piece)) => {
-                self.hasher.update(&piece);
+                self.hasher.iter_mut().for_each(|hasher| hasher.update(&piece));
                 self.length += piece.len() as u64;
                 self.piece = piece;
                 Ok(true)
@@ -161,7 +161,7 @@ mod tests {
     fn what_goes_in_comes_out() {
         let file = std::fs::File::open("/proc/self/exe").unwrap();
         let length = file.metadata().unwrap().len().min(3 * PIECE as u64 + 17);
-        let (mut sink, mut reader) = pipe();
+        let (mut sink, mut reader) = pipe(true);
         let mut got = Vec::new();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -176,15 +176,15 @@ mod tests {
         file.take(length).read_to_end(&mut expected).unwrap();
         expected.extend(vec![8; PIECE * 2]);
         assert!(got == expected);
-        assert_eq!(reader.digest(), (Digest::of(&expected), expected.len() as u64));
+        assert_eq!(reader.digest(), Some((Digest::of(&expected), expected.len() as u64)));
     }
 
     #[test]
     fn one_side_notices_that_the_other_is_gone() {
-        let (mut sink, reader) = pipe();
+        let (mut sink, reader) = pipe(true);
         drop(reader);
         assert!(matches!(sink.bytes(&vec![0; PIECE]), Err(SinkError::Cancelled)));
-        let (mut sink, mut reader) = pipe();
+        let (mut sink, mut reader) = pipe(true);
         sink.bytes(b"half").unwrap();
         drop(sink);
         assert!(reader.read_to_end(&mut Vec::new()).is_err());

@@ -56,12 +56,7 @@ impl<'c> Call<'c> {
     }
 }
 
-/// `application/x-www-form-urlencoded`, of which percent-encoding everything that is special is a valid form.
+/// A query, or a form.
 pub(crate) fn encode(pairs: &[(&str, &str)]) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/,".contains(&byte);
-    let text = |text: &str| {
-        let byte = |byte: u8| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") };
-        text.bytes().map(byte).collect::<String>()
-    };
-    pairs.iter().map(|(key, value)| format!("{}={}", text(key), text(value))).collect::<Vec<_>>().join("&")
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }

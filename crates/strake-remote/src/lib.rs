@@ -5,7 +5,9 @@
 //! **Invariant:** nothing here prints, looks at the environment or the clock, or exits: all that it is to know of these comes
 //! in [`Settings`].
 
+mod along;
 mod answer;
+mod auth_file;
 mod authorization;
 mod body;
 mod call;
@@ -27,8 +29,10 @@ mod token;
 mod transport;
 mod upload;
 
+pub use along::Along;
+pub use auth_file::AuthFile;
 pub use client::Client;
-pub use credentials::{AuthFile, Credentials};
+pub use credentials::Credentials;
 pub use error::RemoteError;
 pub use pull::{Pulled, digest, open, open_all, pins};
 pub use push::{Event, Outcome, Part, Preview, Push};

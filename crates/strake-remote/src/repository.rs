@@ -7,10 +7,10 @@ use ureq::http::{Method, Request, Response, Uri};
 use ureq::{Body, SendBody};
 
 use crate::answer::{Asked, header, heed};
+use crate::auth_file;
 use crate::authorization::{Authorization, Shown};
 use crate::call::{Call, Payload};
 use crate::client::{Client, Shared};
-use crate::credentials;
 use crate::error::{RemoteError, is_passing};
 use crate::origin::Origin;
 use crate::reference::Reference;
@@ -42,7 +42,7 @@ impl Repository {
         let settings = &client.0.settings;
         let credentials = match &settings.credentials {
             Some(credentials) => Some(credentials.clone()),
-            None => credentials::find(&settings.auth_files, of)?,
+            None => auth_file::find(&settings.auth_files, of)?,
         };
         let (safe, plain) = (format!("https://{}", of.address()), format!("http://{}", of.address()));
         let may_be_plain = is_loopback(of.address()) || !settings.verify_tls;

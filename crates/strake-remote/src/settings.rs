@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::credentials::{AuthFile, Credentials};
+use crate::auth_file::AuthFile;
+use crate::credentials::Credentials;
 
 /// How registries are to be talked to.
 #[derive(Clone, Debug)]

@@ -119,17 +119,11 @@ impl Repository {
     fn attempt(&self, upload: &Upload<'_>, chunk: Option<u64>, mount: bool) -> Result<Attempt, RemoteError> {
         let from = upload.known.zip(upload.mount_from).filter(|_| mount);
         let Some(session) = self.begin(from)? else { return Ok(Attempt::Done(Uploaded::Mounted)) };
-        let chunk = match (chunk, session.least_chunk) {
-            (Some(chunk), Some(least)) => Some(chunk.max(least)),
-            (None, Some(least)) => Some(CHUNK.max(least)),
-            (chunk, None) => chunk,
-        };
+        let chunk = self::chunk(chunk, session.least_chunk);
         let mut location = session.location;
         let sent = self.stream(upload, chunk, &mut location);
         if !matches!(sent, Ok(Attempt::Done(_))) {
-            // What was begun is not wanted any more. If it cannot be ended, it will end by itself.
-            let call = Call::new("end an upload", Method::DELETE, location, Scope::Push);
-            let _ = self.call_once(&call, &mut Payload::Bytes(&[]));
+            self.give_up(location);
         }
         sent
     }
@@ -173,33 +167,66 @@ impl Repository {
         chunk: Option<u64>,
         location: &mut String,
     ) -> Result<Attempt, RemoteError> {
-        let (mut sink, mut reader) = pipe();
+        let (mut sink, reader) = pipe(upload.known.is_none());
         let (written, sent) = std::thread::scope(|scope| {
             let writer = scope.spawn(move || {
                 upload.content.write(&mut sink)?;
                 sink.finish().map_err(Error::from)
             });
-            let sent = match (chunk, upload.known) {
-                (None, Some((digest, size))) => self.put(location, &mut reader, digest, size),
-                (None, None) => self.patch(location, &mut reader, None, None).map(|()| true),
-                (Some(chunk), known) => self.chunks(location, &mut reader, chunk, known),
-            };
-            // With nobody to read, the writer ends.
-            let finished = sent.as_ref().is_ok_and(|taken| *taken).then(|| reader.digest());
-            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (written, sent.map(|_| finished))
+            // With nobody to read any more, the writer ends.
+            let sent = self.deliver(reader, upload.known, chunk, location);
+            (writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), sent)
         });
         match written {
-            Err(error) if !matches!(error, Error::Cancelled) => return Err(error.into()),
-            _ => {}
+            Err(error) if !matches!(error, Error::Cancelled) => Err(error.into()),
+            _ => sent,
         }
-        let Some((digest, size)) = sent? else { return Ok(Attempt::TooLarge) };
-        if chunk.is_some() || upload.known.is_none() {
-            let (digest, size) = upload.known.unwrap_or((digest, size));
+    }
+
+    /// Sends what is read.
+    fn deliver(
+        &self,
+        mut reader: PipeReader,
+        known: Option<(Digest, u64)>,
+        chunk: Option<u64>,
+        location: &mut String,
+    ) -> Result<Attempt, RemoteError> {
+        let is_taken = match (chunk, known) {
+            (None, Some((digest, size))) => self.put(location, &mut reader, digest, size)?,
+            (None, None) => self.patch(location, &mut reader, None, None).map(|()| true)?,
+            (Some(chunk), known) => self.chunks(location, &mut reader, chunk, known)?,
+        };
+        if !is_taken {
+            return Ok(Attempt::TooLarge);
+        }
+        let (digest, size) = known.or_else(|| reader.digest()).expect("what is not known is digested");
+        if chunk.is_some() || known.is_none() {
             self.put(location, &mut std::io::empty(), digest, 0)?;
-            return Ok(Attempt::Done(Uploaded::Sent(digest, size)));
         }
         Ok(Attempt::Done(Uploaded::Sent(digest, size)))
+    }
+
+    /// Uploads what is read, which cannot be read again: tries once, and returns whether it is there.
+    pub(crate) fn upload_once(
+        &self,
+        reader: PipeReader,
+        known: Option<(Digest, u64)>,
+    ) -> Result<bool, RemoteError> {
+        let Some(session) = self.begin(None)? else { return Ok(false) };
+        let chunk = chunk(self.shared().settings.chunk, session.least_chunk);
+        let mut location = session.location;
+        let sent = self.deliver(reader, known, chunk, &mut location);
+        let is_there = matches!(sent, Ok(Attempt::Done(_)));
+        if !is_there {
+            self.give_up(location);
+        }
+        sent.map(|_| is_there)
+    }
+
+    /// What was begun is not wanted any more. If it cannot be ended, it will end by itself.
+    fn give_up(&self, location: String) {
+        let call = Call::new("end an upload", Method::DELETE, location, Scope::Push);
+        let _ = self.call_once(&call, &mut Payload::Bytes(&[]));
     }
 
     /// Ends an upload, with its last bytes. `false`: it does not take so many.
@@ -288,5 +315,14 @@ impl Repository {
             404 | 416 => Err(self.refusal(call, answer, 503)),
             status => Err(self.refusal(call, answer, status)),
         }
+    }
+}
+
+/// How long chunks are: what is wanted, and no less than the registry takes.
+fn chunk(wanted: Option<u64>, least: Option<u64>) -> Option<u64> {
+    match (wanted, least) {
+        (Some(chunk), Some(least)) => Some(chunk.max(least)),
+        (None, Some(least)) => Some(CHUNK.max(least)),
+        (chunk, None) => chunk,
     }
 }

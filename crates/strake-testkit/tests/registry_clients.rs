@@ -109,11 +109,10 @@ fn clients_use_the_scripted_registry() {
     let tokens = || Tokens::new(USER, PASSWORD);
     let bare = Auth::Token(Tokens { fields: &["access_token"], expires_in: None, ..tokens() });
     let other_port = Auth::Token(Tokens { other_port: true, ..tokens() });
-    let in_mid_push = Auth::Token(Tokens { uses: Some(5), ..tokens() });
     let there = (Locations::OtherHost, Blobs::Redirected);
     let here = (Locations::Relative, Blobs::Direct);
-    // skopeo 1.9.3 sends its credentials to the other host, and does not ask for a second token before the first one's
-    // time is over; crane 0.22.1 asks only public addresses for tokens, or the registry itself.
+    // skopeo 1.9.3 sends its credentials to the other host; crane 0.22.1 asks only public addresses for tokens, or the
+    // registry itself.
     for (client, auth, (locations, blobs)) in [
         (Client::Skopeo, Auth::Anyone, here),
         (Client::Skopeo, Auth::Anyone, there),
@@ -125,12 +124,28 @@ fn clients_use_the_scripted_registry() {
         (Client::Crane, basic(), here),
         (Client::Crane, basic(), there),
         (Client::Crane, bare, there),
-        (Client::Crane, in_mid_push, here),
+        (Client::Crane, Auth::Token(tokens()), here),
     ] {
         let credentials = !matches!(auth, Auth::Anyone);
         let personality = Personality { auth, locations, blobs, ..Personality::default() };
         scripted(client, &Registry::start(personality), credentials, None);
     }
+}
+
+#[test]
+fn crane_asks_for_another_token_when_one_has_expired() {
+    if left_out(&["crane"]) {
+        return;
+    }
+    // It pulls: of the layers that it pushes, it cannot send one a second time.
+    let tokens = Tokens { uses: Some(2), ..Tokens::new(USER, PASSWORD) };
+    let registry = Registry::start(Personality { auth: Auth::Token(tokens), ..Personality::default() });
+    Image::of_sizes(&SIZES).put(&registry, "app", "1");
+    let directory = tempfile::tempdir().unwrap();
+    let auths = json!({registry.address(): {"username": USER, "password": PASSWORD}});
+    let pull = ["pull", "--format=oci", &format!("{}/app:1", registry.address()), "back"];
+    crane(directory.path(), &json!({"auths": auths}), None, &pull);
+    assert!(registry.count("GET", "/token") > 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Images into registries, as `strake copy` does it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -16,7 +16,7 @@ use strake_image::manifest::{Listing, Manifest, Platform};
 use strake_image::recipe::{Recipe, Source};
 use strake_image::sink::{Counted, Sink};
 use strake_image::store::Store;
-use strake_remote::{Content, Event, Part, Push, Reference, RemoteError, Repository};
+use strake_remote::{Along, Content, Event, Outcome, Part, Push, Reference, RemoteError, Repository};
 
 use crate::failure::Failure;
 use crate::place::{Place, Target};
@@ -32,6 +32,8 @@ pub(crate) struct Goal {
     tags: Vec<String>,
     /// What the manifest must be.
     digest: Option<Digest>,
+    /// What was sent while it was written to other places.
+    pub(crate) sent: HashSet<Digest>,
 }
 
 /// How images are pushed.
@@ -56,7 +58,8 @@ pub(crate) fn goals(targets: &[Target], registries: &Registries) -> Result<Vec<G
         let place = goals.iter().position(same).unwrap_or(goals.len());
         if place == goals.len() {
             let repository = registries.repository(reference)?;
-            goals.push(Goal { repository, reference: reference.clone(), tags: Vec::new(), digest: None });
+            let (reference, tags, sent) = (reference.clone(), Vec::new(), HashSet::new());
+            goals.push(Goal { repository, reference, tags, digest: None, sent });
         }
         let goal = &mut goals[place];
         if let Some(tag) =
@@ -70,6 +73,11 @@ pub(crate) fn goals(targets: &[Target], registries: &Registries) -> Result<Vec<G
 }
 
 impl Goal {
+    /// Sends layers there while they are written to other places.
+    pub(crate) fn along<'p>(&self, progress: &'p AtomicU64) -> Along<'p> {
+        Along::new(self.repository.clone(), progress)
+    }
+
     /// What messages call it.
     pub(crate) fn name(&self) -> String {
         Place::Registry(self.reference.clone()).to_string()
@@ -204,7 +212,11 @@ impl Pushing<'_> {
         });
 
         let title = |part: usize| image.layers.get(part).map_or("config", |layer| layer.title.as_str());
-        let report = |event: Event| reporter.blob(&goal.name(), &event, title(event.part));
+        let report = |event: Event| {
+            let was_sent = event.outcome == Outcome::Had && goal.sent.contains(&event.digest);
+            let outcome = if was_sent { Outcome::Sent } else { event.outcome };
+            reporter.blob(&goal.name(), &Event { outcome, ..event }, title(event.part));
+        };
         let push = Push { repository: &goal.repository, tags, report: &report };
         let manifest = |blobs: &[(Digest, u64)]| {
             let blobs =

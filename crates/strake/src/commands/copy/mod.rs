@@ -17,6 +17,7 @@ use strake_image::layer::Layer;
 use strake_image::manifest::{Listing, Manifest};
 use strake_image::sink::Descriptor;
 use strake_image::store::Store;
+use strake_remote::Along;
 
 use crate::cli::Copy;
 use crate::failure::Failure;
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let (sources, targets) = sources::places(arguments)?;
     let listing = targets::listing(arguments, &targets)?;
     let registries = Registries::new(&arguments.connecting)?;
-    let goals = push::goals(&targets, &registries)?;
+    let mut goals = push::goals(&targets, &registries)?;
     let mut warnings = Vec::new();
     let mut load = sources::open(&sources, &targets, arguments, &registries, now, &mut warnings)?;
     let only = if targets.iter().all(Target::has_a_manifest) { None } else { Some(load.only()?) };
@@ -94,10 +95,17 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
         cache: cache.as_ref(),
         compressed: &progress.compressed,
     };
+    // With other places to go to, layers go to registries on the way, so that each is read once.
+    let is_read_anyway = destinations.len() + goals.len() > 1 && !arguments.dry_run;
+    let mut along: Vec<Along<'_>> = goals.iter().map(|goal| goal.along(&progress.written)).collect();
+    along.truncate(if is_read_anyway { along.len() } else { 0 });
     let writing = Writing { engine, delivery, listing: &listing, targets: &targets, only };
     let Made { images, companions, top } =
-        writing.write(load.images, companions, several, &mut destinations, &mut reporter)?;
+        writing.write(load.images, companions, several, &mut destinations, &mut along, &mut reporter)?;
     drop(destinations);
+    for (goal, along) in goals.iter_mut().zip(along) {
+        goal.sent = along.sent();
+    }
 
     let previous = arguments.previous.as_deref();
     let pushing = Pushing { delivery, listing: &listing, sent: &progress.written, previous };
@@ -153,6 +161,7 @@ impl Writing<'_> {
         companions: Vec<LayerDraft>,
         several: Option<&Several>,
         destinations: &mut [Box<dyn Destination + '_>],
+        along: &mut [Along<'_>],
         reporter: &mut Reporter,
     ) -> Result<Made, Failure> {
         let Self { engine, delivery, listing, targets, only } = *self;
@@ -161,10 +170,12 @@ impl Writing<'_> {
             let (engine, delivery) =
                 (Engine { store: &store, ..engine }, Delivery { store: &store, ..delivery });
             let mut all = those_that_take(destinations, targets, Some(place) == only);
+            all.extend(along.iter_mut().map(|one| one as &mut dyn Destination));
             let write = |layer: &_| delivery.write(layer, &mut all);
             let (layers, blobs) = super::write_layers(&engine, layers, reporter, write)?;
             let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
             let manifest = Manifest::new(&image, listing);
+            let mut all = those_that_take(destinations, targets, Some(place) == only);
             all.iter_mut().try_for_each(|destination| destination.image(&image, &manifest))?;
             images.push((image, store));
             manifests.push(manifest);
@@ -172,6 +183,7 @@ impl Writing<'_> {
         // Nobody knows what they are, so they stay as they are.
         let delivery = Delivery { pool: None, ..delivery };
         let mut all = those_that_take(destinations, targets, false);
+        all.extend(along.iter_mut().map(|one| one as &mut dyn Destination));
         let write = |blob: &_| delivery.write(blob, &mut all);
         let (companions, _) = super::write_layers(&engine, companions, reporter, write)?;
         let (inside, top) = listed(several, &images, &manifests, listing.format)?;
