@@ -122,7 +122,7 @@ impl Failure {
         let failure = Self::new(format!("{place} {}", chain(error)));
         match error {
             OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
-            OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --arch"),
+            OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --platform"),
             OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
             _ => failure
                 .hint("it was damaged, or is not what docker-archive:, oci: or oci-archive: says that it is"),
