@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use strake_image::digest::Digest;
 use strake_image::engine::Engine;
 use strake_image::foreign::{Foreign, OpenError};
-use strake_image::layout::{self, Pick};
+use strake_image::layout::{Layout, Pick};
+use strake_image::manifest::Platform;
 use strake_image::store::Store;
 use strake_image::verify::verify;
 use strake_plan::StoreDir;
@@ -69,8 +70,8 @@ fn original(place: usize) -> String {
 fn open(place: usize, text: &[u8]) -> (tempfile::TempDir, Result<Foreign, OpenError>) {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), place, text);
-    let pick = Pick { name: None, architecture: "amd64".to_owned() };
-    let opened = layout::open_directory(root.path(), &pick);
+    let pick = Pick { name: None, platform: Platform::linux("amd64") };
+    let opened = Layout::directory(root.path()).and_then(|layout| layout.image(&pick));
     (root, opened)
 }
 

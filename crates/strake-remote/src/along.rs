@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use strake_image::blob::Blob;
-use strake_image::destination::{Destination, FinishError, Written};
+use strake_image::destination::{Destination, FinishError};
 use strake_image::digest::Digest;
 use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::layer::Layer;
+use strake_image::manifest::Manifest;
 use strake_image::sink::{Sink, SinkError};
 
 use crate::body::{PipeSink, pipe};
@@ -75,8 +76,16 @@ impl Destination for Along<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
-        Ok(Written { image_id: image.id(), manifest: None, size: 0 })
+    fn image(&mut self, _: &Image, _: &Manifest) -> Result<(), FinishError> {
+        Ok(())
+    }
+
+    fn manifest(&mut self, _: &Manifest) -> Result<(), FinishError> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Manifest, _: &[String]) -> Result<u64, FinishError> {
+        Ok(0)
     }
 }
 

@@ -209,7 +209,7 @@ impl Push<'_> {
         let what = format!("take {}", self.repository.image(name));
         let url = format!("{}{query}", self.repository.path(&format!("manifests/{name}")));
         let call = Call::new(&what, Method::PUT, url, Scope::Push)
-            .header(CONTENT_TYPE.as_str(), manifest.format.manifest());
+            .header(CONTENT_TYPE.as_str(), &manifest.media_type);
         let answer = self.repository.call(&call, &manifest.text)?;
         let status = answer.status().as_u16();
         if !answer.status().is_success() {
