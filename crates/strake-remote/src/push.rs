@@ -95,6 +95,10 @@ impl Push<'_> {
     }
 
     /// Pushes an image and returns its manifest, which `manifest` makes when all digests and sizes are known.
+    ///
+    /// # Panics
+    ///
+    /// Not by what a registry does.
     pub fn run(
         &self,
         parts: &[Part<'_>],
