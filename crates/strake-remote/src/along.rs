@@ -60,7 +60,7 @@ impl Destination for Along<'_> {
             return Ok(None);
         }
         let known = blob.map(|blob| (blob.digest, blob.size));
-        let (sink, reader) = pipe(known.is_none());
+        let (sink, reader) = pipe();
         let repository = self.repository.clone();
         let uploader = std::thread::spawn(move || repository.upload_once(reader, known).unwrap_or(false));
         Ok(Some(self.open.insert(Open { progress: self.progress, sink: Some(sink), uploader })))
@@ -69,7 +69,7 @@ impl Destination for Along<'_> {
     fn end(&mut self, _layer: &Layer, blob: &Blob) -> Result<(), Error> {
         let Some(Open { sink, uploader, .. }) = self.open.take() else { return Ok(()) };
         // Whatever has failed, what is missing will be sent later.
-        let _ = sink.map(PipeSink::finish);
+        let _ = sink.map(|sink| sink.finish((blob.digest, blob.size)));
         if uploader.join().unwrap_or(false) {
             self.sent.insert(blob.digest);
         }

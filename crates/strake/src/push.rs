@@ -125,15 +125,15 @@ impl LayerContent<'_> {
 }
 
 impl Content for LayerContent<'_> {
-    fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
+    fn write(&self, sink: &mut dyn Sink) -> Result<(Digest, u64), Error> {
         let Pushing { delivery, sent, .. } = self.pushing;
         // What was digested a moment ago is held against its files; what was remembered is digested on its way.
         let delivery = Delivery { verify: delivery.verify || self.layer.remembered, ..delivery };
-        let written = delivery.write_blob(self.layer, &mut Counted::new(sink, sent)).map(drop);
+        let written = delivery.write_blob(self.layer, &mut Counted::new(sink, sent));
         if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, delivery.cache) {
             cache.remove(self.layer.key());
         }
-        written
+        written.map(|blob| (blob.digest, blob.size))
     }
 }
 
@@ -198,7 +198,6 @@ impl Pushing<'_> {
         let known = self.known(goal, image)?;
         let contents: Vec<LayerContent<'_>> =
             image.layers.iter().map(|layer| LayerContent { layer, pushing: self }).collect();
-        let config = |sink: &mut dyn Sink| Ok(sink.bytes(&image.config)?);
         let mut parts: Vec<Part<'_>> = Vec::with_capacity(known.len() + 1);
         for (content, blob) in contents.iter().zip(&known) {
             parts.push(Part { known: blob.map(|blob| (blob.digest, blob.size)), ..content.part(goal) });
@@ -207,7 +206,7 @@ impl Pushing<'_> {
         parts.push(Part {
             known: Some((image.id(), size)),
             weight: size,
-            content: &config,
+            content: &image.config,
             mount_from: None,
         });
 

@@ -67,6 +67,7 @@ impl OnePlatform {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "strake copy [OPTIONS] <SOURCE> <DEST>...")]
 #[command(after_help = format!("{PLACES}\n\nA destination is one of these four, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
 pub(crate) struct Copy {
     /// The image, and where it goes to: its layers are read once for all destinations
