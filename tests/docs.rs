@@ -31,6 +31,7 @@ fn commands_shown_work() {
         "docs/plan.md",
         "docs/layers.md",
         "docs/copy.md",
+        "docs/platforms.md",
         "docs/cache.md",
         "docs/describe.md",
     ] {
@@ -59,7 +60,7 @@ fn every_option_is_documented() {
         ("stream", &["docs/stream.md", "docs/plan.md", "docs/layers.md"][..]),
         ("plan", &["docs/plan.md", "docs/layers.md"]),
         ("layers", &["docs/layers.md"]),
-        ("copy", &["docs/copy.md", "docs/plan.md", "docs/layers.md"]),
+        ("copy", &["docs/copy.md", "docs/platforms.md", "docs/plan.md", "docs/layers.md"]),
         ("describe", &["docs/describe.md"]),
         ("nix-database", &["docs/plan.md"]),
         ("merge", &["docs/copy.md"]),

@@ -51,11 +51,29 @@ mod copy_peers;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
+/// Layers that are compressed on their way.
+mod compress;
+
+/// Images that are there for several platforms.
+mod platforms;
+
+/// Such images are copied, and made of several.
+mod platforms_copy;
+
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 
 /// Images flat, and several in one archive.
 mod flat;
+
+/// Images go to registries and come back, with the same digest whatever way they take.
+mod registry;
+
+/// What is sent when, and what need not be.
+mod registry_push;
+
+/// Registries that fail while images go to them: the image is complete there, or the command says that it is not.
+mod registry_faults;
 
 /// A real Nix store.
 mod nix;

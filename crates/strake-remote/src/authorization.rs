@@ -90,7 +90,12 @@ impl Authorization {
         };
         let mut scopes = scope.of(repository);
         // What the registry asks for itself, beside what is known to be needed.
-        scopes.extend(scope_asked.filter(|scope| !scope.is_empty() && !scopes.contains(scope)));
+        let asked = scope_asked.unwrap_or_default();
+        for scope in asked.split_whitespace() {
+            if !is_in(scope, &scopes) {
+                scopes.push(scope.to_owned());
+            }
+        }
         let purpose = format!("{realm} {service:?} {scopes:?}");
         let _only_one = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         let token = if let Some(token) = self.tokens.get(&purpose, shared.now()) {
@@ -167,5 +172,34 @@ impl Authorization {
             request = request.header(AUTHORIZATION, basic);
         }
         request.body(SendBody::none()).ok()
+    }
+}
+
+/// Whether these scopes allow all that this one does.
+fn is_in(scope: &str, scopes: &[String]) -> bool {
+    let Some((of, actions)) = scope.rsplit_once(':') else { return false };
+    scopes.iter().filter_map(|scope| scope.rsplit_once(':')).any(|(other, allowed)| {
+        of == other && actions.split(',').all(|action| allowed.split(',').any(|allowed| allowed == action))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_in_scopes() {
+        let scopes = ["repository:a/b:pull,push".to_owned(), "repository:c:pull".to_owned()];
+        for (scope, expected) in [
+            ("repository:a/b:pull", true),
+            ("repository:a/b:push,pull", true),
+            ("repository:a/b:delete", false),
+            ("repository:c:pull,push", false),
+            ("repository:b:pull", false),
+            ("registry:catalog:*", false),
+            ("", false),
+        ] {
+            assert_eq!(is_in(scope, &scopes), expected, "{scope}");
+        }
     }
 }

@@ -61,6 +61,9 @@ pub struct Event {
     pub took: Duration,
 }
 
+/// What a part is, and how it got there.
+type Done = ((Digest, u64), Outcome);
+
 /// Pushes to a repository.
 pub struct Push<'p> {
     /// Where to.
@@ -92,6 +95,10 @@ impl Push<'_> {
     }
 
     /// Pushes an image and returns its manifest, which `manifest` makes when all digests and sizes are known.
+    ///
+    /// # Panics
+    ///
+    /// Not by what a registry does.
     pub fn run(
         &self,
         parts: &[Part<'_>],
@@ -108,12 +115,20 @@ impl Push<'_> {
             }
         }
         let has = self.look(parts)?;
-        let blobs = self.send(parts, &has)?;
-        let manifest = manifest(&blobs)?;
+        for (place, part) in parts.iter().enumerate().filter(|(place, _)| has[*place]) {
+            part.known.iter().for_each(|known| self.tell(place, *known, Outcome::Had, Duration::ZERO));
+        }
+        let missing: Vec<bool> = has.iter().map(|has| !has).collect();
+        let sent = self.send(parts, &missing, true)?;
+        let blobs = parts.iter().zip(&sent).map(|(part, sent)| part.known.or(sent.map(|(blob, _)| blob)));
+        let blobs: Option<Vec<_>> = blobs.collect();
+        let manifest = manifest(&blobs.expect("what was not known was sent"))?;
+        let believed: Vec<bool> =
+            sent.iter().map(|sent| sent.is_none_or(|(_, outcome)| outcome != Outcome::Sent)).collect();
         match self.list(&manifest) {
             // It was lying, or has cleaned up since.
-            Err(RemoteError::BlobUnknown { .. }) if has.contains(&true) => {
-                self.send(parts, &vec![false; parts.len()])?;
+            Err(RemoteError::BlobUnknown { .. }) if believed.contains(&true) => {
+                self.send(parts, &believed, false)?;
                 self.list(&manifest)?;
             }
             other => other?,
@@ -141,23 +156,24 @@ impl Push<'_> {
         Ok(parts.iter().map(|part| part.known.is_some_and(|(digest, _)| there.contains(&digest))).collect())
     }
 
-    /// Sends what is missing, and returns what all parts are.
-    fn send(&self, parts: &[Part<'_>], has: &[bool]) -> Result<Vec<(Digest, u64)>, RemoteError> {
+    /// Sends the parts that are `wanted`, and returns what became of them. `mount`: the registry may take them out of another
+    /// repository.
+    fn send(
+        &self,
+        parts: &[Part<'_>],
+        wanted: &[bool],
+        mount: bool,
+    ) -> Result<Vec<Option<Done>>, RemoteError> {
         let place_of = places(parts);
         let is_first = |place: usize| parts[place].known.is_none_or(|(digest, _)| place_of[&digest] == place);
         let mut order: Vec<usize> =
-            (0..parts.len()).filter(|place| !has[*place] && is_first(*place)).collect();
+            (0..parts.len()).filter(|place| wanted[*place] && is_first(*place)).collect();
         order.sort_by_key(|place| std::cmp::Reverse(parts[*place].weight));
-        for (place, known) in parts.iter().enumerate().filter_map(|(place, part)| Some((place, part.known?)))
-        {
-            if has[place] {
-                self.tell(place, known, Outcome::Had, Duration::ZERO);
-            }
-        }
-        let blobs = Mutex::new(parts.iter().map(|part| part.known).collect::<Vec<_>>());
+        let done = Mutex::new(vec![None; parts.len()]);
         in_parallel(&order, self.repository.shared().settings.uploads.max(1), |place| {
             let part = &parts[place];
-            let mount_from = part.mount_from.as_deref().filter(|from| *from != self.repository.name());
+            let other = |from: &&str| mount && *from != self.repository.name();
+            let mount_from = part.mount_from.as_deref().filter(other);
             let begun = self.repository.shared().now();
             let uploaded =
                 self.repository.upload(&Upload { known: part.known, content: part.content, mount_from })?;
@@ -167,12 +183,11 @@ impl Push<'_> {
                 (Uploaded::Mounted, Some(known)) => (known, Outcome::Mounted),
                 (Uploaded::Mounted, None) => unreachable!("what is not known cannot be mounted"),
             };
-            blobs.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(blob);
+            done.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some((blob, outcome));
             self.tell(place, blob, outcome, took);
             Ok(())
         })?;
-        let blobs = blobs.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(blobs.into_iter().map(|blob| blob.expect("what was not known was sent")).collect())
+        Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn tell(&self, part: usize, (digest, size): (Digest, u64), outcome: Outcome, took: Duration) {
@@ -198,7 +213,7 @@ impl Push<'_> {
         let what = format!("take {}", self.repository.image(name));
         let url = format!("{}{query}", self.repository.path(&format!("manifests/{name}")));
         let call = Call::new(&what, Method::PUT, url, Scope::Push)
-            .header(CONTENT_TYPE.as_str(), manifest.format.manifest());
+            .header(CONTENT_TYPE.as_str(), &manifest.media_type);
         let answer = self.repository.call(&call, &manifest.text)?;
         let status = answer.status().as_u16();
         if !answer.status().is_success() {

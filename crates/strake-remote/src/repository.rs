@@ -44,19 +44,7 @@ impl Repository {
             Some(credentials) => Some(credentials.clone()),
             None => auth_file::find(&settings.auth_files, of)?,
         };
-        let (safe, plain) = (format!("https://{}", of.address()), format!("http://{}", of.address()));
-        let may_be_plain = is_loopback(of.address()) || !settings.verify_tls;
-        let (base, answer) = match ping(&client.0, &safe) {
-            Err(failed @ (RemoteError::Tls { .. } | RemoteError::Unreachable { .. })) if may_be_plain => {
-                match ping(&client.0, &plain) {
-                    // What a server of TLS says to those who do not speak it.
-                    Ok(answer) if answer.status() == 400 => return Err(failed),
-                    Err(_) if matches!(failed, RemoteError::Tls { .. }) => return Err(failed),
-                    other => (plain, other?),
-                }
-            }
-            other => (safe, other?),
-        };
+        let (base, answer) = reach(&client.0, of.address())?;
         let origin = Origin { host: of.host.clone(), base };
         let authorization = Authorization::new(credentials);
         authorization.challenged(answer.headers());
@@ -207,21 +195,50 @@ impl Repository {
     }
 }
 
-/// Asks a registry whether it is one.
-fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
+/// Finds out whether a registry is there and whether it speaks TLS, and returns its URL and what it says.
+fn reach(shared: &Shared, address: &str) -> Result<(String, Response<Body>), RemoteError> {
+    let may_be_plain = is_loopback(address) || !shared.settings.verify_tls;
+    let (safe, plain) = (format!("https://{address}"), format!("http://{address}"));
     let mut failures = 0;
     loop {
-        let request = Request::get(format!("{base}/v2/")).body(SendBody::none()).expect("a host makes a URL");
-        let answer = shared.transport.send(&shared.settings, true, request);
-        failures += 1;
-        match &answer {
-            Err(error) if error.is_passing() && failures < PINGS => {}
-            Ok(answer) if is_passing(answer.status().as_u16()) && failures < ATTEMPTS => {
-                heed(shared, base.split_once("://").map_or(base, |(_, host)| host), answer)?;
+        let error = match ping(shared, &safe) {
+            Err(error @ (RemoteError::Tls { .. } | RemoteError::Unreachable { .. })) => error,
+            other => return Ok((safe, other?)),
+        };
+        // Before it is tried again: one that does not speak TLS never will. 400 is what one that does says to those who do not.
+        if may_be_plain {
+            match ping(shared, &plain) {
+                Err(RemoteError::Tls { .. } | RemoteError::Unreachable { .. }) => {}
+                Ok(answer) if answer.status() == 400 => {}
+                other => return Ok((plain, other?)),
             }
-            _ => return answer,
+        }
+        failures += 1;
+        if !error.is_passing() || failures >= PINGS {
+            return Err(error);
         }
         std::thread::sleep(retry::pause(failures));
-        shared.gates.pass(base.split_once("://").map_or(base, |(_, host)| host), shared.settings.now);
+    }
+}
+
+/// Asks a registry whether it is one, again if it is busy.
+fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
+    let host = base.split_once("://").map_or(base, |(_, host)| host);
+    let mut failures = 0;
+    loop {
+        shared.gates.pass(host, shared.settings.now);
+        let request = Request::get(format!("{base}/v2/")).body(SendBody::none()).expect("a host makes a URL");
+        let answer = shared.transport.send(&shared.settings, true, request)?;
+        failures += 1;
+        let status = answer.status().as_u16();
+        if !is_passing(status) {
+            return Ok(answer);
+        }
+        heed(shared, host, &answer)?;
+        if failures >= ATTEMPTS {
+            return Err(Asked { host, credentials: None, what: "say whether it is a registry" }
+                .refusal(answer, status));
+        }
+        std::thread::sleep(retry::pause(failures));
     }
 }

@@ -7,7 +7,7 @@ use strake_image::draft::Draft;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
-use crate::cli::Plan;
+use crate::cli::{Arch, OnePlatform, Plan};
 use crate::failure::Failure;
 use crate::place::{Place, Source};
 use crate::registry::Registries;
@@ -75,7 +75,7 @@ pub(crate) fn draft(
 /// Opens an image that stands alone in a command: finished, or a conf, or store paths.
 pub(crate) fn any(
     image: &[PathBuf],
-    arch: Option<&str>,
+    arch: &Arch,
     store_root: &Path,
     now: SystemTime,
     registries: &Registries,
@@ -83,28 +83,34 @@ pub(crate) fn any(
 ) -> Result<(Draft, Store), Failure> {
     match place::source(image)? {
         Source::Plan(image) => {
-            let spec = spec(&image, &plan_for(arch), store_root, registries)?;
+            no_platform(&arch.one)?;
+            let spec = spec(&image, &plan_for(arch.arch.as_deref()), store_root, registries)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
             Ok((draft(&spec, &store, now, registries, warnings)?, store))
         }
         Source::Image(place) => {
-            Ok((finished(&place, arch, registries)?, references::usual_store(store_root)))
+            let platform = arch.one.wanted(arch.arch.as_deref()).unwrap_or_else(finished::machine);
+            let image = finished::open(&place, &platform, registries)?;
+            match image.problems.first() {
+                Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
+                None => Ok((image.into_draft(), references::usual_store(store_root))),
+            }
         }
-    }
-}
-
-/// Opens a finished image of which nothing is known to be wrong.
-pub(crate) fn finished(place: &Place, arch: Option<&str>, registries: &Registries) -> Result<Draft, Failure> {
-    let image = finished::open(place, arch, registries)?;
-    match image.problems.first() {
-        Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
-        None => Ok(image.into_draft()),
     }
 }
 
 /// A plan that says nothing but the architecture.
 pub(crate) fn plan_for(arch: Option<&str>) -> Plan {
     Plan { arch: arch.map(str::to_owned), ..Plan::default() }
+}
+
+/// Makes sure that no platform is asked of something that is made for just one.
+pub(crate) fn no_platform(one: &OnePlatform) -> Result<(), Failure> {
+    match &one.platform {
+        None => Ok(()),
+        Some(_) => Err(Failure::new("a conf and store paths are for one platform; --platform cannot choose")
+            .hint("--arch says what an image of store paths is for")),
+    }
 }
 
 /// Makes sure that nothing is asked of a finished image that only a plan can say.

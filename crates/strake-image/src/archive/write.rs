@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::blob::Blob;
-use crate::destination::{Destination, FinishError, Written};
+use crate::destination::{Destination, FinishError};
 use crate::draft::usual_member_name;
 use crate::error::Error;
 use crate::image::Image;
 use crate::layer::Layer;
+use crate::manifest::Manifest;
 use crate::python::json::to_vec_pretty;
 use crate::sink::Sink;
 use crate::tar::{Member, Writer};
@@ -57,7 +58,7 @@ impl<'s> ArchiveWriter<'s> {
         let layers: Vec<_> = image.layers.iter().map(layer_name).collect();
         self.images.push(json!({
             "Config": config_name,
-            "RepoTags": self.tags.as_ref().unwrap_or(&image.tags),
+            "RepoTags": image.tags,
             "Layers": layers,
         }));
         self.written.extend(layers);
@@ -65,7 +66,7 @@ impl<'s> ArchiveWriter<'s> {
     }
 
     /// Writes `manifest.json`, and ends the archive. Returns its length in bytes.
-    pub fn end(&mut self) -> Result<u64, FinishError> {
+    pub fn close(&mut self) -> Result<u64, FinishError> {
         let manifest = to_vec_pretty(&json!(self.images))?;
         self.file("manifest.json", &manifest)?;
         Ok(self.tar.finish().map_err(Error::from)?)
@@ -107,10 +108,22 @@ impl Destination for ArchiveWriter<'_> {
         Ok(())
     }
 
-    /// Writes the config and `manifest.json`, and ends the archive.
-    fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
-        self.add(image)?;
-        Ok(Written { image_id: image.id(), manifest: None, size: self.end()? })
+    fn image(&mut self, image: &Image, _: &Manifest) -> Result<(), FinishError> {
+        Ok(self.add(image)?)
+    }
+
+    /// There is no place for it.
+    fn manifest(&mut self, _: &Manifest) -> Result<(), FinishError> {
+        Ok(())
+    }
+
+    /// Writes `manifest.json`, and ends the archive.
+    fn finish(&mut self, _: &Manifest, names: &[String]) -> Result<u64, FinishError> {
+        let names = self.tags.take().unwrap_or_else(|| names.to_vec());
+        if let Some(image) = self.images.last_mut() {
+            image["RepoTags"] = json!(names);
+        }
+        self.close()
     }
 }
 

@@ -97,7 +97,7 @@ impl Describing<'_> {
     fn layers(&self, drafts: Vec<LayerDraft>) -> Result<Vec<Layer>, Failure> {
         let Self { arguments, store, now } = self;
         let progress = Arc::new(Progress::default());
-        let mut reporter = Reporter::new(arguments.style(), &drafts, store, &progress);
+        let mut reporter = Reporter::new(arguments.style(), &[(&drafts, store)], &progress);
         let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
         let engine = Engine {
             store,

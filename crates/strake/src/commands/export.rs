@@ -16,11 +16,11 @@ use crate::source;
 
 pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
     let now = SystemTime::now();
-    let arch = arguments.arch.arch.as_deref();
     let registries = Registries::new(&arguments.connecting)?;
     let store_root = &arguments.making.store_root;
     let mut warnings = Vec::new();
-    let (draft, store) = source::any(&arguments.source, arch, store_root, now, &registries, &mut warnings)?;
+    let (draft, store) =
+        source::any(&arguments.source, &arguments.arch, store_root, now, &registries, &mut warnings)?;
     let output = Output::open(arguments.output.as_deref())?;
     let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
     for warning in &warnings {

@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 
 use strake_image::archive::ArchiveWriter;
 use strake_image::delivery::Delivery;
-use strake_image::destination::{FinishError, Written};
-use strake_image::draft::{Draft, LayerDraft};
+use strake_image::destination::FinishError;
+use strake_image::draft::Draft;
 use strake_image::engine::Engine;
 use strake_image::error::Error;
 use strake_image::image::Image;
@@ -17,33 +17,42 @@ use crate::cli::Merge;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::registry::Registries;
-use crate::report::{Progress, Reporter};
+use crate::report::{Done, Progress, Reporter};
 use crate::source;
 
 pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
-    let arch = arguments.arch.arch.as_deref();
     let registries = Registries::new(&arguments.connecting)?;
     let mut warnings = Vec::new();
     let mut images = Vec::with_capacity(arguments.sources.len());
     for image in &arguments.sources {
         let store_root = &arguments.making.store_root;
-        images.push(source::any(slice::from_ref(image), arch, store_root, now, &registries, &mut warnings)?);
+        images.push(source::any(
+            slice::from_ref(image),
+            &arguments.arch,
+            store_root,
+            now,
+            &registries,
+            &mut warnings,
+        )?);
+    }
+    // By their digests, as names in different archives may mean different layers.
+    for layer in images.iter_mut().flat_map(|(draft, _)| &mut draft.layers) {
+        layer.member = None;
     }
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
+    let drafts: Vec<_> = images.iter().map(|(draft, store)| (&draft.layers[..], store)).collect();
+    let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &progress);
+    let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
+    warnings.iter().for_each(|warning| reporter.warning(warning));
+
     let mut sink = Descriptor::new(output.descriptor()?, &progress.written);
     let mtime = images.first().map_or(0, |(draft, _)| draft.about.mtime());
     let mut archive = ArchiveWriter::new(&mut sink, mtime);
-    let mut last = None;
-    for (Draft { layers, about }, store) in images {
-        // By their digests, as names in different archives may mean different layers.
-        let drafts: Vec<LayerDraft> =
-            layers.into_iter().map(|layer| LayerDraft { member: None, ..layer }).collect();
-        let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &store, &progress);
-        warnings.drain(..).for_each(|warning| reporter.warning(&warning));
-        let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
+    let mut merged = Vec::with_capacity(images.len());
+    for (Draft { layers: drafts, about }, store) in images {
         let engine = Engine {
             store: &store,
             cache: cache.as_ref(),
@@ -63,14 +72,12 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
         let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, write)?;
         let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
         archive.add(&image)?;
-        last = Some((image, reporter));
+        merged.push(image);
     }
-    let size = archive.end()?;
+    archive.close()?;
     sink.finish().map_err(Error::from)?;
     output.commit()?;
-    if let Some((image, reporter)) = last {
-        let written = Written { image_id: image.id(), manifest: None, size };
-        reporter.done(&image, written, &progress, begun.elapsed());
-    }
+    let (images, elapsed) = (merged.iter().collect(), begun.elapsed());
+    reporter.done(&Done { images, index: None, progress: &progress, elapsed });
     Ok(())
 }
