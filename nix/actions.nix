@@ -1,6 +1,7 @@
 # What can be done with an image, as programs for `nix run`: three lines each, all arguments go on to strake.
 #
-#   actions conf    for a conf in the store, described or not, with or without its store paths at hand
+#   actions conf    for a conf in the store, described or not, with or without its store paths at hand; or for whatever
+#                   else `strake copy` is given before destinations
 {
   strake,
   writeProgram,

@@ -96,6 +96,7 @@ let
 
     # What neither has.
     fleet = call ./fleet.nix;
+    index = call ./index.nix;
   };
 in
 functions // { inherit strake; }

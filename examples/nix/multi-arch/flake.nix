@@ -1,8 +1,8 @@
-# The same image for several platforms: nix build .#packages.aarch64-linux.image builds on such a machine, or a builder;
-# .#cross builds it on x86_64-linux. Each is pushed under a tag of its own:
+# The same image for several platforms under one name: aarch64 is cross-compiled on x86_64-linux.
 #
-#   nix run .#packages.x86_64-linux.image.push -- docker://registry.example.org/app:v1-amd64
-#   nix run .#cross.push -- docker://registry.example.org/app:v1-arm64
+#   nix run .#all -- docker://registry.example.org/app:v1
+#
+# With a builder for aarch64-linux the image is nixpkgs' own build: packages.aarch64-linux.image.
 {
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
   inputs.strake.url = "github:OWNER/strake";
@@ -11,9 +11,10 @@
   outputs =
     { nixpkgs, strake, ... }:
     let
+      images = pkgs: strake.lib { inherit pkgs; };
       image =
         pkgs:
-        (strake.lib { inherit pkgs; }).streamLayeredImage {
+        (images pkgs).streamLayeredImage {
           name = "multi-arch";
           tag = "latest";
           config.Cmd = [ "${pkgs.hello}/bin/hello" ];
@@ -28,8 +29,12 @@
     in
     {
       packages = native // {
-        x86_64-linux = native.x86_64-linux // {
+        x86_64-linux = native.x86_64-linux // rec {
           cross = image nixpkgs.legacyPackages.x86_64-linux.pkgsCross.aarch64-multiplatform;
+          all = (images nixpkgs.legacyPackages.x86_64-linux).index [
+            native.x86_64-linux.image
+            cross
+          ];
         };
       };
     };
