@@ -175,6 +175,21 @@ fn environments_and_files() {
 }
 
 #[test]
+fn commands_for_which_the_tree_is_the_root() {
+    if left_out(&["proot"]) {
+        return;
+    }
+    let Some(docker) = start() else { return };
+    let image = docker.stream("fakeChroot");
+    assert_eq!(docker.run(&image, &["/bin/stat", "-c", "%u:%g", "/data"]), "12:34");
+    // What had to be there for the commands is not in the image.
+    assert_eq!(
+        docker.run(&image, &["/bin/ls", "/"]).lines().filter(|name| ["usr", "lib"].contains(name)).count(),
+        0
+    );
+}
+
+#[test]
 fn databases() {
     let Some(docker) = start() else { return };
     for name in ["withDatabase", "withDatabaseInOne"] {

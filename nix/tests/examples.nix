@@ -254,7 +254,6 @@ rec {
       ln -s ${hello}/bin/hello ./hello/greet
     '';
   };
-  # Needs proot, so the tests build it only where there is a nixpkgs.
   fakeChroot = streamLayeredImage {
     name = "fake-chroot";
     tag = "latest";

@@ -145,7 +145,20 @@ rec {
 
   # Found in the machine's own directories.
   coreutils = busybox;
-  fakeroot = nothing;
+  fakeroot = runCommand "fakeroot" { } ''
+    mkdir -p "$out/bin"
+    ln -s "$(realpath "$(command -v fakeroot)")" "$out/bin/fakeroot"
+  '';
+  # Under another root these must be there as well, but are no part of it.
+  proot = runCommand "proot" { } ''
+    mkdir -p "$out/bin"
+    {
+      echo '#!/bin/sh'
+      echo 'export TAR_OPTIONS="--exclude=./usr --exclude=./lib --exclude=./lib64"'
+      echo 'exec /usr/bin/proot --bind=/usr --bind=/lib --bind=/lib64 "$@"'
+    } > "$out/bin/proot"
+    chmod +x "$out/bin/proot"
+  '';
   rsync = nothing;
   zstd = nothing;
   pigz = runCommand "pigz" { } ''

@@ -46,7 +46,9 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let drafts: Vec<_> = images.iter().map(|(draft, store)| (&draft.layers[..], store)).collect();
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &progress);
     let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
-    warnings.iter().for_each(|warning| reporter.warning(warning));
+    for warning in &warnings {
+        reporter.warning(warning);
+    }
 
     let mut sink = Descriptor::new(output.descriptor()?, &progress.written);
     let mtime = images.first().map_or(0, |(draft, _)| draft.about.mtime());
