@@ -2,7 +2,7 @@
 //!
 //! Format: the OCI image specification, "layer", sections "whiteouts" and "applying changesets".
 //!
-//! The layers are read twice. First from the top down, to find out which layer's word counts for each path ([`winners`]);
+//! The layers are read twice. First from the top down, to find out which layer's word counts for each path (`winners`);
 //! then from the bottom up, and each entry that counts is written. A directory is written when the first thing in it
 //! is, with the attributes that count in the end, so that it comes before what is in it. Of the image only the names are
 //! held in memory.
