@@ -13,6 +13,7 @@
 #   described   find out all layers' digests and sizes, and write them into the conf
 #   known       described confs, in which layers may be known already
 {
+  jobs,
   lib,
   runCommand,
   strake,
@@ -34,17 +35,10 @@
   passthru ? { },
 }:
 let
-  inherit (lib) concatMap escapeShellArgs optionals optionalString;
+  inherit (lib) concatMap escapeShellArgs optionalString;
 
-  graph = optionals (roots != [ ]) [
-    "--graph"
-    ".attrs.json"
-    "--key"
-    "graph"
-  ];
   arguments =
-    graph
-    ++ flags
+    flags
     ++ concatMap (path: [ "--exclude" "${path}" ]) excluded
     ++ concatMap (path: [ "--copied" "${path}" ]) copied
     ++ concatMap (file: [ "--below" "${file}" ]) below
@@ -56,7 +50,8 @@ let
     incomplete = builtins.toJSON conf;
     inherit created mtime;
     nativeBuildInputs = [ strake ];
-    preferLocalBuild = true;
+    # Planning is quick; describing reads all store paths, wherever they are.
+    preferLocalBuild = !described;
     passthru = passthru // {
       imageTag =
         if tag != null then
@@ -80,11 +75,12 @@ let
     done
     printf %s "$incomplete" > incomplete.json
     strake plan --conf incomplete.json --tag "$tag" --created "$created" --mtime "$mtime" \
+      ${optionalString (roots != [ ]) ''--graph "''${NIX_ATTRS_JSON_FILE:-.attrs.json}" --key graph''} \
       ${escapeShellArgs arguments} -o ${if described then "plan.json" else ''"$target"''}
     ${optionalString described ''
       set -o pipefail
       # A build's output is a terminal, where strake would draw a bar.
-      strake describe plan.json --no-cache -o "$target" \
+      strake describe plan.json --no-cache ${jobs} -o "$target" \
         ${escapeShellArgs (concatMap (file: [ "--known" "${file}" ]) known)} 2>&1 | cat
     ''}
   '';

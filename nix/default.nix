@@ -64,6 +64,7 @@ let
     customisationsOf = call ./customisations.nix;
     customisationLayer = call ./customisation-layer.nix;
     defaultArchitecture = call ./architecture.nix;
+    jobs = import ./jobs.nix;
     layeringFlags = call ./layering-flags.nix;
     makeConf = call ./conf.nix;
     makeImage = call ./image.nix;

@@ -18,6 +18,7 @@
   lib,
   runCommand,
   buildShell,
+  jobs,
   strake,
   writeProgram,
 }:
@@ -39,7 +40,7 @@ let
   } ''
     set -o pipefail
     # A build's output is a terminal, where strake would draw a bar.
-    strake describe ${conf} --no-cache --detached -o "$out" \
+    strake describe ${conf} --no-cache ${jobs} --detached -o "$out" \
       ${lib.escapeShellArgs (lib.concatMap (file: [ "--known" "${file}" ]) known)} 2>&1 | cat
   '';
 

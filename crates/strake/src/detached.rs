@@ -14,13 +14,15 @@ fn is_hash(character: char) -> bool {
     matches!(character, '0'..='9' | 'a'..='d' | 'f'..='n' | 'p'..='s' | 'v'..='z')
 }
 
-/// The same JSON without any `HASH` characters in a row that could be a hash.
+/// The same JSON without any `HASH` characters in a row that could be a hash. Numbers of so many digits stay.
 pub(crate) fn detached(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
-    let mut row = 0;
+    let (mut row, mut in_text, mut escaped) = (0, false, false);
     for character in json.chars() {
-        row = if is_hash(character) { row + 1 } else { 0 };
-        // Far from the row's beginning, where it may be part of an escape sequence. No number is so long.
+        in_text ^= character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+        row = if in_text && is_hash(character) { row + 1 } else { 0 };
+        // Far from the row's beginning, where it may be part of an escape sequence.
         if row == HASH / 2 {
             row = 0;
             let _ = write!(text, "\\u{:04x}", u32::from(character));
