@@ -13,7 +13,7 @@ use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::layer::Layer;
 use strake_image::manifest::{Listing, Manifest, Platform};
-use strake_image::recipe::{Recipe, Source};
+use strake_image::recipe::Recipe;
 use strake_image::sink::{Counted, Sink};
 use strake_image::store::Store;
 use strake_remote::{Along, Content, Event, Outcome, Part, Push, Reference, RemoteError, Repository};
@@ -85,9 +85,7 @@ impl Goal {
 
     /// The repository of the same registry that a layer comes from.
     fn mount_from(&self, layer: &Layer) -> Option<String> {
-        let Recipe::Tarball(tarball) = &layer.draft.recipe else { return None };
-        let Source::Remote(remote) = &tarball.source else { return None };
-        let (host, name) = remote.repository();
+        let (host, name) = layer.draft.recipe.repository()?;
         (host == self.repository.host()).then(|| name.to_owned())
     }
 
