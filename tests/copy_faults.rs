@@ -8,9 +8,9 @@ use strake_testkit::command::{command, output_of, stdout_of};
 use strake_testkit::store::TestStore;
 use strake_testkit::tree::Node;
 
-use crate::copy::{identity, strake, strake_ok};
+use crate::copy::{identity, strake_ok};
 use crate::faults::store;
-use crate::strake::program;
+use crate::strake::{program, ran};
 
 fn files(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
@@ -28,12 +28,21 @@ const MOMENTS: u32 = 30;
 
 #[test]
 fn killed_at_any_moment() {
+    killed(&[]);
+}
+
+#[test]
+fn killed_while_compressing() {
+    killed(&["--compress", "zstd"]);
+}
+
+fn killed(options: &[&str]) {
     let (store, conf) = store();
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
-    let arguments =
-        ["copy", "--no-cache", "--store-root", store.root().to_str().unwrap(), conf.to_str().unwrap()];
-    let whole = [&arguments[..], &["oci:whole:a:1", "oci-archive:whole.tar"]].concat();
+    let start = ["copy", "--no-cache", "--store-root", store.root().to_str().unwrap()];
+    let arguments = &[&start[..], options, &[conf.to_str().unwrap()]].concat()[..];
+    let whole = [arguments, &["oci:whole:a:1", "oci-archive:whole.tar"]].concat();
     let started = Instant::now();
     strake_ok(place, &whole);
     let duration = started.elapsed();
@@ -63,7 +72,7 @@ fn killed_at_any_moment() {
         }
         // What is left is no hindrance, and every second time it is built upon.
         if moment % 2 == 0 {
-            strake_ok(place, &[&arguments[..], &["oci:new:a:1"]].concat());
+            strake_ok(place, &[arguments, &["oci:new:a:1"]].concat());
             assert_eq!(identity(place, "oci:new:a:1"), expected, "after {moment}");
             assert_eq!(files(&place.join("new")).len(), files(&place.join("whole")).len(), "after {moment}");
             fs::remove_dir_all(place.join("new")).unwrap();
@@ -75,14 +84,31 @@ fn killed_at_any_moment() {
 #[test]
 fn the_disk_is_full() {
     let (store, conf) = store();
+    // Compressed it is as large.
+    let noise =
+        std::iter::successors(Some(1u64), |number| Some(number.wrapping_mul(0x5851_f42d_4c95_7f2d) + 1));
+    let noise: Vec<u8> = noise.map(|number| (number >> 50) as u8).take(5_000_000).collect();
+    let file = store.real("/nix/store/00000000000000000000000000000001-faults/1-large");
+    fs::write(file, noise).unwrap();
     let disk = tempfile::tempdir().unwrap();
     let mounted = disk.path().to_str().unwrap();
-    let arguments =
-        ["copy", "--no-cache", "--store-root", store.root().to_str().unwrap(), conf.to_str().unwrap()];
-    for target in [format!("oci:{mounted}/new"), format!("oci-archive:{mounted}/new.tar")] {
+    let root = store.root().to_str().unwrap();
+    let aside = format!("oci-archive:{root}/aside.tar");
+    for (compression, target) in [
+        ("none", format!("oci:{mounted}/new")),
+        ("none", format!("oci-archive:{mounted}/new.tar")),
+        ("gzip", format!("oci:{mounted}/new")),
+        ("zstd", format!("oci-archive:{mounted}/new.tar")),
+        ("gzip", aside),
+    ] {
         let run = |program, arguments: &[&str]| drop(stdout_of(command(program, arguments)));
         run("mount", &["-t", "tmpfs", "-o", "size=2m", "none", mounted]);
-        let ran = strake(store.root(), &[&arguments[..], &[target.as_str()]].concat());
+        let mut strake = program();
+        strake.args(["copy", "--no-cache", "--compress", compression, "--store-root", root]);
+        // What is put aside meets the full disk, too.
+        strake.arg(&conf).arg(&target).env("TMPDIR", mounted);
+        let ran = ran(output_of(&mut strake));
+        assert!(!store.root().join("aside.tar").exists());
         let left = files(disk.path());
         run("umount", &[mounted]);
         ran.failed(&["No space left on device", "hint:"]);
@@ -121,10 +147,17 @@ fn memory_stays_small() {
     let (root, conf) = (store.root().to_str().unwrap(), conf.to_str().unwrap());
     let from_conf =
         ["copy", "--store-root", root, conf, "oci:layout", "oci-archive:a.tar", "docker-archive:b.tar"];
+    let compressed = |compression| {
+        let start = ["copy", "-j", "12", "--no-cache", "--compress", compression, "--store-root", root, conf];
+        [&start[..], &["oci:layout", "oci-archive:a.tar"]].concat()
+    };
     let gzip = ["-c", "gzip -1 -k b.tar && exec \"$0\" copy docker-archive:b.tar.gz oci:c oci-archive:c.tar"];
     for (program, arguments) in [
         (env!("CARGO_BIN_EXE_strake"), &from_conf[..]),
-        (env!("CARGO_BIN_EXE_strake"), &["copy", "oci:layout", "oci:other", "-"]),
+        (env!("CARGO_BIN_EXE_strake"), &compressed("gzip")),
+        (env!("CARGO_BIN_EXE_strake"), &compressed("zstd")),
+        (env!("CARGO_BIN_EXE_strake"), &compressed("zstd:19")),
+        (env!("CARGO_BIN_EXE_strake"), &["copy", "oci:layout:test:1", "oci:other", "-"]),
         ("bash", &[gzip[0], gzip[1], env!("CARGO_BIN_EXE_strake")]),
     ] {
         let mut timed = command("/usr/bin/time", ["-q", "-f", "%M"]);

@@ -47,6 +47,38 @@ fn skopeo_reads_what_strake_wrote() {
 }
 
 #[test]
+fn skopeo_reads_what_strake_compressed() {
+    if left_out(&["skopeo"]) {
+        return;
+    }
+    let (_store, place) = images("base");
+    let place = place.path();
+    let expected = identity(place, "oci:layout");
+    for compression in ["gzip", "zstd", "gzip:1", "zstd:19"] {
+        let name = compression.replace(':', "-");
+        let (layout, archive) = (format!("oci:{name}:a:1"), format!("oci-archive:{name}.tar:a:1"));
+        strake_ok(place, &["copy", "--compress", compression, "oci:layout", &layout, &archive]);
+        for (number, source) in [&layout, &archive].into_iter().enumerate() {
+            let copied = format!("{name}-{number}");
+            // Decompressed on the way into a docker-archive, which this skopeo does for gzip only.
+            if compression.starts_with("gzip") {
+                let docker = format!("docker-archive:{copied}.docker.tar");
+                skopeo(place, &[source, &format!("{docker}:a:1")]);
+                assert_eq!(identity(place, &docker), expected, "{source}");
+            }
+            // As they are into another layout.
+            skopeo(place, &[source, &format!("oci:{copied}:a:1")]);
+            assert_eq!(identity(place, &format!("oci:{copied}")), expected, "{source}");
+            assert_eq!(media_types(place, &format!("oci:{copied}")), media_types(place, &layout));
+        }
+    }
+    // Docker's manifest.
+    strake_ok(place, &["copy", "--compress", "gzip", "--format", "docker", "oci:layout", "oci:docker"]);
+    skopeo(place, &["oci:docker", "docker-archive:docker.tar:a:1"]);
+    assert_eq!(identity(place, "docker-archive:docker.tar"), expected);
+}
+
+#[test]
 fn strake_reads_what_skopeo_wrote() {
     if left_out(&["skopeo"]) {
         return;
@@ -161,6 +193,11 @@ fn umoci_unpacks() {
             "{image}"
         );
     }
+    strake_ok(place, &["copy", "--compress", "gzip", "oci:layout", "oci:gzip:hello"]);
+    let mut umoci = command(require("umoci"), ["unpack", "--image", "gzip:hello", "bundle-gzip"]);
+    umoci.current_dir(place);
+    stdout_of(umoci);
+    assert!(place.join("bundle-gzip/rootfs/bin/hello").symlink_metadata().is_ok());
     // What umoci has changed.
     let mut umoci = command(require("umoci"), ["config", "--image", "layout:hello:1.0", "--tag", "changed"]);
     umoci.args(["--config.env", "A=b", "--history.created", "2020-01-01T00:00:00Z"]).current_dir(place);
@@ -201,6 +238,20 @@ fn podman_loads_an_oci_archive() {
     let id = podman(&["image", "inspect", "--format", "{{.Id}}", "hello:1.0"]);
     let expected = identity(place, "oci:layout");
     assert_eq!(format!("sha256:{}", id.trim()), expected.0);
+    for compression in ["gzip", "zstd"] {
+        let target = format!("oci-archive:{compression}.tar:localhost/{compression}:1");
+        strake_ok(place, &["copy", "--compress", compression, "oci:layout", &target]);
+        podman(&["load", "-q", "-i", &format!("{compression}.tar")]);
+        let name = format!("localhost/{compression}:1");
+        let id = podman(&["image", "inspect", "--format", "{{.Id}}", &name]);
+        assert_eq!(format!("sha256:{}", id.trim()), expected.0);
+        // It was decompressed to what it was.
+        podman(&["save", "-q", "--format", "oci-archive", "-o", "compressed", &name]);
+        assert_eq!(identity(place, "oci-archive:compressed").2, expected.2, "{compression}");
+        fs::remove_file(place.join("compressed")).unwrap();
+        podman(&["rmi", "-f", &name]);
+    }
+    podman(&["load", "-q", "-i", "layout.tar"]);
     for (format, target) in
         [("docker-archive", "docker-archive:saved"), ("oci-archive", "oci-archive:saved.oci")]
     {

@@ -25,9 +25,15 @@ fn commands_shown_work() {
     std::os::unix::fs::symlink(workspace().join("examples"), place.path().join("examples")).unwrap();
     let path = format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap());
     let mut count = 0;
-    for page in
-        ["README.md", "docs/stream.md", "docs/plan.md", "docs/layers.md", "docs/copy.md", "docs/cache.md"]
-    {
+    for page in [
+        "README.md",
+        "docs/stream.md",
+        "docs/plan.md",
+        "docs/layers.md",
+        "docs/copy.md",
+        "docs/platforms.md",
+        "docs/cache.md",
+    ] {
         for line in commands(page) {
             // A command for cargo is the same with the strake at hand.
             let line = line.replace("cargo run --release -- ", "strake ");
@@ -53,7 +59,7 @@ fn every_option_is_documented() {
         ("stream", &["docs/stream.md", "docs/plan.md", "docs/layers.md"][..]),
         ("plan", &["docs/plan.md", "docs/layers.md"]),
         ("layers", &["docs/layers.md"]),
-        ("copy", &["docs/copy.md", "docs/plan.md", "docs/layers.md"]),
+        ("copy", &["docs/copy.md", "docs/platforms.md", "docs/plan.md", "docs/layers.md"]),
         ("inspect", &["docs/copy.md"]),
         ("verify", &["docs/copy.md"]),
     ] {

@@ -51,6 +51,15 @@ mod copy_peers;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
+/// Layers that are compressed on their way.
+mod compress;
+
+/// Images that are there for several platforms.
+mod platforms;
+
+/// Such images are copied, and made of several.
+mod platforms_copy;
+
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::foreign::OpenError;
 use crate::image::Image;
 use crate::layer::Layer;
+use crate::manifest::Manifest;
 use crate::python::json::JsonError;
 use crate::sink::Sink;
 
@@ -33,19 +34,15 @@ pub trait Destination {
     /// Ends the layer that was begun last; `blob` is what was written, or is there already.
     fn end(&mut self, layer: &Layer, blob: &Blob) -> Result<(), Error>;
 
-    /// Writes what is not in the layers. `image` holds the layers that were written.
-    fn finish(&mut self, image: &Image) -> Result<Written, FinishError>;
-}
+    /// Writes what lists an image whose layers were written: its config and its manifest.
+    fn image(&mut self, image: &Image, manifest: &Manifest) -> Result<(), FinishError>;
 
-/// What was written.
-#[derive(Clone, Copy, Debug)]
-pub struct Written {
-    /// The image's ID: the digest of its config.
-    pub image_id: Digest,
-    /// The digest of its manifest, where it has one.
-    pub manifest: Option<Digest>,
-    /// Bytes written.
-    pub size: u64,
+    /// Writes what lists something else that was written: a manifest or an index.
+    fn manifest(&mut self, manifest: &Manifest) -> Result<(), FinishError>;
+
+    /// Ends. From now on `top`, which was written last, stands for all of it under these names. Returns how many bytes were
+    /// written.
+    fn finish(&mut self, top: &Manifest, names: &[String]) -> Result<u64, FinishError>;
 }
 
 /// Why an image could not be finished.

@@ -58,6 +58,11 @@ impl Format {
         codec.map_or_else(|| plain.to_owned(), |codec| format!("{plain}{separator}{}", codec.name()))
     }
 
+    /// Whose name for a list of manifests this is.
+    pub fn of_index(media_type: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.index() == media_type)
+    }
+
     /// Whose name for a manifest this is.
     pub fn of_manifest(media_type: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.manifest() == media_type)

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use crate::codec::Codec;
 use crate::digest::Digest;
+use crate::draft::LayerDraft;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::foreign::{Foreign, OpenError};
@@ -33,6 +34,12 @@ pub enum Problem {
         /// Its digest.
         digest: Digest,
     },
+    /// Something that stands beside the images of an index cannot be read, or is another than is said.
+    #[error("beside the images: {}", chain(.0))]
+    Companion(Error),
+    /// Something that stands beside the images of an index is not there.
+    #[error("beside the images: the blob {0} is missing")]
+    MissingCompanion(Digest),
     /// A layer is compressed in another way than its media type says.
     #[error("layer {number}: is {found}, and its media type is {said:?}")]
     MediaType {
@@ -82,6 +89,19 @@ pub fn verify(image: Foreign, engine: &Engine<'_>) -> Vec<Problem> {
             }
             Ok(layer) => problems.extend(said.and_then(|said| other_codec(number, layer.blob.codec, said))),
         }
+        Ok::<(), Infallible>(())
+    });
+    problems
+}
+
+/// Reads what stands beside the images of an index.
+pub fn verify_companions(companions: Vec<LayerDraft>, engine: &Engine<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let Ok(()) = engine.describe_each(companions, |blob| {
+        problems.extend(match blob {
+            Err(error) => Some(Problem::Companion(error)),
+            Ok(blob) => blob.is_elsewhere().then_some(Problem::MissingCompanion(blob.blob.digest)),
+        });
         Ok::<(), Infallible>(())
     });
     problems

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use strake_image::digest::Digest;
 use strake_image::engine::Engine;
 use strake_image::foreign::{Foreign, OpenError};
-use strake_image::layout::{self, Pick};
+use strake_image::layout::{Layout, Pick};
+use strake_image::manifest::{Manifest, Opened, Platform};
 use strake_image::store::Store;
 use strake_image::verify::verify;
 use strake_plan::StoreDir;
@@ -69,8 +70,8 @@ fn original(place: usize) -> String {
 fn open(place: usize, text: &[u8]) -> (tempfile::TempDir, Result<Foreign, OpenError>) {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), place, text);
-    let pick = Pick { name: None, architecture: "amd64".to_owned() };
-    let opened = layout::open_directory(root.path(), &pick);
+    let pick = Pick { name: None, platform: Platform::linux("amd64") };
+    let opened = Layout::directory(root.path()).and_then(|layout| layout.image(&pick));
     (root, opened)
 }
 
@@ -96,8 +97,62 @@ fn without_changes_it_is_right_but_for_the_compression() {
     }
 }
 
+/// An index with an image, an index with nothing in it, and something else.
+fn index() -> String {
+    let original = original(0);
+    let image = original.split_once('[').unwrap().1.split_once(']').unwrap().0;
+    let empty = described(br#"{"manifests": []}"#);
+    format!(
+        r#"{{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [{image},
+        {{"mediaType": "application/vnd.oci.image.index.v1+json", {empty}}}, {{"mediaType": "text/plain", {}}}]}}"#,
+        described(LAYER)
+    )
+}
+
+/// Opens all of an index in a layout that has what [`index`] lists.
+fn open_all(text: &[u8]) -> Result<Opened, OpenError> {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), 3, b"");
+    let blob = |content: &[u8]| {
+        fs::write(root.path().join("blobs/sha256").join(Digest::of(content).hex()), content).unwrap();
+    };
+    blob(br#"{"manifests": []}"#);
+    blob(text);
+    let listed = format!(
+        r#"{{"manifests": [{{"mediaType": "application/vnd.oci.image.index.v1+json", {}}}]}}"#,
+        described(text)
+    );
+    fs::write(root.path().join("index.json"), listed).unwrap();
+    Layout::directory(root.path())?.all(&Pick { name: None, platform: Platform::linux("amd64") })
+}
+
+#[test]
+fn an_index_without_changes_is_right_and_stays() {
+    let Opened::Index(index) = open_all(index().as_bytes()).unwrap() else { panic!("it is an index") };
+    assert_eq!((index.images.len(), index.companions.len(), index.frame.manifests.len()), (1, 1, 1));
+    let manifests: Vec<Manifest> = index
+        .images
+        .iter()
+        .map(|(_, image)| Manifest { text: image.manifest.clone(), media_type: "a manifest".to_owned() })
+        .collect();
+    let (inside, top) = index.frame.around(&manifests, None);
+    assert_eq!(top.text, index.frame.top.text);
+    assert_eq!(inside[0].text, index.frame.manifests[0].text);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_indexes(text in mutated(index().into())) {
+        if let Ok(Opened::Index(index)) = open_all(&text) {
+            let other = Manifest { text: b"other".to_vec(), media_type: "other".to_owned() };
+            let others = vec![other.clone(); index.images.len()];
+            let (inside, top) = index.frame.around(&others, None);
+            prop_assert_eq!(inside.len(), index.frame.manifests.len());
+            prop_assert_eq!(top.digest() == index.frame.top.digest(), index.images.is_empty());
+        }
+    }
 
     #[test]
     fn mutated_texts((place, text) in (0usize..3).prop_flat_map(|place| (Just(place), mutated(original(place).into())))) {

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use strake_image::blob::Blob;
-use strake_image::destination::{Destination, FinishError, Written};
+use strake_image::destination::{Destination, FinishError};
 use strake_image::digest::Digest;
 use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::layer::Layer;
+use strake_image::manifest::Manifest;
 use strake_image::sink::{Sink, SinkError};
 
 use crate::body::{PipeSink, pipe};
@@ -59,7 +60,7 @@ impl Destination for Along<'_> {
             return Ok(None);
         }
         let known = blob.map(|blob| (blob.digest, blob.size));
-        let (sink, reader) = pipe(known.is_none());
+        let (sink, reader) = pipe();
         let repository = self.repository.clone();
         let uploader = std::thread::spawn(move || repository.upload_once(reader, known).unwrap_or(false));
         Ok(Some(self.open.insert(Open { progress: self.progress, sink: Some(sink), uploader })))
@@ -68,15 +69,23 @@ impl Destination for Along<'_> {
     fn end(&mut self, _layer: &Layer, blob: &Blob) -> Result<(), Error> {
         let Some(Open { sink, uploader, .. }) = self.open.take() else { return Ok(()) };
         // Whatever has failed, what is missing will be sent later.
-        let _ = sink.map(PipeSink::finish);
+        let _ = sink.map(|sink| sink.finish((blob.digest, blob.size)));
         if uploader.join().unwrap_or(false) {
             self.sent.insert(blob.digest);
         }
         Ok(())
     }
 
-    fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
-        Ok(Written { image_id: image.id(), manifest: None, size: 0 })
+    fn image(&mut self, _: &Image, _: &Manifest) -> Result<(), FinishError> {
+        Ok(())
+    }
+
+    fn manifest(&mut self, _: &Manifest) -> Result<(), FinishError> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Manifest, _: &[String]) -> Result<u64, FinishError> {
+        Ok(0)
     }
 }
 

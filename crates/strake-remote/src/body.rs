@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use strake_image::digest::{Digest, Hasher};
+use strake_image::digest::Digest;
 use strake_image::sink::{Sink, SinkError, read_some};
 
 /// A piece, in bytes.
@@ -14,33 +14,25 @@ const PIECE: usize = 256 * 1024;
 const WAITING: usize = 4;
 
 enum Message {
-    Piece(Vec<u8>),
-    End,
+    /// A buffer, of which so many bytes count.
+    Piece(Vec<u8>, usize),
+    /// What all pieces are together: its digest and its size in bytes.
+    End((Digest, u64)),
 }
 
-/// A pipe: what is written to the sink is read from the reader, which digests it on the way if it is told to.
-pub(crate) fn pipe(digest: bool) -> (PipeSink, PipeReader) {
+/// A pipe: what is written to the sink is read from the reader.
+pub(crate) fn pipe() -> (PipeSink, PipeReader) {
     let (sender, receiver) = sync_channel(WAITING);
-    // Pieces come back to be used again.
+    // Buffers come back to be used again: always of one length, so that no byte is cleared only to be overwritten.
     let (back, empty) = sync_channel(WAITING + 2);
-    let sink = PipeSink { piece: Vec::with_capacity(PIECE), sender, empty };
-    (
-        sink,
-        PipeReader {
-            piece: Vec::new(),
-            taken: 0,
-            receiver,
-            back,
-            hasher: digest.then(Hasher::default),
-            length: 0,
-            ended: false,
-        },
-    )
+    let sink = PipeSink { piece: vec![0; PIECE], filled: 0, sender, empty };
+    (sink, PipeReader { piece: Vec::new(), filled: 0, taken: 0, receiver, back, end: None })
 }
 
 /// Where a blob is written to.
 pub(crate) struct PipeSink {
     piece: Vec<u8>,
+    filled: usize,
     sender: SyncSender<Message>,
     empty: Receiver<Vec<u8>>,
 }
@@ -48,39 +40,43 @@ pub(crate) struct PipeSink {
 /// Where it is read from.
 pub(crate) struct PipeReader {
     piece: Vec<u8>,
+    filled: usize,
     taken: usize,
     receiver: Receiver<Message>,
     back: SyncSender<Vec<u8>>,
-    hasher: Option<Hasher>,
-    length: u64,
-    ended: bool,
+    end: Option<(Digest, u64)>,
 }
 
 impl PipeSink {
-    /// Everything has been written. A sink that is dropped without this makes the reader fail.
-    pub(crate) fn finish(mut self) -> Result<(), SinkError> {
+    /// Everything has been written, and was this. A sink that is dropped without this makes the reader fail.
+    pub(crate) fn finish(mut self, blob: (Digest, u64)) -> Result<(), SinkError> {
         self.pass_on()?;
-        self.sender.send(Message::End).map_err(|_| SinkError::Cancelled)
+        self.sender.send(Message::End(blob)).map_err(|_| SinkError::Cancelled)
     }
 
     fn pass_on(&mut self) -> Result<(), SinkError> {
-        let empty = self.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
+        let empty = self.empty.try_recv().unwrap_or_else(|_| vec![0; PIECE]);
         let piece = std::mem::replace(&mut self.piece, empty);
+        let filled = std::mem::take(&mut self.filled);
         // Whoever reads has failed, and says why.
-        self.sender.send(Message::Piece(piece)).map_err(|_| SinkError::Cancelled)
+        self.sender.send(Message::Piece(piece, filled)).map_err(|_| SinkError::Cancelled)
+    }
+
+    /// So many bytes were written into the rest of the buffer.
+    fn fill(&mut self, bytes: usize) -> Result<(), SinkError> {
+        self.filled += bytes;
+        if self.filled == PIECE { self.pass_on() } else { Ok(()) }
     }
 }
 
 impl Sink for PipeSink {
     fn bytes(&mut self, mut data: &[u8]) -> Result<(), SinkError> {
         while !data.is_empty() {
-            let room = PIECE - self.piece.len();
-            let (now, later) = data.split_at(room.min(data.len()));
-            self.piece.extend_from_slice(now);
+            let room = &mut self.piece[self.filled..];
+            let (now, later) = data.split_at(room.len().min(data.len()));
+            room[..now.len()].copy_from_slice(now);
             data = later;
-            if self.piece.len() == PIECE {
-                self.pass_on()?;
-            }
+            self.fill(now.len())?;
         }
         Ok(())
     }
@@ -88,48 +84,40 @@ impl Sink for PipeSink {
     fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), SinkError> {
         let mut done = 0;
         while done < length {
-            let start = self.piece.len();
-            let room = (PIECE - start).min(usize::try_from(length - done).unwrap_or(usize::MAX));
-            self.piece.resize(start + room, 0);
-            let got = read_some(file, offset + done, &mut self.piece[start..], length - done)?;
-            self.piece.truncate(start + got);
+            let room = &mut self.piece[self.filled..];
+            let wanted = room.len().min(usize::try_from(length - done).unwrap_or(usize::MAX));
+            let got = read_some(file, offset + done, &mut room[..wanted], length - done)?;
             done += got as u64;
-            if self.piece.len() == PIECE {
-                self.pass_on()?;
-            }
+            self.fill(got)?;
         }
         Ok(())
     }
 }
 
 impl PipeReader {
-    /// The digest and the length of all that was read. `None`: it was not to be digested.
-    pub(crate) fn digest(self) -> Option<(Digest, u64)> {
-        Some((self.hasher?.finish(), self.length))
+    /// What was read, once it has been read to its end.
+    pub(crate) fn end(&self) -> Option<(Digest, u64)> {
+        self.end
     }
 
     /// Waits for the next piece. `false`: that was the last.
     fn next(&mut self) -> io::Result<bool> {
-        if self.ended {
+        if self.end.is_some() {
             return Ok(false);
         }
         let old = std::mem::take(&mut self.piece);
-        self.taken = 0;
-        if old.capacity() > 0 {
+        (self.taken, self.filled) = (0, 0);
+        if !old.is_empty() {
             // If nobody wants it, it goes.
-            let mut empty = old;
-            empty.clear();
-            let _ = self.back.try_send(empty);
+            let _ = self.back.try_send(old);
         }
         match self.receiver.recv() {
-            Ok(Message::Piece(piece)) => {
-                self.hasher.iter_mut().for_each(|hasher| hasher.update(&piece));
-                self.length += piece.len() as u64;
-                self.piece = piece;
+            Ok(Message::Piece(piece, filled)) => {
+                (self.piece, self.filled) = (piece, filled);
                 Ok(true)
             }
-            Ok(Message::End) => {
-                self.ended = true;
+            Ok(Message::End(blob)) => {
+                self.end = Some(blob);
                 Ok(false)
             }
             Err(_) => Err(io::Error::other("what is to be sent cannot be read")),
@@ -139,12 +127,12 @@ impl PipeReader {
 
 impl Read for PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.piece.len() {
+        while self.taken == self.filled {
             if !self.next()? {
                 return Ok(0);
             }
         }
-        let got = buffer.len().min(self.piece.len() - self.taken);
+        let got = buffer.len().min(self.filled - self.taken);
         buffer[..got].copy_from_slice(&self.piece[self.taken..self.taken + got]);
         self.taken += got;
         Ok(got)
@@ -161,14 +149,14 @@ mod tests {
     fn what_goes_in_comes_out() {
         let file = std::fs::File::open("/proc/self/exe").unwrap();
         let length = file.metadata().unwrap().len().min(3 * PIECE as u64 + 17);
-        let (mut sink, mut reader) = pipe(true);
+        let (mut sink, mut reader) = pipe();
         let mut got = Vec::new();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 sink.bytes(&[7; 1000]).unwrap();
                 sink.file(file.as_fd(), 0, length).unwrap();
                 sink.bytes(&vec![8; PIECE * 2]).unwrap();
-                sink.finish().unwrap();
+                sink.finish((Digest::of(b""), 3)).unwrap();
             });
             reader.read_to_end(&mut got).unwrap();
         });
@@ -176,15 +164,15 @@ mod tests {
         file.take(length).read_to_end(&mut expected).unwrap();
         expected.extend(vec![8; PIECE * 2]);
         assert!(got == expected);
-        assert_eq!(reader.digest(), Some((Digest::of(&expected), expected.len() as u64)));
+        assert_eq!(reader.end(), Some((Digest::of(b""), 3)));
     }
 
     #[test]
     fn one_side_notices_that_the_other_is_gone() {
-        let (mut sink, reader) = pipe(true);
+        let (mut sink, reader) = pipe();
         drop(reader);
         assert!(matches!(sink.bytes(&vec![0; PIECE]), Err(SinkError::Cancelled)));
-        let (mut sink, mut reader) = pipe(true);
+        let (mut sink, mut reader) = pipe();
         sink.bytes(b"half").unwrap();
         drop(sink);
         assert!(reader.read_to_end(&mut Vec::new()).is_err());

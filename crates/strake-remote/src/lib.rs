@@ -34,7 +34,7 @@ pub use auth_file::AuthFile;
 pub use client::Client;
 pub use credentials::Credentials;
 pub use error::RemoteError;
-pub use pull::{Pulled, digest, open, pins};
+pub use pull::{Pulled, digest, open, open_all, pins};
 pub use push::{Event, Outcome, Part, Preview, Push};
 
 pub use reference::{Reference, ReferenceError};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use strake_image::digest::Digest;
 use strake_image::foreign::{Foreign, MAX_JSON, OpenError};
-use strake_image::manifest::{self, Blobs, Entry, Found, Listed};
+use strake_image::manifest::{self, Blobs, Entry, Found, Listed, Opened, Platform};
 use strake_image::media_type::Format;
 use strake_image::recipe::{Remote, Source};
 use ureq::Body;
@@ -41,9 +41,9 @@ pub fn pins(repository: &Arc<Repository>, of: &Reference) -> Result<Vec<(String,
         return entries.iter().map(|entry| Ok((entry.platform_name(), entry.digest()?))).collect();
     }
     let digest = found.entry.digest()?;
-    let image = manifest::open(&blobs, found, "")?;
-    let word = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
-    Ok(vec![(format!("{}/{}", word(image.config.os), word(image.config.architecture)), digest)])
+    let image = manifest::open(&blobs, found, &Platform::unknown())?;
+    let platform = Platform::of_config(&image.config.text).unwrap_or_else(Platform::unknown);
+    Ok(vec![(platform.to_string(), digest)])
 }
 
 /// The digest of what is behind a name in a registry.
@@ -52,10 +52,16 @@ pub fn digest(repository: &Repository, of: &Reference) -> Result<Digest, RemoteE
     Ok(repository.manifest(&wanted)?.ok_or_else(|| not_found(repository, &wanted))?.digest)
 }
 
-/// Opens an image in a registry. Where it is there for several platforms, the one for Linux on this architecture.
-pub fn open(repository: Arc<Repository>, of: &Reference, architecture: &str) -> Result<Foreign, OpenError> {
+/// Opens an image in a registry. Where it is there for several platforms, the one for this.
+pub fn open(repository: Arc<Repository>, of: &Reference, platform: &Platform) -> Result<Foreign, OpenError> {
     let found = find(&repository, of)?;
-    manifest::open(&RegistryBlobs(repository), found, architecture)
+    manifest::open(&RegistryBlobs(repository), found, platform)
+}
+
+/// Opens an image in a registry, or where it is there for several platforms all of them.
+pub fn open_all(repository: Arc<Repository>, of: &Reference) -> Result<Opened, OpenError> {
+    let found = find(&repository, of)?;
+    manifest::open_all(&RegistryBlobs(repository), found)
 }
 
 fn find(repository: &Repository, of: &Reference) -> Result<Listed, OpenError> {

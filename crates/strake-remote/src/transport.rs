@@ -20,6 +20,9 @@ const ANSWER: Duration = Duration::from_mins(30);
 /// As long as nothing at all may go through a connection.
 const STALL: Duration = Duration::from_mins(2);
 
+/// So many connections to a host are kept to be used again.
+const CONNECTIONS: usize = 16;
+
 /// More is not read of an answer's head, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -91,7 +94,7 @@ fn new(settings: &Settings, named: bool, scheme: &str, host: &str) -> Result<Age
         .timeout_recv_response(Some(ANSWER))
         .timeout_per_write(Some(STALL))
         .max_response_header_size(MAX_HEAD)
-        .max_idle_connections_per_host(2 * settings.uploads.max(8));
+        .max_idle_connections_per_host(CONNECTIONS);
     let builder =
         if scheme == "https" { builder.tls_config(tls::config(settings, host, named)?) } else { builder };
     Ok(builder.build().new_agent())

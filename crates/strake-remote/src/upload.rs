@@ -33,13 +33,14 @@ const OCTETS: &str = "application/octet-stream";
 
 /// Something that can be uploaded: it can write itself, as often as it is asked, always the same bytes.
 pub trait Content: Sync {
-    /// Writes all bytes.
-    fn write(&self, sink: &mut dyn Sink) -> Result<(), Error>;
+    /// Writes all bytes, and returns their digest and number.
+    fn write(&self, sink: &mut dyn Sink) -> Result<(Digest, u64), Error>;
 }
 
-impl<F: Fn(&mut dyn Sink) -> Result<(), Error> + Sync> Content for F {
-    fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
-        self(sink)
+impl Content for Vec<u8> {
+    fn write(&self, sink: &mut dyn Sink) -> Result<(Digest, u64), Error> {
+        sink.bytes(self)?;
+        Ok((Digest::of(self), self.len() as u64))
     }
 }
 
@@ -168,11 +169,11 @@ impl Repository {
         chunk: Option<u64>,
         location: &mut String,
     ) -> Result<Attempt, RemoteError> {
-        let (mut sink, reader) = pipe(upload.known.is_none());
+        let (mut sink, reader) = pipe();
         let (written, sent) = std::thread::scope(|scope| {
             let writer = scope.spawn(move || {
-                upload.content.write(&mut sink)?;
-                sink.finish().map_err(Error::from)
+                let blob = upload.content.write(&mut sink)?;
+                sink.finish(blob).map_err(Error::from)
             });
             // With nobody to read any more, the writer ends.
             let sent = self.deliver(reader, upload.known, chunk, location);
@@ -200,7 +201,7 @@ impl Repository {
         if !is_taken {
             return Ok(Attempt::TooLarge);
         }
-        let (digest, size) = known.or_else(|| reader.digest()).expect("what is not known is digested");
+        let (digest, size) = known.or(reader.end()).expect("what is not known is read to its end");
         if chunk.is_some() || known.is_none() {
             self.put(location, &mut std::io::empty(), digest, 0)?;
         }

@@ -10,7 +10,9 @@ use strake_image::destination::FinishError;
 use strake_image::error::Error;
 use strake_image::foreign::OpenError;
 use strake_image::layout::PrepareError;
+use strake_image::manifest::{IndexError, Platform};
 use strake_image::nix_database::ReadError;
+use strake_image::reference;
 use strake_image::spec::{DraftError, SpecError};
 use strake_plan::closure::ClosureError;
 use strake_plan::layering::lock::LockError;
@@ -120,7 +122,7 @@ impl Failure {
         let failure = Self::new(format!("{place} {}", chain(error)));
         match error {
             OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
-            OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --arch"),
+            OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --platform"),
             OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
             _ if place.contains("docker://") => {
                 failure.hint("whoever has put it there has put something wrong there; ask for another tag")
@@ -133,6 +135,14 @@ impl Failure {
     /// A registry could not be talked to, or does not want what we want.
     fn remote(error: &RemoteError) -> Self {
         Self { hint: hint(error), ..Self::new(chain(error)) }
+    }
+
+    /// There are images for several platforms where one is needed.
+    pub(crate) fn several_platforms(place: impl fmt::Display, platforms: &[Platform]) -> Self {
+        let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+        let platforms = reference::list(&platforms.iter().map(String::as_str).collect::<Vec<_>>());
+        Self::new(format!("{place} is there for several platforms: {platforms}"))
+            .hint("say which one with --platform")
     }
 
     /// An image cannot be put into this directory.
@@ -249,6 +259,16 @@ impl From<DraftError> for Failure {
         match error {
             DraftError::Read(error) => error.into(),
             error => Self::new(chain(&error)),
+        }
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        let failure = Self::new(format!("the images cannot be listed together: {error}"));
+        match error {
+            IndexError::Twice(_) => failure.hint("an index has one image for each platform"),
+            IndexError::NoPlatform(_) => failure,
         }
     }
 }

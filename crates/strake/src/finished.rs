@@ -1,17 +1,30 @@
 //! Opens images that are finished.
 
 use strake_image::foreign::{Foreign, OpenError};
+use strake_image::layout::{self, Layout};
+use strake_image::manifest::{Opened, Platform};
 use strake_image::store::Store;
-use strake_image::{archive, layout, reference};
+use strake_image::{archive, reference};
 
 use crate::failure::Failure;
 use crate::place::{self, FilePlace, Form, Place};
 use crate::registry::Registries;
 
-/// Opens an image. `arch` says which, if it is there for several platforms; else the machine does.
-pub(crate) fn open(place: &Place, arch: Option<&str>, registries: &Registries) -> Result<Foreign, Failure> {
-    let arch = arch.map_or_else(architecture, str::to_owned);
-    in_form(place, &arch, registries)?.map_err(|error| Failure::open(&place.to_string(), &error))
+/// Opens an image: the one for this platform, if it is there for several.
+pub(crate) fn open(place: &Place, platform: &Platform, registries: &Registries) -> Result<Foreign, Failure> {
+    image(place, platform, registries)?.map_err(|error| Failure::open(&place.to_string(), &error))
+}
+
+/// Opens an image, or all that an index lists.
+pub(crate) fn open_all(place: &Place, registries: &Registries) -> Result<Opened, Failure> {
+    let opened = match place {
+        Place::Registry(reference) => strake_remote::open_all(registries.repository(reference)?, reference),
+        Place::File(file) => match layout(file) {
+            None => archived(file)?.map(Box::new).map(Opened::Image),
+            Some(layout) => layout.and_then(|layout| layout.all(&pick(file, &machine()))),
+        },
+    };
+    opened.map_err(|error| Failure::open(&place.to_string(), &error))
 }
 
 /// Opens a base image, as a conf names it, for this architecture. Where it lies in the store, it lies where the store
@@ -27,7 +40,7 @@ pub(crate) fn base(
         registry @ Place::Registry(_) => registry,
     };
     let failed = |error: &OpenError| Failure::base(&place.in_conf(), error);
-    let base = in_form(&place, architecture, registries)?.map_err(|error| failed(&error))?;
+    let base = image(&place, &Platform::linux(architecture), registries)?.map_err(|error| failed(&error))?;
     match base.problems.first() {
         Some(problem) => Err(failed(&problem.error)),
         None => Ok(base),
@@ -53,27 +66,37 @@ pub(crate) fn not_pinned(text: &str) -> Option<String> {
     }
 }
 
-fn in_form(
+fn image(
     place: &Place,
-    architecture: &str,
+    platform: &Platform,
     registries: &Registries,
 ) -> Result<Result<Foreign, OpenError>, Failure> {
-    let place = match place {
-        Place::File(place) => place,
+    Ok(match place {
         Place::Registry(reference) => {
-            return Ok(strake_remote::open(registries.repository(reference)?, reference, architecture));
+            strake_remote::open(registries.repository(reference)?, reference, platform)
         }
-    };
-    let pick = || layout::Pick { name: place.name.clone(), architecture: architecture.to_owned() };
-    Ok(match place.form {
-        Form::DockerArchive => archive::open_image(&place.path, &in_archive(place)?),
-        Form::OciDirectory => layout::open_directory(&place.path, &pick()),
-        Form::OciArchive => layout::open_archive(&place.path, &pick()),
+        Place::File(file) => match layout(file) {
+            None => archived(file)?,
+            Some(layout) => layout.and_then(|layout| layout.image(&pick(file, platform))),
+        },
     })
 }
 
-fn in_archive(place: &FilePlace) -> Result<archive::Pick, Failure> {
-    Ok(match place.name.as_deref() {
+/// The layout in a file or directory. `None`: a docker-archive is.
+fn layout(place: &FilePlace) -> Option<Result<Layout, OpenError>> {
+    match place.form {
+        Form::DockerArchive => None,
+        Form::OciDirectory => Some(Layout::directory(&place.path)),
+        Form::OciArchive => Some(Layout::archive(&place.path)),
+    }
+}
+
+fn pick(place: &FilePlace, platform: &Platform) -> layout::Pick {
+    layout::Pick { name: place.name.clone(), platform: platform.clone() }
+}
+
+fn archived(place: &FilePlace) -> Result<Result<Foreign, OpenError>, Failure> {
+    let pick = match place.name.as_deref() {
         None => archive::Pick::First,
         Some(name) => match name.strip_prefix('@') {
             None => archive::Pick::Named(name.to_owned()),
@@ -82,7 +105,13 @@ fn in_archive(place: &FilePlace) -> Result<archive::Pick, Failure> {
                     .hint("@0 is the first image, @1 the second")
             })?),
         },
-    })
+    };
+    Ok(archive::open_image(&place.path, &pick))
+}
+
+/// What this machine runs.
+pub(crate) fn machine() -> Platform {
+    Platform::linux(architecture())
 }
 
 /// Go's name for this machine's architecture.

@@ -14,6 +14,7 @@ mod push;
 mod references;
 mod registry;
 mod report;
+mod several;
 mod source;
 
 use std::ffi::OsString;

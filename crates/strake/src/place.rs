@@ -106,11 +106,7 @@ pub(crate) fn split(arguments: &[PathBuf]) -> Result<(Source, Vec<Target>), Fail
     let is_target = |argument: &PathBuf| argument == Path::new("-") || is_place(argument);
     let behind = arguments.iter().skip(1).position(is_target).map_or(arguments.len(), |place| place + 1);
     let (source, targets) = arguments.split_at(behind);
-    let targets = targets.iter().map(|argument| match argument {
-        argument if argument == Path::new("-") => Ok(Target::Stdout),
-        argument => Ok(Target::Place(place(argument)?.ok_or_else(|| unknown(argument))?)),
-    });
-    let targets = targets.collect::<Result<Vec<_>, Failure>>()?;
+    let targets = targets.iter().map(|argument| target(argument)).collect::<Result<Vec<_>, Failure>>()?;
     let Some(last) = source.last().filter(|_| targets.is_empty()) else {
         return Ok((self::source(source)?, targets));
     };
@@ -131,6 +127,14 @@ pub(crate) fn source(arguments: &[PathBuf]) -> Result<Source, Failure> {
             None => Ok(Source::Plan(several.to_vec())),
         },
     }
+}
+
+/// A destination.
+pub(crate) fn target(argument: &Path) -> Result<Target, Failure> {
+    if argument == Path::new("-") {
+        return Ok(Target::Stdout);
+    }
+    place(argument)?.map(Target::Place).ok_or_else(|| unknown(argument))
 }
 
 fn unknown(argument: &Path) -> Failure {

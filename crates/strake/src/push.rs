@@ -6,20 +6,23 @@ use std::sync::atomic::AtomicU64;
 
 use strake_image::blob::Blob;
 use strake_image::cache::Maker;
+use strake_image::compression::Pool;
 use strake_image::delivery::Delivery;
 use strake_image::digest::Digest;
 use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::layer::Layer;
-use strake_image::manifest::{Listing, Manifest};
+use strake_image::manifest::{Listing, Manifest, Platform};
 use strake_image::recipe::{Recipe, Source};
 use strake_image::sink::{Counted, Sink};
+use strake_image::store::Store;
 use strake_remote::{Along, Content, Event, Outcome, Part, Push, Reference, RemoteError, Repository};
 
 use crate::failure::Failure;
 use crate::place::{Place, Target};
 use crate::registry::Registries;
 use crate::report::{Missing, Reporter};
+use crate::several::{Several, listed};
 
 /// A repository that an image goes to.
 pub(crate) struct Goal {
@@ -92,7 +95,9 @@ impl Goal {
     /// cannot be had: this only saves work.
     fn listed(&self, tag: &str, architecture: &str) -> HashMap<Digest, Blob> {
         let reference = Reference { tag: Some(tag.to_owned()), digest: None, ..self.reference.clone() };
-        let Ok(image) = strake_remote::open(self.repository.clone(), &reference, architecture) else {
+        let Ok(image) =
+            strake_remote::open(self.repository.clone(), &reference, &Platform::linux(architecture))
+        else {
             return HashMap::new();
         };
         let blob = |recipe: &Recipe| {
@@ -110,47 +115,98 @@ struct LayerContent<'l> {
     pushing: Pushing<'l>,
 }
 
+impl LayerContent<'_> {
+    /// The layer as it is.
+    fn part(&self, goal: &Goal) -> Part<'_> {
+        let blob = self.layer.blob;
+        let known = Some((blob.digest, blob.size));
+        Part { known, weight: blob.size, content: self, mount_from: goal.mount_from(self.layer) }
+    }
+}
+
 impl Content for LayerContent<'_> {
-    fn write(&self, sink: &mut dyn Sink) -> Result<(), Error> {
+    fn write(&self, sink: &mut dyn Sink) -> Result<(Digest, u64), Error> {
         let Pushing { delivery, sent, .. } = self.pushing;
         // What was digested a moment ago is held against its files; what was remembered is digested on its way.
         let delivery = Delivery { verify: delivery.verify || self.layer.remembered, ..delivery };
-        let written = delivery.write_blob(self.layer, &mut Counted::new(sink, sent)).map(drop);
+        let written = delivery.write_blob(self.layer, &mut Counted::new(sink, sent));
         if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, delivery.cache) {
             cache.remove(self.layer.key());
         }
-        written
+        written.map(|blob| (blob.digest, blob.size))
     }
 }
 
 impl Pushing<'_> {
-    /// Pushes an image and returns its manifest's digest. With `dry_run` it only says what would be sent.
+    /// Pushes images, and returns the digest of what lists them. With `dry_run` it only says what would be sent.
     pub(crate) fn push(
         self,
         goal: &Goal,
-        image: &Image,
+        images: &[(Image, Store)],
+        several: Option<&Several>,
+        companions: &[Layer],
         reporter: &Reporter,
         dry_run: bool,
     ) -> Result<Digest, Failure> {
+        let of = |store| Pushing { delivery: Delivery { store, ..self.delivery }, ..self };
+        if let (None, [(image, store)]) = (several, images) {
+            let pushed = of(store).push_image(goal, image, &goal.tags, goal.digest, reporter, dry_run)?;
+            return Ok(pushed.map_or(image.id(), |manifest| manifest.digest()));
+        }
+        let mut manifests = Vec::with_capacity(images.len());
+        for (image, store) in images {
+            manifests.extend(of(store).push_image(goal, image, &[], None, reporter, dry_run)?);
+        }
+        if manifests.len() < images.len() {
+            // What is not made is not known. It will be said when it is.
+            return Ok(images[0].0.id());
+        }
+        let (inside, top) = listed(several, images, &manifests, self.listing.format)?;
+        goal.digest.map_or(Ok(()), |expected| matches(expected, &top))?;
+        let as_they_are = Pushing { delivery: Delivery { pool: None, ..self.delivery }, ..self };
+        let contents: Vec<LayerContent<'_>> =
+            companions.iter().map(|layer| LayerContent { layer, pushing: as_they_are }).collect();
+        let parts: Vec<Part<'_>> = contents.iter().map(|content| content.part(goal)).collect();
+        let title = |part: usize| companions.get(part).map_or("", |layer| layer.title.as_str());
+        let report = |event: Event| reporter.blob(&goal.name(), &event, title(event.part));
+        let beside = Push { repository: &goal.repository, tags: &[], report: &report };
+        let push = Push { tags: &goal.tags, ..beside };
+        if dry_run {
+            let preview = push.preview(&[], Some(&top))?;
+            reporter.would_send(&goal.name(), preview.is_there, &[]);
+            return Ok(top.digest());
+        }
+        if let Some((first, others)) = inside.split_first() {
+            beside.run(&parts, |_| Ok(first.clone()))?;
+            others.iter().try_for_each(|manifest| beside.run(&[], |_| Ok(manifest.clone())).map(drop))?;
+        }
+        push.run(&[], |_| Ok(top.clone()))?;
+        Ok(top.digest())
+    }
+
+    /// Pushes an image under these tags, and returns its manifest. With `dry_run` that is only known where nothing would have
+    /// to be compressed for it.
+    fn push_image(
+        self,
+        goal: &Goal,
+        image: &Image,
+        tags: &[String],
+        expected: Option<Digest>,
+        reporter: &Reporter,
+        dry_run: bool,
+    ) -> Result<Option<Manifest>, Failure> {
         let known = self.known(goal, image)?;
         let contents: Vec<LayerContent<'_>> =
             image.layers.iter().map(|layer| LayerContent { layer, pushing: self }).collect();
-        let config = |sink: &mut dyn Sink| Ok(sink.bytes(&image.config)?);
         let mut parts: Vec<Part<'_>> = Vec::with_capacity(known.len() + 1);
         for (content, blob) in contents.iter().zip(&known) {
-            let (weight, mount_from) = (content.layer.blob.size, goal.mount_from(content.layer));
-            parts.push(Part {
-                known: blob.map(|blob| (blob.digest, blob.size)),
-                weight,
-                content,
-                mount_from,
-            });
+            parts.push(Part { known: blob.map(|blob| (blob.digest, blob.size)), ..content.part(goal) });
         }
         let size = image.config.len() as u64;
         parts.push(Part {
             known: Some((image.id(), size)),
             weight: size,
-            content: &config,
+            content: &image.config,
             mount_from: None,
         });
 
@@ -160,7 +216,7 @@ impl Pushing<'_> {
             let outcome = if was_sent { Outcome::Sent } else { event.outcome };
             reporter.blob(&goal.name(), &Event { outcome, ..event }, title(event.part));
         };
-        let push = Push { repository: &goal.repository, tags: &goal.tags, report: &report };
+        let push = Push { repository: &goal.repository, tags, report: &report };
         let manifest = |blobs: &[(Digest, u64)]| {
             let blobs =
                 blobs.iter().zip(&known).zip(&image.layers).map(|((&(digest, size), known), layer)| {
@@ -175,7 +231,7 @@ impl Pushing<'_> {
         };
         let all_known: Option<Vec<_>> = parts.iter().map(|part| part.known).collect();
         let early = all_known.as_deref().map(manifest);
-        if let Some((expected, manifest)) = goal.digest.zip(early.as_ref()) {
+        if let Some((expected, manifest)) = expected.zip(early.as_ref()) {
             matches(expected, manifest)?;
         }
         if dry_run {
@@ -184,22 +240,20 @@ impl Pushing<'_> {
             let missing: Vec<Missing<'_>> =
                 missing.map(|(place, (part, _))| (part.known, part.weight, title(place))).collect();
             reporter.would_send(&goal.name(), preview.is_there, &missing);
-            return Ok(early.map_or(image.id(), |manifest| Digest::of(&manifest.text)));
+            return Ok(early);
         }
         let pushed = push.run(&parts, |blobs| {
             let manifest = manifest(blobs);
-            goal.digest.map_or(Ok(()), |expected| matches(expected, &manifest))?;
+            expected.map_or(Ok(()), |expected| matches(expected, &manifest))?;
             Ok(manifest)
         })?;
-        Ok(Digest::of(&pushed.text))
+        Ok(Some(pushed))
     }
 
     /// What each layer will be in the registry, as far as that is known without making it.
     fn known(&self, goal: &Goal, image: &Image) -> Result<Vec<Option<Blob>>, Failure> {
         let mut known: Vec<Option<Blob>> = image.blobs.iter().copied().map(Some).collect();
-        let Some(compression) = self.delivery.pool.map(strake_image::compression::Pool::compression) else {
-            return Ok(known);
-        };
+        let Some(compression) = self.delivery.pool.map(Pool::compression) else { return Ok(known) };
         // What was not compressed for another destination.
         let is_open =
             |place: usize| image.layers[place].is_plain() && image.blobs[place] == image.layers[place].blob;

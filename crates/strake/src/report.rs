@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use strake_image::destination::Written;
 use strake_image::digest::Digest;
 use strake_image::draft::{LayerDraft, Origin};
 use strake_image::image::Image;
@@ -47,6 +46,15 @@ pub(crate) struct Progress {
 /// A part of an image that a registry misses: its digest and size where they are known, about its size, its title.
 pub(crate) type Missing<'m> = (Option<(Digest, u64)>, u64, &'m str);
 
+/// What has been done.
+pub(crate) struct Done<'d> {
+    pub(crate) images: Vec<&'d Image>,
+    /// The digest of the index that lists them, if one does.
+    pub(crate) index: Option<Digest>,
+    pub(crate) progress: &'d Progress,
+    pub(crate) elapsed: Duration,
+}
+
 /// Speaks to the user.
 pub(crate) struct Reporter {
     style: Style,
@@ -57,14 +65,15 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    /// Will report on the layers that are made from `drafts`.
-    pub(crate) fn new(style: Style, drafts: &[LayerDraft], store: &Store, progress: &Arc<Progress>) -> Self {
-        let bar =
-            (style == Style::Lines && stderr().is_terminal()).then(|| Bar::start(drafts, store, progress));
-        if style == Style::Script && !drafts.iter().any(|draft| draft.origin == Origin::Base) {
+    /// Will report on the layers that are made from `drafts`, each in its store.
+    pub(crate) fn new(style: Style, drafts: &[(&[LayerDraft], &Store)], progress: &Arc<Progress>) -> Self {
+        let bar = (style == Style::Lines && stderr().is_terminal()).then(|| Bar::start(drafts, progress));
+        let mut layers = drafts.iter().flat_map(|(layers, _)| *layers);
+        if style == Style::Script && !layers.any(|draft| draft.origin == Origin::Base) {
             eprintln!("No 'fromImage' provided");
         }
-        Self { style, count: drafts.len(), number: 0, bar, warned: false }
+        let count = drafts.iter().map(|(layers, _)| layers.len()).sum();
+        Self { style, count, number: 0, bar, warned: false }
     }
 
     /// A layer is about to be written.
@@ -190,10 +199,17 @@ impl Reporter {
         }
     }
 
-    /// The image is whole.
-    pub(crate) fn done(self, image: &Image, written: Written, progress: &Progress, elapsed: Duration) {
-        let Written { image_id, size, .. } = written;
-        let repo_tag = image.tags.join(" ");
+    /// All is whole.
+    pub(crate) fn done(self, done: &Done<'_>) {
+        let Done { images, index, progress, elapsed } = done;
+        let tags: &[String] = images.first().map_or(&[], |image| &image.tags);
+        let layers: usize = images.iter().map(|image| image.layers.len()).sum();
+        let ids: Vec<String> = images.iter().map(|image| image.id().to_string()).collect();
+        let image_id = match (index, &ids[..]) {
+            (None, [id]) => Some(id),
+            _ => None,
+        };
+        let size = progress.written.load(Ordering::Relaxed);
         let digested = progress.digested.load(Ordering::Relaxed);
         let compressed = progress.compressed.load(Ordering::Relaxed);
         match self.style {
@@ -203,10 +219,14 @@ impl Reporter {
                     0 => String::new(),
                     bytes => format!(" and {} compressed", HumanBytes(bytes)),
                 };
+                let what = match (image_id, index) {
+                    (Some(id), _) => id.clone(),
+                    (None, Some(index)) => format!("{index}  {} images,", images.len()),
+                    (None, None) => String::new(),
+                };
                 self.say(&format!(
-                    "{}  {image_id}  {} layers, {} written and {} digested{compressed} in {:.2} s",
-                    names(&image.tags),
-                    image.layers.len(),
+                    "{}  {what}  {layers} layers, {} written and {} digested{compressed} in {:.2} s",
+                    names(tags),
                     HumanBytes(size),
                     HumanBytes(digested),
                     elapsed.as_secs_f64(),
@@ -214,9 +234,11 @@ impl Reporter {
             }
             Style::Json => event(&json!({
                 "event": "done",
-                "repo_tag": repo_tag,
-                "image_id": image_id.to_string(),
-                "layers": image.layers.len(),
+                "repo_tag": tags.join(" "),
+                "image_id": image_id,
+                "image_ids": ids,
+                "index": index.map(|digest| digest.to_string()),
+                "layers": layers,
                 "size": size,
                 "digested": digested,
                 "compressed": compressed,
@@ -254,24 +276,26 @@ struct Bar {
 }
 
 impl Bar {
-    fn start(drafts: &[LayerDraft], store: &Store, progress: &Arc<Progress>) -> Self {
+    fn start(drafts: &[(&[LayerDraft], &Store)], progress: &Arc<Progress>) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         let template = "{bytes:>11}/{total_bytes} {wide_bar} {bytes_per_sec} {msg:40!}";
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
         let stop = Arc::new(AtomicBool::new(false));
-        let recipes = drafts.iter().map(|draft| draft.recipe.clone()).filter(|recipe| !recipe.is_elsewhere());
-        let recipes: Vec<_> = recipes.collect();
+        let mut recipes = Vec::new();
+        for (layers, store) in drafts {
+            let here = layers.iter().filter(|draft| !draft.recipe.is_elsewhere());
+            recipes.extend(here.map(|draft| (draft.recipe.clone(), (*store).clone())));
+        }
         let drawer = std::thread::spawn({
-            let (bar, stop, store, progress) = (bar.clone(), stop.clone(), store.clone(), progress.clone());
+            let (bar, stop, progress) = (bar.clone(), stop.clone(), progress.clone());
             let stopped = move || stop.load(Ordering::Relaxed);
             let show = move |bar: &ProgressBar| {
                 bar.set_position(progress.written.load(Ordering::Relaxed) / progress.copies.max(1));
             };
             move || {
                 // What cannot be looked at here will be reported where it is read.
-                for survey in
-                    recipes.iter().take_while(|_| !stopped()).flat_map(|recipe| recipe.survey(&store))
-                {
+                let all = recipes.iter().take_while(|_| !stopped());
+                for survey in all.flat_map(|(recipe, store)| recipe.survey(store)) {
                     bar.inc_length(survey.size);
                     show(&bar);
                 }

@@ -7,7 +7,7 @@ use strake_image::draft::Draft;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
-use crate::cli::Plan;
+use crate::cli::{OnePlatform, Plan};
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::registry::Registries;
@@ -70,6 +70,15 @@ pub(crate) fn draft(
 /// A plan that says nothing but the architecture.
 pub(crate) fn plan_for(arch: Option<&str>) -> Plan {
     Plan { arch: arch.map(str::to_owned), ..Plan::default() }
+}
+
+/// Makes sure that no platform is asked of something that is made for just one.
+pub(crate) fn no_platform(one: &OnePlatform) -> Result<(), Failure> {
+    match &one.platform {
+        None => Ok(()),
+        Some(_) => Err(Failure::new("a conf and store paths are for one platform; --platform cannot choose")
+            .hint("--arch says what an image of store paths is for")),
+    }
 }
 
 /// Makes sure that nothing is asked of a finished image that only a plan can say.

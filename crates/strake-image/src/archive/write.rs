@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::blob::Blob;
-use crate::destination::{Destination, FinishError, Written};
+use crate::destination::{Destination, FinishError};
 use crate::draft::usual_member_name;
 use crate::error::Error;
 use crate::image::Image;
 use crate::layer::Layer;
+use crate::manifest::Manifest;
 use crate::python::json::to_vec_pretty;
 use crate::sink::Sink;
 use crate::tar::{Member, Writer};
@@ -19,12 +20,14 @@ pub struct ArchiveWriter<'s> {
     tags: Option<Vec<String>>,
     /// Whether a layer is being written.
     open: bool,
+    /// The names in the archive of the image's config and layers.
+    image: Option<(String, Vec<String>)>,
 }
 
 impl<'s> ArchiveWriter<'s> {
     /// Begins an archive. `mtime` is for everything in it that has no time of its own, in seconds since 1970.
     pub fn new(sink: &'s mut dyn Sink, mtime: i64) -> Self {
-        Self { tar: Writer::new(sink), mtime, tags: None, open: false }
+        Self { tar: Writer::new(sink), mtime, tags: None, open: false, image: None }
     }
 
     /// The image gets these names rather than its own.
@@ -65,18 +68,27 @@ impl Destination for ArchiveWriter<'_> {
         Ok(())
     }
 
-    /// Writes the config and `manifest.json`, and ends the archive.
-    fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
-        let image_id = image.id();
-        let config_name = format!("{}.json", image_id.hex());
+    fn image(&mut self, image: &Image, _: &Manifest) -> Result<(), FinishError> {
+        let config_name = format!("{}.json", image.id().hex());
         self.file(&config_name, &image.config)?;
-        let manifest = to_vec_pretty(&json!([{
-            "Config": config_name,
-            "RepoTags": self.tags.as_ref().unwrap_or(&image.tags),
-            "Layers": image.layers.iter().map(layer_name).collect::<Vec<_>>(),
-        }]))?;
+        self.image = Some((config_name, image.layers.iter().map(layer_name).collect()));
+        Ok(())
+    }
+
+    /// There is no place for it.
+    fn manifest(&mut self, _: &Manifest) -> Result<(), FinishError> {
+        Ok(())
+    }
+
+    /// Writes `manifest.json`, and ends the archive.
+    fn finish(&mut self, _: &Manifest, names: &[String]) -> Result<u64, FinishError> {
+        let image = self.image.take().map(|(config, layers)| {
+            let names = self.tags.as_deref().unwrap_or(names);
+            json!({ "Config": config, "RepoTags": names, "Layers": layers })
+        });
+        let manifest = to_vec_pretty(&image.into_iter().collect::<Vec<_>>())?;
         self.file("manifest.json", &manifest)?;
-        Ok(Written { image_id, manifest: None, size: self.tar.finish().map_err(Error::from)? })
+        Ok(self.tar.finish().map_err(Error::from)?)
     }
 }
 

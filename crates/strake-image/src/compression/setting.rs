@@ -6,10 +6,6 @@ use std::str::FromStr;
 
 use crate::codec::Codec;
 
-/// The level where none is asked for: for gzip the fastest that makes layers as small as skopeo's default does, for zstd its
-/// own default. bench/README.md has the figures.
-const DEFAULT_LEVEL: u32 = 3;
-
 /// A format, a level, and with them the bytes that any stream becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Compression {
@@ -52,6 +48,15 @@ impl Method {
         }
     }
 
+    /// The level where none is asked for: the fastest that makes layers as small as skopeo's default does.
+    /// bench/README.md has the figures.
+    const fn default_level(self) -> u32 {
+        match self {
+            Self::Gzip => 3,
+            Self::Zstd => 1,
+        }
+    }
+
     fn levels(self) -> RangeInclusive<u32> {
         match self {
             Self::Gzip => 1..=9,
@@ -87,7 +92,7 @@ impl Method {
 
 impl Compression {
     /// gzip at the level where none is asked for.
-    pub const GZIP: Self = Self { method: Method::Gzip, level: DEFAULT_LEVEL };
+    pub const GZIP: Self = Self { method: Method::Gzip, level: Method::Gzip.default_level() };
 
     /// The format of what comes out.
     pub fn codec(self) -> Codec {
@@ -121,7 +126,7 @@ impl FromStr for Compression {
             "zstd" => Method::Zstd,
             _ => return Err(CompressionError::Codec(name.chars().take(80).collect())),
         };
-        let Some(level) = level else { return Ok(Self { method, level: DEFAULT_LEVEL }) };
+        let Some(level) = level else { return Ok(Self { method, level: method.default_level() }) };
         let levels = method.levels();
         // Not "+3" or "03", which would be other names for the same.
         let plain = level.bytes().all(|byte| byte.is_ascii_digit()) && !level.starts_with('0');
@@ -151,7 +156,7 @@ mod tests {
     fn texts() {
         for (text, expected) in [
             ("gzip", "gzip:3"),
-            ("zstd", "zstd:3"),
+            ("zstd", "zstd:1"),
             ("gzip:1", "gzip:1"),
             ("gzip:9", "gzip:9"),
             ("zstd:19", "zstd:19"),

@@ -10,12 +10,12 @@ use super::index::Index;
 use super::spool::Spool;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::blob::Blob;
-use crate::destination::{Destination, FinishError, Written};
+use crate::destination::{Destination, FinishError};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Image;
 use crate::layer::Layer;
-use crate::manifest::{Listing, Manifest};
+use crate::manifest::Manifest;
 use crate::sink::Sink;
 use crate::tar::{Kind, Member, Writer};
 
@@ -24,7 +24,6 @@ pub struct LayoutArchiveWriter<'s> {
     tar: Writer<'s>,
     mtime: i64,
     tags: Option<Vec<String>>,
-    listing: Listing,
     written: HashSet<Digest>,
     begun: bool,
     /// Where layers are put aside.
@@ -46,16 +45,10 @@ impl<'s> LayoutArchiveWriter<'s> {
     /// Begins an archive. `mtime` is for everything in it, in seconds since 1970; `tags`, if any, are the image's names
     /// in place of its own. Layers whose digests are not known beforehand are put aside in the directory `aside`, in files
     /// without names.
-    pub fn new(
-        sink: &'s mut dyn Sink,
-        mtime: i64,
-        tags: Option<Vec<String>>,
-        listing: Listing,
-        aside: PathBuf,
-    ) -> Self {
+    pub fn new(sink: &'s mut dyn Sink, mtime: i64, tags: Option<Vec<String>>, aside: PathBuf) -> Self {
         let tar = Writer::new(sink);
         let (written, layer) = (HashSet::new(), State::Present);
-        Self { tar, mtime, tags, listing, written, begun: false, aside, layer }
+        Self { tar, mtime, tags, written, begun: false, aside, layer }
     }
 
     /// What stands in front of all blobs.
@@ -71,12 +64,9 @@ impl<'s> LayoutArchiveWriter<'s> {
         Ok(())
     }
 
-    fn blob(&mut self, content: &[u8]) -> Result<Digest, Error> {
+    fn blob(&mut self, content: &[u8]) -> Result<(), Error> {
         let digest = Digest::of(content);
-        if self.written.insert(digest) {
-            self.file(&blob_name(digest), content)?;
-        }
-        Ok(digest)
+        if self.written.insert(digest) { self.file(&blob_name(digest), content) } else { Ok(()) }
     }
 
     fn member(&self, blob: &Blob) -> Member {
@@ -121,15 +111,21 @@ impl Destination for LayoutArchiveWriter<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
+    fn image(&mut self, image: &Image, manifest: &Manifest) -> Result<(), FinishError> {
         self.start()?;
-        let image_id = self.blob(&image.config)?;
-        let manifest = Manifest::new(image, &self.listing);
-        let digest = self.blob(&manifest.text)?;
+        self.blob(&image.config)?;
+        self.manifest(manifest)
+    }
+
+    fn manifest(&mut self, manifest: &Manifest) -> Result<(), FinishError> {
+        self.start()?;
+        Ok(self.blob(&manifest.text)?)
+    }
+
+    fn finish(&mut self, top: &Manifest, names: &[String]) -> Result<u64, FinishError> {
         let mut index = Index::empty();
-        index.add(&manifest, self.tags.as_ref().unwrap_or(&image.tags));
+        index.add(top, self.tags.as_deref().unwrap_or(names));
         self.file(INDEX, &index.text())?;
-        let size = self.tar.finish().map_err(Error::from)?;
-        Ok(Written { image_id, manifest: Some(digest), size })
+        Ok(self.tar.finish().map_err(Error::from)?)
     }
 }

@@ -15,13 +15,13 @@ use super::blobs::LayoutBlobs;
 use super::index::Index;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::blob::Blob;
-use crate::destination::{Destination, FinishError, Written};
+use crate::destination::{Destination, FinishError};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::foreign::OpenError;
 use crate::image::Image;
 use crate::layer::Layer;
-use crate::manifest::{Listing, Manifest};
+use crate::manifest::Manifest;
 use crate::new_file::NewFile;
 use crate::sink::{Descriptor, Sink};
 
@@ -43,7 +43,6 @@ pub enum PrepareError {
 pub struct LayoutWriter<'p> {
     root: PathBuf,
     tags: Option<Vec<String>>,
-    listing: Listing,
     progress: &'p AtomicU64,
     /// Bytes written.
     written: u64,
@@ -57,12 +56,11 @@ impl<'p> LayoutWriter<'p> {
     pub fn new(
         root: &Path,
         tags: Option<Vec<String>>,
-        listing: Listing,
         progress: &'p AtomicU64,
     ) -> Result<Self, PrepareError> {
         fs::create_dir_all(root).map_err(PrepareError::Write)?;
         let root = fs::canonicalize(root).map_err(PrepareError::Write)?;
-        let mut writer = Self { root, tags, listing, progress, written: 0, open: None };
+        let mut writer = Self { root, tags, progress, written: 0, open: None };
         let _lock = writer.lock().map_err(PrepareError::Write)?;
         if writer.root.join(LAYOUT).symlink_metadata().is_ok() {
             let blobs = LayoutBlobs::directory(&writer.root)?;
@@ -107,12 +105,12 @@ impl<'p> LayoutWriter<'p> {
         Ok(())
     }
 
-    fn blob(&mut self, content: &[u8]) -> Result<Digest, Error> {
+    fn blob(&mut self, content: &[u8]) -> Result<(), Error> {
         let digest = Digest::of(content);
-        if !self.has(digest, content.len() as u64) {
-            self.file(&blob_name(digest), content).map_err(Error::Write)?;
+        if self.has(digest, content.len() as u64) {
+            return Ok(());
         }
-        Ok(digest)
+        self.file(&blob_name(digest), content).map_err(Error::Write)
     }
 
     fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
@@ -151,12 +149,18 @@ impl Destination for LayoutWriter<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, image: &Image) -> Result<Written, FinishError> {
-        let image_id = self.blob(&image.config)?;
-        let manifest = Manifest::new(image, &self.listing);
-        let digest = self.blob(&manifest.text)?;
-        let names = self.tags.clone().unwrap_or_else(|| image.tags.clone());
-        self.list(&manifest, &names)?;
-        Ok(Written { image_id, manifest: Some(digest), size: self.written })
+    fn image(&mut self, image: &Image, manifest: &Manifest) -> Result<(), FinishError> {
+        self.blob(&image.config)?;
+        self.manifest(manifest)
+    }
+
+    fn manifest(&mut self, manifest: &Manifest) -> Result<(), FinishError> {
+        Ok(self.blob(&manifest.text)?)
+    }
+
+    fn finish(&mut self, top: &Manifest, names: &[String]) -> Result<u64, FinishError> {
+        let names = self.tags.clone().unwrap_or_else(|| names.to_vec());
+        self.list(top, &names)?;
+        Ok(self.written)
     }
 }

@@ -13,7 +13,7 @@ mod spool;
 pub use archive::LayoutArchiveWriter;
 pub use directory::{LayoutWriter, PrepareError};
 pub use pick::Pick;
-pub use read::{open_archive, open_directory};
+pub use read::Layout;
 
 use crate::digest::Digest;
 

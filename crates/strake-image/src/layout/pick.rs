@@ -3,7 +3,7 @@
 use super::INDEX;
 use super::blobs::LayoutBlobs;
 use crate::foreign::{OpenError, parse};
-use crate::manifest::{Blobs, Entry, Listed, choose, names};
+use crate::manifest::{Blobs, Entry, Listed, Platform, choose, names};
 use crate::reference;
 
 /// What is asked for.
@@ -11,8 +11,8 @@ use crate::reference;
 pub struct Pick {
     /// The image's name; `None`: the only one.
     pub name: Option<String>,
-    /// The processor architecture, by Go's name for it, where an image is there for several.
-    pub architecture: String,
+    /// The platform, where an image is there for several.
+    pub platform: Platform,
 }
 
 #[derive(serde::Deserialize)]
@@ -34,7 +34,7 @@ pub(super) fn listed(blobs: &LayoutBlobs, pick: &Pick) -> Result<Listed, OpenErr
             vec![entry.cloned().ok_or_else(missing)?]
         }
     };
-    let entry = choose(wanted, &pick.architecture)?;
+    let entry = choose(wanted, &pick.platform)?;
     let has_it = |other: &&Entry| match &pick.name {
         Some(_) => other.name() == entry.name(),
         None => other.digest == entry.digest,

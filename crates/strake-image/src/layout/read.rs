@@ -1,23 +1,38 @@
-//! Opens an image in an OCI layout.
+//! Opens images in an OCI layout.
 
 use std::path::Path;
 
 use super::blobs::LayoutBlobs;
 use super::pick::{self, Pick};
 use crate::foreign::{Foreign, OpenError};
-use crate::manifest;
+use crate::manifest::{self, Opened};
 
-/// Opens an image in a layout directory.
-pub fn open_directory(path: &Path, pick: &Pick) -> Result<Foreign, OpenError> {
-    open(&LayoutBlobs::directory(path)?, pick)
-}
+/// A layout to read from.
+pub struct Layout(LayoutBlobs);
 
-/// Opens an image in a layout's archive, plain or compressed.
-pub fn open_archive(path: &Path, pick: &Pick) -> Result<Foreign, OpenError> {
-    open(&LayoutBlobs::archive(path)?, pick)
-}
+impl Layout {
+    /// The layout in a directory.
+    pub fn directory(path: &Path) -> Result<Self, OpenError> {
+        Self::of(LayoutBlobs::directory(path)?)
+    }
 
-fn open(blobs: &LayoutBlobs, pick: &Pick) -> Result<Foreign, OpenError> {
-    blobs.check_version()?;
-    manifest::open(blobs, pick::listed(blobs, pick)?, &pick.architecture)
+    /// The layout in an archive, plain or compressed.
+    pub fn archive(path: &Path) -> Result<Self, OpenError> {
+        Self::of(LayoutBlobs::archive(path)?)
+    }
+
+    fn of(blobs: LayoutBlobs) -> Result<Self, OpenError> {
+        blobs.check_version()?;
+        Ok(Self(blobs))
+    }
+
+    /// Opens an image.
+    pub fn image(&self, pick: &Pick) -> Result<Foreign, OpenError> {
+        manifest::open(&self.0, pick::listed(&self.0, pick)?, &pick.platform)
+    }
+
+    /// Opens an image, or all that an index lists where one is meant.
+    pub fn all(&self, pick: &Pick) -> Result<Opened, OpenError> {
+        manifest::open_all(&self.0, pick::listed(&self.0, pick)?)
+    }
 }

@@ -3,11 +3,17 @@
 //! Format: the OCI image specification 1.1, "image manifest" and "image index"; Docker's "image manifest version 2, schema
 //! 2". An OCI layout and a registry both hold images in this form.
 
+mod index;
+mod list;
 mod pick;
+mod platform;
 mod read;
 mod write;
 
+pub use index::{ForeignIndex, Opened, open_all};
+pub use list::{Frame, IndexError, check_platforms};
 pub(crate) use pick::names;
-pub use pick::{Entry, Platform, choose};
+pub use pick::{Entry, choose};
+pub use platform::Platform;
 pub use read::{Blobs, Found, Listed, entries, open};
 pub use write::{Listing, Manifest, REF_NAME, descriptor};

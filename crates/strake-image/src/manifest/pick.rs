@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::REF_NAME;
+use super::{Platform, REF_NAME};
 use crate::digest::Digest;
 use crate::foreign::OpenError;
 use crate::media_type::Format;
@@ -27,15 +27,6 @@ pub struct Entry {
     pub platform: Option<Platform>,
 }
 
-/// What an image runs on, of which a part is used.
-#[derive(Clone, Debug, serde::Deserialize)]
-pub struct Platform {
-    /// The processor architecture, by Go's name for it.
-    pub architecture: String,
-    /// The operating system, by Go's name for it.
-    pub os: String,
-}
-
 impl Entry {
     /// Its digest.
     pub fn digest(&self) -> Result<Digest, OpenError> {
@@ -49,11 +40,7 @@ impl Entry {
 
     /// For what it is, as `os/architecture`.
     pub fn platform_name(&self) -> String {
-        let platform = self.platform.as_ref();
-        platform.map_or_else(
-            || "unknown".to_owned(),
-            |platform| format!("{}/{}", platform.os, platform.architecture),
-        )
+        self.platform.as_ref().map_or_else(|| "unknown".to_owned(), Platform::to_string)
     }
 
     /// Whether it lists manifests itself.
@@ -67,24 +54,30 @@ impl Entry {
     }
 }
 
-/// The entry for Linux on this architecture, or the only one.
-pub fn choose(entries: Vec<Entry>, architecture: &str) -> Result<Entry, OpenError> {
+/// The entry for this platform, or the only one.
+pub fn choose(entries: Vec<Entry>, wanted: &Platform) -> Result<Entry, OpenError> {
     let mut seen = HashSet::new();
     let is_new = |entry: &Entry| !entry.is_remark() && seen.insert(entry.digest.clone());
     let mut left: Vec<Entry> = entries.into_iter().filter(is_new).collect();
     if left.len() > 1 {
-        let fits = |entry: &Entry| {
-            let platform = entry.platform.as_ref();
-            platform.is_some_and(|platform| platform.os == "linux" && platform.architecture == architecture)
-        };
-        let by_platform = left.iter().all(|entry| entry.platform.is_some());
-        match left.iter().filter(|entry| fits(entry)).count() {
-            0 if by_platform => {
-                let wanted = format!("linux/{architecture}");
+        let fits = |entry: &Entry| entry.platform.as_ref().is_some_and(|platform| platform.is_a(wanted));
+        // An index in an index, which may have it.
+        let is_inner = |entry: &Entry| entry.platform.is_none() && entry.is_index() && entry.name().is_none();
+        if left.iter().all(|entry| entry.platform.is_some() || is_inner(entry)) {
+            if left.iter().any(fits) {
+                left.retain(fits);
+            } else if left.iter().any(is_inner) {
+                left.retain(is_inner);
+            } else {
+                let wanted = wanted.to_string();
                 return Err(OpenError::NoSuchImage { wanted, there: names(&left) });
             }
-            1 if by_platform => left.retain(fits),
-            _ => {}
+            // Of several kinds of one architecture the one that runs on all of them.
+            let is_plain =
+                |entry: &Entry| entry.platform.as_ref().is_some_and(|platform| platform.variant.is_none());
+            if left.iter().filter(|entry| is_plain(entry)).count() == 1 {
+                left.retain(is_plain);
+            }
         }
     }
     match left.len() {

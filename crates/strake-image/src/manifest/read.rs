@@ -1,5 +1,6 @@
 //! Opens an image that is listed by a manifest, wherever its blobs are.
 
+use super::Platform;
 use super::pick::{Entry, choose};
 use crate::digest::Digest;
 use crate::draft::{LayerDraft, Origin, usual_member_name};
@@ -8,7 +9,7 @@ use crate::media_type::{Format, codec_of_layer};
 use crate::recipe::{Recipe, Source, Tarball};
 
 /// Indexes may list indexes, so deep.
-const MAX_DEPTH: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 
 /// Somewhere that blobs are found by their digests.
 pub trait Blobs {
@@ -57,19 +58,23 @@ struct IndexText {
 
 /// The part of an image's manifest that is used.
 #[derive(serde::Deserialize)]
-struct ManifestText {
-    config: Entry,
-    layers: Vec<Entry>,
+pub(super) struct ManifestText {
+    pub(super) config: Entry,
+    pub(super) layers: Vec<Entry>,
 }
 
-/// Opens the image that is listed, or the one for Linux on this architecture where an index is.
-pub fn open(blobs: &dyn Blobs, listed: Listed, architecture: &str) -> Result<Foreign, OpenError> {
-    let Listed { entry, text, tags } = descend(blobs, listed, architecture)?;
+/// Opens the image that is listed, or the one for this platform where an index is.
+pub fn open(blobs: &dyn Blobs, listed: Listed, platform: &Platform) -> Result<Foreign, OpenError> {
+    open_image(blobs, descend(blobs, listed, platform)?)
+}
+
+/// Opens the image that a manifest lists.
+pub(super) fn open_image(blobs: &dyn Blobs, listed: Listed) -> Result<Foreign, OpenError> {
+    let Listed { entry, text, tags } = listed;
     let name = entry.digest.as_str();
-    let said: Text = parse(name, &text)?;
-    let media_type = said.media_type.as_deref().unwrap_or(&entry.media_type);
-    if Format::of_manifest(media_type).is_none() {
-        return Err(OpenError::NotAnImage(media_type.to_owned()));
+    let media_type = media_type(&entry, &text)?;
+    if Format::of_manifest(&media_type).is_none() {
+        return Err(OpenError::NotAnImage(media_type));
     }
     let manifest: ManifestText = parse(name, &text)?;
     if !Format::ALL.iter().any(|format| format.config() == manifest.config.media_type) {
@@ -77,7 +82,7 @@ pub fn open(blobs: &dyn Blobs, listed: Listed, architecture: &str) -> Result<For
     }
     let config = blobs.json(manifest.config.digest()?, manifest.config.size)?;
     let config = Config::parse(&manifest.config.digest, config, manifest.layers.len())?;
-    let mut problems = contradictions(&entry, media_type, &config);
+    let mut problems = contradictions(&entry, &media_type, &config);
     let mut layers = Vec::with_capacity(manifest.layers.len());
     for (entry, diff_id) in manifest.layers.iter().zip(&config.diff_ids) {
         layers.push(layer(blobs, entry, *diff_id, layers.len(), &mut problems)?);
@@ -88,23 +93,32 @@ pub fn open(blobs: &dyn Blobs, listed: Listed, architecture: &str) -> Result<For
 
 /// The images that an index lists. `None`: it is a manifest.
 pub fn entries(entry: &Entry, text: &[u8]) -> Result<Option<Vec<Entry>>, OpenError> {
-    let said: Text = parse(&entry.digest, text)?;
-    let media_type = said.media_type.unwrap_or_else(|| entry.media_type.clone());
-    if !(Entry { media_type, ..entry.clone() }).is_index() {
+    let entries = all_entries(entry, text)?;
+    Ok(entries.map(|entries| entries.into_iter().filter(|entry| !entry.is_remark()).collect()))
+}
+
+/// All that an index lists. `None`: it is none.
+pub(super) fn all_entries(entry: &Entry, text: &[u8]) -> Result<Option<Vec<Entry>>, OpenError> {
+    let media_type = media_type(entry, text)?;
+    if Format::of_index(&media_type).is_none() {
         return Ok(None);
     }
     let list: IndexText = parse(&entry.digest, text)?;
-    let mut entries = list.manifests.unwrap_or_default();
-    entries.retain(|entry| !entry.is_remark());
-    Ok(Some(entries))
+    Ok(Some(list.manifests.unwrap_or_default()))
+}
+
+/// What a manifest or an index says that it is, or else is listed as.
+pub(super) fn media_type(entry: &Entry, text: &[u8]) -> Result<String, OpenError> {
+    let said: Text = parse(&entry.digest, text)?;
+    Ok(said.media_type.unwrap_or_else(|| entry.media_type.clone()))
 }
 
 /// Goes from indexes to the manifest.
-fn descend(blobs: &dyn Blobs, listed: Listed, architecture: &str) -> Result<Listed, OpenError> {
+fn descend(blobs: &dyn Blobs, listed: Listed, platform: &Platform) -> Result<Listed, OpenError> {
     let Listed { mut entry, mut text, tags } = listed;
     for _ in 0..MAX_DEPTH {
         let Some(all) = entries(&entry, &text)? else { return Ok(Listed { entry, text, tags }) };
-        entry = choose(all, architecture)?;
+        entry = choose(all, platform)?;
         text = blobs.manifest(entry.digest()?, entry.size)?;
     }
     Err(OpenError::Depth)

@@ -16,13 +16,13 @@ pub struct Listing {
     pub annotations: Vec<(String, String)>,
 }
 
-/// A manifest.
-#[derive(Debug)]
+/// A manifest, or an index.
+#[derive(Clone, Debug)]
 pub struct Manifest {
     /// Its text.
     pub text: Vec<u8>,
-    /// Whose media types it has.
-    pub format: Format,
+    /// What it is.
+    pub media_type: String,
 }
 
 /// A descriptor: what something is, its digest and its size.
@@ -64,7 +64,7 @@ impl Manifest {
         if let Some((text, (mut manifest, format))) = given {
             let changed = relist(&mut manifest, blobs, format) | annotate(&mut manifest, listing);
             let text = if changed { Value::Object(manifest).to_string().into_bytes() } else { text.to_vec() };
-            return Self { text, format };
+            return Self { text, media_type: format.manifest().to_owned() };
         }
         let format = listing.format.unwrap_or_default();
         let layers: Vec<Value> =
@@ -76,13 +76,18 @@ impl Manifest {
         manifest.insert("config".to_owned(), config);
         manifest.insert("layers".to_owned(), json!(layers));
         annotate(&mut manifest, listing);
-        Self { text: Value::Object(manifest).to_string().into_bytes(), format }
+        let text = Value::Object(manifest).to_string().into_bytes();
+        Self { text, media_type: format.manifest().to_owned() }
+    }
+
+    /// Its digest.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.text)
     }
 
     /// The descriptor of the manifest, under a name if it has one.
     pub fn descriptor(&self, name: Option<&str>) -> Value {
-        let mut descriptor =
-            descriptor(self.format.manifest(), Digest::of(&self.text), self.text.len() as u64);
+        let mut descriptor = descriptor(&self.media_type, self.digest(), self.text.len() as u64);
         if let Some(name) = name {
             descriptor["annotations"] = json!({ REF_NAME: name });
         }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use strake_image::compression::{Compression, CompressionError};
+use strake_image::manifest::Platform;
 
 use super::{Connecting, EXIT_CODES, Making, Plan, Writing};
 
@@ -39,9 +40,30 @@ impl FromStr for Compress {
 /// Which of several images for several platforms is meant.
 #[derive(Debug, Args)]
 pub(crate) struct Arch {
-    /// The processor architecture, by Go's name for it, where an image is there for several [default: this machine's]
+    /// For Linux on this processor architecture, by Go's name for it. For a CONF or store paths: what it is for
     #[arg(long)]
     pub(crate) arch: Option<String>,
+    #[command(flatten)]
+    pub(crate) one: OnePlatform,
+}
+
+/// One platform.
+#[derive(Debug, Default, Args)]
+pub(crate) struct OnePlatform {
+    /// Only the image for this platform, where it is there for several [default: all of them]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "arch", value_parser = platform)]
+    pub(crate) platform: Option<Platform>,
+}
+
+fn platform(text: &str) -> Result<Platform, &'static str> {
+    Platform::parse(text).ok_or("a platform is like linux/amd64 or linux/arm/v7")
+}
+
+impl OnePlatform {
+    /// The platform that is meant; `arch` may say it, too.
+    pub(crate) fn wanted(&self, arch: Option<&str>) -> Option<Platform> {
+        self.platform.clone().or_else(|| arch.map(Platform::linux))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +73,12 @@ pub(crate) struct Copy {
     /// The image, and where it goes to: its layers are read once for all destinations
     #[arg(required = true, num_args = 1.., value_names = ["SOURCE", "DEST"])]
     pub(crate) places: Vec<PathBuf>,
+    /// Where it goes to, if everything before -- is what is copied
+    #[arg(last = true, value_name = "DEST")]
+    pub(crate) behind: Vec<PathBuf>,
+    /// Make an index of several images, each for another platform: all but the last argument, or all before --
+    #[arg(long, conflicts_with = "platform")]
+    pub(crate) index: bool,
     /// Whose media types the manifest in an OCI layout or a registry has [default: those that the image comes with, else oci]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ManifestFormat>,
@@ -76,6 +104,8 @@ pub(crate) struct Copy {
     pub(crate) connecting: Connecting,
     #[command(flatten)]
     pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) one: OnePlatform,
     /// For store paths: what the image is to be. Of an image that is there for several platforms --arch says which
     #[command(flatten)]
     pub(crate) plan: Plan,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use connecting::Connecting;
-pub(crate) use copy::{Copy, Inspect, ManifestFormat, Pin, Verify};
+pub(crate) use copy::{Copy, Inspect, ManifestFormat, OnePlatform, Pin, Verify};
 pub(crate) use making::{Making, Writing};
 pub(crate) use planning::{Config, Format, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 

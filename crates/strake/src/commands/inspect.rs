@@ -1,7 +1,8 @@
 //! `strake inspect`: what is in an image.
 
+mod several;
+
 use std::fmt::Write as _;
-use std::io::Write;
 use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
@@ -13,7 +14,7 @@ use strake_image::draft::{Draft, LayerDraft, summary};
 use strake_image::engine::Engine;
 use strake_image::foreign::Foreign;
 use strake_image::image::Image;
-use strake_image::manifest::{Listing, Manifest};
+use strake_image::manifest::{Listing, Manifest, Opened};
 use strake_image::recipe::Recipe;
 use strake_image::store::Store;
 
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
     let registries = Registries::new(&arguments.connecting)?;
     let text = match place::source(&arguments.source)? {
         Source::Plan(image) => {
+            source::no_platform(&arguments.arch.one)?;
             let store_root = &arguments.making.store_root;
             let plan = source::plan_for(arguments.arch.arch.as_deref());
             let spec = source::spec(&image, &plan, store_root, &registries)?;
@@ -55,7 +57,13 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             }
         }
         Source::Image(place) => {
-            let image = finished::open(&place, arguments.arch.arch.as_deref(), &registries)?;
+            let image = match arguments.arch.one.wanted(arguments.arch.arch.as_deref()) {
+                Some(platform) => finished::open(&place, &platform, &registries)?,
+                None => match finished::open_all(&place, &registries)? {
+                    Opened::Image(image) => *image,
+                    Opened::Index(index) => return super::say(&several::shown(arguments, &place, index)?),
+                },
+            };
             if arguments.raw && !arguments.config {
                 image.manifest
             } else if arguments.manifest && image.has_oci_manifest {
@@ -69,7 +77,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             }
         }
     };
-    std::io::stdout().write_all(&text).map_err(Failure::stdout)
+    super::say(&text)
 }
 
 /// Finds out what only reading the layers can tell.
@@ -191,6 +199,11 @@ fn size(layer: &LayerDraft) -> u64 {
         Recipe::Tarball(tarball) => tarball.size,
         Recipe::StorePaths(_) | Recipe::Files(_) => 0,
     }
+}
+
+/// The bytes of layers.
+fn total<'l>(layers: impl Iterator<Item = &'l LayerDraft>) -> u64 {
+    layers.map(size).fold(0, u64::saturating_add)
 }
 
 /// A text that does nothing to a terminal.

@@ -9,6 +9,7 @@ pub(crate) mod plan;
 pub(crate) mod stream;
 pub(crate) mod verify;
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -48,6 +49,11 @@ fn write_layers(
         Ok::<(), Failure>(())
     })?;
     Ok((layers, blobs))
+}
+
+/// Writes to stdout.
+fn say(text: &[u8]) -> Result<(), Failure> {
+    std::io::stdout().write_all(text).map_err(Failure::stdout)
 }
 
 /// An image's draft, where nothing is reported but warnings.

@@ -10,6 +10,7 @@ use strake_image::draft::Draft;
 use strake_image::engine::Engine;
 use strake_image::error::Error;
 use strake_image::image::Image;
+use strake_image::manifest::{Listing, Manifest};
 use strake_image::sink::Descriptor;
 use strake_image::store::Store;
 
@@ -17,7 +18,7 @@ use crate::cli::Stream;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::registry::Registries;
-use crate::report::{Progress, Reporter};
+use crate::report::{Done, Progress, Reporter};
 use crate::source;
 
 pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
 
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
-    let mut reporter = Reporter::new(arguments.style(), &drafts, &store, &progress);
+    let mut reporter = Reporter::new(arguments.style(), &[(&drafts, &store)], &progress);
     for warning in &warnings {
         reporter.warning(warning);
     }
@@ -61,9 +62,12 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let write = |layer: &_| delivery.write(layer, &mut [&mut archive]);
     let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, write)?;
     let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
-    let written = archive.finish(&image)?;
+    let manifest = Manifest::new(&image, &Listing::default());
+    archive.image(&image, &manifest)?;
+    archive.finish(&manifest, &image.tags)?;
     sink.finish().map_err(Error::from)?;
     output.commit()?;
-    reporter.done(&image, written, &progress, begun.elapsed());
+    let (images, elapsed) = (vec![&image], begun.elapsed());
+    reporter.done(&Done { images, index: None, progress: &progress, elapsed });
     Ok(())
 }

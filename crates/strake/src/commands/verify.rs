@@ -1,13 +1,13 @@
 //! `strake verify`: is an image what it says it is?
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 use strake_image::engine::Engine;
+use strake_image::manifest::Opened;
 use strake_image::store::Store;
-use strake_image::verify;
+use strake_image::{reference, verify};
 
 use crate::cli::Verify;
 use crate::failure::Failure;
@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     };
     let (name, count, problems) = match place::source(&arguments.source)? {
         Source::Plan(image) => {
+            source::no_platform(&arguments.arch.one)?;
             let spec = source::spec(
                 &image,
                 &source::plan_for(arguments.arch.arch.as_deref()),
@@ -44,13 +45,16 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
                 problems.extend(layer.err().map(|error| Failure::from(error).to_string()));
                 Ok::<(), Failure>(())
             })?;
-            ("the image".to_owned(), count, problems)
+            ("the image".to_owned(), format!("{count} layers"), problems)
         }
         Source::Image(place) => {
-            let image = finished::open(&place, arguments.arch.arch.as_deref(), &registries)?;
-            let count = image.layers.len();
-            let problems = verify::verify(image, &engine(&references::usual_store(store_root)));
-            (place.to_string(), count, problems.iter().map(ToString::to_string).collect())
+            let store = references::usual_store(store_root);
+            let opened = match arguments.arch.one.wanted(arguments.arch.arch.as_deref()) {
+                Some(platform) => Opened::Image(Box::new(finished::open(&place, &platform, &registries)?)),
+                None => finished::open_all(&place, &registries)?,
+            };
+            let (count, problems) = verify_all(opened, &engine(&store));
+            (place.to_string(), count, problems)
         }
     };
     let mut text = String::new();
@@ -58,12 +62,36 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
         let _ = writeln!(text, "{problem}");
     }
     if problems.is_empty() {
-        let _ = writeln!(text, "{name} is what it says it is: {count} layers");
+        let _ = writeln!(text, "{name} is what it says it is: {count}");
     }
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::stdout)?;
+    super::say(text.as_bytes())?;
     match problems.len() {
         0 => Ok(()),
         1 => Err(Failure::new(format!("{name} has a problem"))),
         several => Err(Failure::new(format!("{name} has {several} problems"))),
     }
+}
+
+/// How much there is, and what is wrong with it.
+fn verify_all(opened: Opened, engine: &Engine<'_>) -> (String, Vec<String>) {
+    let index = match opened {
+        Opened::Image(image) => {
+            let count = image.layers.len();
+            let problems = verify::verify(*image, engine);
+            return (format!("{count} layers"), problems.iter().map(ToString::to_string).collect());
+        }
+        Opened::Index(index) => index,
+    };
+    let images = index.images.len();
+    let mut layers = 0;
+    let mut problems = Vec::new();
+    for (platform, image) in index.images {
+        layers += image.layers.len();
+        let platform = reference::list(&[&platform.to_string()]);
+        let found = verify::verify(image, engine);
+        problems.extend(found.iter().map(|problem| format!("{platform}: {problem}")));
+    }
+    let beside = verify::verify_companions(index.companions, engine);
+    problems.extend(beside.iter().map(ToString::to_string));
+    (format!("{images} images, {layers} layers"), problems)
 }

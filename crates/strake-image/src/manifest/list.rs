@@ -1,0 +1,130 @@
+//! Indexes for images that are made here, or that are listed anew.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use super::write::{Manifest, descriptor};
+use super::{Platform, platform};
+use crate::digest::Digest;
+use crate::image::Image;
+use crate::media_type::Format;
+
+/// The annotation by which builds say of which manifest they attest something.
+const REFERENCE: &str = "vnd.docker.reference.digest";
+
+/// Why images cannot be listed together.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// An image does not say what it runs on.
+    #[error("image {0} does not say what platform it is for")]
+    NoPlatform(usize),
+    /// Nothing would tell two images apart.
+    #[error("two images are for {0}")]
+    Twice(Platform),
+}
+
+/// All that lists images for several platforms, as somebody else has written it.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The names of all of it.
+    pub tags: Vec<String>,
+    /// The index.
+    pub top: Manifest,
+    /// The indexes in it, and the manifests that are no images', each behind what it lists.
+    pub manifests: Vec<Manifest>,
+    /// The digests of the images' manifests.
+    pub images: Vec<Digest>,
+}
+
+/// Makes sure that images for these platforms can be told apart.
+pub fn check_platforms(platforms: &[Option<Platform>]) -> Result<(), IndexError> {
+    for (place, platform) in platforms.iter().enumerate() {
+        let platform = platform.as_ref().ok_or(IndexError::NoPlatform(place + 1))?;
+        if platforms[..place].iter().flatten().any(|other| other.is_same(platform)) {
+            return Err(IndexError::Twice(platform.clone()));
+        }
+    }
+    Ok(())
+}
+
+impl Manifest {
+    /// An index of images, each for another platform, which its config says.
+    pub fn index(images: &[(&Image, &Self)], format: Format) -> Result<Self, IndexError> {
+        let platforms: Vec<_> = images.iter().map(|(image, _)| Platform::of_config(&image.config)).collect();
+        check_platforms(&platforms)?;
+        let mut entries = Vec::with_capacity(images.len());
+        for (image, manifest) in images {
+            let mut entry = manifest.descriptor(None);
+            entry["platform"] = json!(platform::described(&image.config));
+            entries.push(entry);
+        }
+        let index = json!({ "schemaVersion": 2, "mediaType": format.index(), "manifests": entries });
+        Ok(Self { text: index.to_string().into_bytes(), media_type: format.index().to_owned() })
+    }
+}
+
+impl Frame {
+    /// The same where the images have these manifests, in their order, and all indexes are in this format. What nothing of
+    /// that changes stays as it is, byte for byte. Returns what is in the index, and the index.
+    pub fn around(&self, images: &[Manifest], format: Option<Format>) -> (Vec<Manifest>, Manifest) {
+        let mut new = Replaced { format, by: HashMap::new() };
+        for (old, manifest) in self.images.iter().zip(images) {
+            new.replace(*old, manifest);
+        }
+        let mut inside = Vec::with_capacity(self.manifests.len());
+        for manifest in &self.manifests {
+            let listed = new.list(manifest);
+            new.replace(manifest.digest(), &listed);
+            inside.push(listed);
+        }
+        (inside, new.list(&self.top))
+    }
+}
+
+/// Manifests that are others now.
+struct Replaced {
+    format: Option<Format>,
+    /// Descriptors by the digests that there were before.
+    by: HashMap<String, Value>,
+}
+
+impl Replaced {
+    fn replace(&mut self, old: Digest, new: &Manifest) {
+        if old != new.digest() {
+            self.by.insert(old.to_string(), descriptor(&new.media_type, new.digest(), new.text.len() as u64));
+        }
+    }
+
+    /// An index that lists the new ones; everything else as it is.
+    fn list(&self, manifest: &Manifest) -> Manifest {
+        let Some(format) = Format::of_index(&manifest.media_type) else { return manifest.clone() };
+        let Ok(mut index) = serde_json::from_slice::<Map<String, Value>>(&manifest.text) else {
+            return manifest.clone();
+        };
+        let mut changed = false;
+        for entry in index.get_mut("manifests").and_then(Value::as_array_mut).into_iter().flatten() {
+            let new = entry["digest"].as_str().and_then(|old| self.by.get(old));
+            if let (Some(Value::Object(new)), Value::Object(entry)) = (new, &mut *entry) {
+                entry.extend(new.clone());
+                // A copy of the manifest itself, which the OCI allows for.
+                entry.shift_remove("data");
+                changed = true;
+            }
+            let about = entry["annotations"][REFERENCE].as_str().and_then(|old| self.by.get(old));
+            if let Some(new) = about {
+                entry["annotations"][REFERENCE] = new["digest"].clone();
+                changed = true;
+            }
+        }
+        let wanted = self.format.filter(|wanted| *wanted != format);
+        if let Some(wanted) = wanted {
+            index.insert("mediaType".to_owned(), json!(wanted.index()));
+        }
+        if !changed && wanted.is_none() {
+            return manifest.clone();
+        }
+        let media_type = wanted.unwrap_or(format).index().to_owned();
+        Manifest { text: Value::Object(index).to_string().into_bytes(), media_type }
+    }
+}

@@ -1,0 +1,74 @@
+//! An image that is there for several platforms.
+
+use std::fmt::Write as _;
+
+use indicatif::HumanBytes;
+use serde_json::{Value, json};
+use strake_image::digest::Digest;
+use strake_image::foreign::Foreign;
+use strake_image::manifest::{ForeignIndex, Manifest, Platform};
+
+use super::{indented, json_text, printable, total};
+use crate::cli::Inspect;
+use crate::failure::Failure;
+use crate::place::Place;
+
+/// What is to be shown.
+pub(super) fn shown(arguments: &Inspect, place: &Place, index: ForeignIndex) -> Result<Vec<u8>, Failure> {
+    if arguments.config {
+        let platforms: Vec<Platform> = index.images.into_iter().map(|(platform, _)| platform).collect();
+        return Err(Failure::several_platforms(place, &platforms));
+    }
+    Ok(if arguments.raw {
+        index.frame.top.text
+    } else if arguments.manifest {
+        json_text(index.frame.top.text, false)
+    } else if arguments.json {
+        indented(&json(&index))
+    } else {
+        table(&index).into_bytes()
+    })
+}
+
+fn json(index: &ForeignIndex) -> Value {
+    let images: Vec<Value> = index.images.iter().map(image).collect();
+    let others: Vec<String> = others(index).map(|digest| digest.to_string()).collect();
+    json!({
+        "names": index.frame.tags,
+        "index": index.frame.top.digest().to_string(),
+        "images": images,
+        "others": others,
+    })
+}
+
+fn image((platform, image): &(Platform, Foreign)) -> Value {
+    json!({
+        "platform": platform.to_string(),
+        "manifest": Digest::of(&image.manifest).to_string(),
+        "image_id": Digest::of(&image.config.text).to_string(),
+        "layers": image.layers.len(),
+        "size": total(image.layers.iter()),
+    })
+}
+
+/// The digests of the manifests that are no images.
+fn others(index: &ForeignIndex) -> impl Iterator<Item = Digest> {
+    index.frame.manifests.iter().map(Manifest::digest)
+}
+
+fn table(index: &ForeignIndex) -> String {
+    let mut text = format!("{:<16}  {:>6}  {:>11}  manifest\n", "platform", "layers", "size");
+    for (platform, image) in &index.images {
+        let (platform, size) = (printable(&platform.to_string()), HumanBytes(total(image.layers.iter())));
+        let (count, digest) = (image.layers.len(), Digest::of(&image.manifest));
+        let _ = writeln!(text, "{platform:<16}  {count:>6}  {:>11}  {digest}", size.to_string());
+    }
+    for digest in others(index) {
+        let _ = writeln!(text, "{:<16}  {:>6}  {:>11}  {digest}", "no image", "", "");
+    }
+    let _ = writeln!(text, "\n{:<12} {}", "index", index.frame.top.digest());
+    if !index.frame.tags.is_empty() {
+        let _ = writeln!(text, "{:<12} {}", "name", printable(&index.frame.tags.join(" ")));
+    }
+    text
+}
