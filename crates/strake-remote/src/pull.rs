@@ -110,7 +110,7 @@ impl Repository {
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
         let said = header(&answer, "docker-content-digest");
         let digest = Digest::of(&text);
-        let expected = Digest::parse(wanted).ok().or_else(|| Digest::parse(&said?).ok());
+        let expected = Digest::parse(wanted).ok().or_else(|| Digest::parse(said?).ok());
         match expected.filter(|expected| *expected != digest) {
             Some(expected) => {
                 Err(RemoteError::Digest { host: self.host().to_owned(), expected, found: digest })
