@@ -75,6 +75,12 @@ mod registry_push;
 /// Registries that fail while images go to them: the image is complete there, or the command says that it is not.
 mod registry_faults;
 
+/// Images that come from registries: connections that break, and answers that lie.
+mod registry_pull;
+
+/// Who asks, as files, programs and options say it, and who is told.
+mod registry_auth;
+
 /// A real Nix store.
 mod nix;
 

@@ -55,8 +55,10 @@ impl Destination for Along<'_> {
         self.repository.has_blob(digest, size).unwrap_or(false)
     }
 
-    fn begin(&mut self, _layer: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
-        if blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
+    fn begin(&mut self, layer: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
+        let can_be_mounted =
+            layer.draft.recipe.repository().is_some_and(|(host, _)| host == self.repository.host());
+        if can_be_mounted || blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
             return Ok(None);
         }
         let known = blob.map(|blob| (blob.digest, blob.size));

@@ -11,14 +11,15 @@ use strake_image::foreign::{Foreign, MAX_JSON, OpenError};
 use strake_image::manifest::{self, Blobs, Entry, Found, Listed, Opened, Platform};
 use strake_image::media_type::Format;
 use strake_image::recipe::{Remote, Source};
-use ureq::http::Method;
+use ureq::Body;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE};
+use ureq::http::{Method, Response};
 
 use crate::answer::header;
 use crate::call::{Call, Payload, Scope};
 use crate::error::RemoteError;
 use crate::reference::Reference;
-use crate::repository::Repository;
+use crate::repository::{Repository, again};
 use crate::retry::{self, ATTEMPTS};
 
 /// What lists an image, as a registry has it.
@@ -101,16 +102,15 @@ impl Repository {
             Format::ALL.map(|format| format!("{}, {}", format.manifest(), format.index())).join(", ");
         let url = self.path(&format!("manifests/{wanted}"));
         let call = Call::new(&what, Method::GET, url, Scope::Pull).header(ACCEPT.as_str(), accepted);
-        let answer = self.call(&call, &[])?;
+        let (answer, text) = self.get_json(&call)?;
         if answer.status() == 404 {
             return Ok(None);
         }
         let media_type = header(&answer, CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
-        let said = header(&answer, "docker-content-digest").map(str::to_owned);
-        let text = self.read_json(&call, answer.into_body())?;
+        let said = header(&answer, "docker-content-digest");
         let digest = Digest::of(&text);
-        let expected = Digest::parse(wanted).ok().or_else(|| Digest::parse(&said?).ok());
+        let expected = Digest::parse(wanted).ok().or_else(|| Digest::parse(said?).ok());
         match expected.filter(|expected| *expected != digest) {
             Some(expected) => {
                 Err(RemoteError::Digest { host: self.host().to_owned(), expected, found: digest })
@@ -135,21 +135,30 @@ impl Repository {
     pub(crate) fn json_blob(&self, digest: Digest) -> Result<Vec<u8>, RemoteError> {
         let url = self.path(&format!("blobs/{digest}"));
         let call = Call::new("get a part of the image", Method::GET, url, Scope::Pull);
-        let answer = self.call(&call, &[])?;
+        let (answer, text) = self.get_json(&call)?;
         let status = answer.status().as_u16();
         if !answer.status().is_success() {
             return Err(self.refusal(&call, answer, status));
         }
-        let text = self.read_json(&call, answer.into_body())?;
         match Digest::of(&text) {
             found if found == digest => Ok(text),
             found => Err(RemoteError::Digest { host: self.host().to_owned(), expected: digest, found }),
         }
     }
 
-    fn read_json(&self, call: &Call<'_>, body: ureq::Body) -> Result<Vec<u8>, RemoteError> {
+    /// Asks for a text, which is empty where the answer is none of success.
+    fn get_json(&self, call: &Call<'_>) -> Result<(Response<Body>, Vec<u8>), RemoteError> {
+        again(|| {
+            let mut answer = self.call_once(call, &mut Payload::Bytes(&[]))?;
+            let is_there = answer.status().is_success();
+            let text = if is_there { self.read_json(call, answer.body_mut())? } else { Vec::new() };
+            Ok((answer, text))
+        })
+    }
+
+    fn read_json(&self, call: &Call<'_>, body: &mut Body) -> Result<Vec<u8>, RemoteError> {
         let mut text = Vec::new();
-        body.into_reader()
+        body.as_reader()
             .take(MAX_JSON + 1)
             .read_to_end(&mut text)
             .map_err(|source| RemoteError::Unreachable { host: self.host().to_owned(), source })?;
@@ -211,6 +220,10 @@ impl Remote for RemoteBlob {
     }
 }
 
+/// A blob may have another size than the manifest says.
+const SHORT: &str = "the layer is shorter than the manifest says";
+const LONG: &str = "the layer is longer than the manifest says";
+
 /// A blob on its way. A connection that breaks is made again from where it broke.
 struct Download<'b> {
     blob: &'b RemoteBlob,
@@ -220,10 +233,18 @@ struct Download<'b> {
 }
 
 impl Download<'_> {
+    fn call(&self) -> Call<'static> {
+        let url = self.blob.repository.path(&format!("blobs/{}", self.blob.digest));
+        Call::new("get a layer", Method::GET, url, Scope::Pull)
+    }
+
+    fn odd(&self, reason: &str) -> RemoteError {
+        self.blob.repository.odd(&self.call(), reason)
+    }
+
     fn connect(&self) -> Result<Box<dyn Read>, RemoteError> {
-        let RemoteBlob { repository, digest, .. } = self.blob;
-        let url = repository.path(&format!("blobs/{digest}"));
-        let mut call = Call::new("get a layer", Method::GET, url, Scope::Pull);
+        let repository = &self.blob.repository;
+        let mut call = self.call();
         if self.position > 0 {
             call = call.header("range", format!("bytes={}-", self.position));
         }
@@ -233,18 +254,19 @@ impl Download<'_> {
             206 => {
                 let range = header(&answer, "content-range").unwrap_or_default();
                 if !range.starts_with(&format!("bytes {}-", self.position)) {
-                    return Err(repository.odd(&call, "it sends another part than was asked for"));
+                    return Err(self.odd("it sends another part than was asked for"));
                 }
                 0
             }
             200 => self.position,
+            416 => return Err(self.odd(SHORT)),
             _ => return Err(repository.refusal(&call, answer, status)),
         };
         let mut body = answer.into_body().into_with_config().limit(u64::MAX).reader();
         let skipped = io::copy(&mut body.by_ref().take(skip), &mut io::sink());
         match skipped {
             Ok(skipped) if skipped == skip => Ok(Box::new(body)),
-            Ok(_) => Err(repository.odd(&call, "the blob is shorter than it was")),
+            Ok(_) => Err(self.odd(SHORT)),
             Err(source) => Err(RemoteError::Unreachable { host: repository.host().to_owned(), source }),
         }
     }
@@ -252,7 +274,9 @@ impl Download<'_> {
 
 impl Read for Download<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        let size = self.blob.size;
+        // There may be nothing left to wait for.
+        while !buffer.is_empty() {
             let error = match &mut self.body {
                 None => match self.connect() {
                     Ok(body) => {
@@ -263,11 +287,15 @@ impl Read for Download<'_> {
                     Err(error) => return Err(io::Error::other(error)),
                 },
                 Some(body) => match body.read(buffer) {
-                    Ok(0) if self.position < self.blob.size => io::ErrorKind::UnexpectedEof.into(),
+                    Ok(0) if self.position < size => io::ErrorKind::UnexpectedEof.into(),
                     Ok(got) => {
                         self.position += got as u64;
                         self.failures = 0;
-                        return Ok(got);
+                        // Nobody will ask for what is behind its end.
+                        let goes_on =
+                            got > 0 && self.position == size && matches!(body.read(&mut [0]), Ok(1));
+                        let is_longer = goes_on || self.position > size;
+                        return if is_longer { Err(io::Error::other(self.odd(LONG))) } else { Ok(got) };
                     }
                     Err(error) => error,
                 },
@@ -279,5 +307,6 @@ impl Read for Download<'_> {
             }
             std::thread::sleep(retry::pause(self.failures));
         }
+        Ok(0)
     }
 }

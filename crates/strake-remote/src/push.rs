@@ -23,6 +23,12 @@ use crate::upload::{Content, Upload, Uploaded};
 /// So many blobs are looked for at the same time.
 const LOOKS: usize = 8;
 
+/// So many parts are sent at the same time where nothing is said of it.
+const UPLOADS: usize = 4;
+
+/// Likewise where some are made on their way.
+const COMPRESSING_UPLOADS: usize = 2;
+
 /// A part of an image: a layer, or its config.
 pub struct Part<'c> {
     /// Its digest and its size in bytes, where they are known without reading it.
@@ -170,7 +176,8 @@ impl Push<'_> {
             (0..parts.len()).filter(|place| wanted[*place] && is_first(*place)).collect();
         order.sort_by_key(|place| std::cmp::Reverse(parts[*place].weight));
         let done = Mutex::new(vec![None; parts.len()]);
-        in_parallel(&order, self.repository.shared().settings.uploads.max(1), |place| {
+        let usual = if parts.iter().all(|part| part.known.is_some()) { UPLOADS } else { COMPRESSING_UPLOADS };
+        in_parallel(&order, self.repository.shared().settings.uploads.unwrap_or(usual), |place| {
             let part = &parts[place];
             let other = |from: &&str| mount && *from != self.repository.name();
             let mount_from = part.mount_from.as_deref().filter(other);

@@ -97,16 +97,7 @@ impl Repository {
 
     /// Asks, again if need be. The answer is one of success, or 404, 413 or 416, or else an error.
     pub(crate) fn call(&self, call: &Call<'_>, body: &[u8]) -> Result<Response<Body>, RemoteError> {
-        let mut failures = 0;
-        loop {
-            let result = self.call_once(call, &mut Payload::Bytes(body));
-            let Err(error) = &result else { return result };
-            failures += 1;
-            if !error.is_passing() || failures >= ATTEMPTS {
-                return result;
-            }
-            std::thread::sleep(retry::pause(failures));
-        }
+        again(|| self.call_once(call, &mut Payload::Bytes(body)))
     }
 
     /// Asks once. The answer is one of success, or 404, 413 or 416, or else an error.
@@ -192,6 +183,20 @@ impl Repository {
         };
         let request = request.body(SendBody::from_reader(reader)).map_err(wrong)?;
         shared.transport.send(&shared.settings, named, request)
+    }
+}
+
+/// Does this again for as long as it may go better another time.
+pub(crate) fn again<T>(mut once: impl FnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
+    let mut failures = 0;
+    loop {
+        let result = once();
+        let Err(error) = &result else { return result };
+        failures += 1;
+        if !error.is_passing() || failures >= ATTEMPTS {
+            return result;
+        }
+        std::thread::sleep(retry::pause(failures));
     }
 }
 

@@ -29,8 +29,8 @@ pub struct Settings {
     pub user_agent: String,
     /// The longest chunk of an upload in bytes. `None`: all in one, unless the registry wants otherwise.
     pub chunk: Option<u64>,
-    /// Uploads at the same time.
-    pub uploads: usize,
+    /// Uploads at the same time. `None`: a few, or two where layers are compressed on their way, each of which takes memory.
+    pub uploads: Option<usize>,
     /// Tells the time.
     pub now: fn() -> SystemTime,
 }

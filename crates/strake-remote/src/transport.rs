@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ureq::http::{Request, Response, Uri};
+use ureq::http::{Method, Request, Response, Uri};
 use ureq::{Agent, Body, Proxy, SendBody};
 
 use crate::error::RemoteError;
@@ -14,19 +14,22 @@ use crate::tls;
 
 const CONNECT: Duration = Duration::from_secs(30);
 
-/// A registry may take its time to put a large blob where it belongs before it answers.
+/// A registry may take its time to put a large blob where it belongs before it answers that it has it.
 const ANSWER: Duration = Duration::from_mins(30);
 
 /// As long as nothing at all may go through a connection.
 const STALL: Duration = Duration::from_mins(2);
 
+/// So many connections to a host are kept to be used again.
+const CONNECTIONS: usize = 16;
+
 /// More is not read of an answer's head, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Connections to each host, with what they need.
+/// Connections to each host, with what they need. Those to a host that the user has named may need more.
 #[derive(Debug, Default)]
 pub(crate) struct Transport {
-    agents: Mutex<HashMap<(String, String), Agent>>,
+    agents: Mutex<HashMap<(String, String, bool), Agent>>,
 }
 
 /// A host, with its port if the URL has one.
@@ -51,6 +54,11 @@ impl Transport {
         let host = host_of(url);
         let scheme = url.scheme_str().unwrap_or_default().to_owned();
         let agent = self.agent(settings, named, scheme, host.clone())?;
+        let request = if matches!(*request.method(), Method::GET | Method::HEAD) {
+            agent.configure_request(request).timeout_per_read(Some(STALL)).build()
+        } else {
+            request
+        };
         agent.run(request).map_err(|error| failure(host, error))
     }
 
@@ -62,7 +70,7 @@ impl Transport {
         host: String,
     ) -> Result<Agent, RemoteError> {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (scheme, host);
+        let key = (scheme, host, named);
         if let Some(agent) = agents.get(&key) {
             return Ok(agent.clone());
         }
@@ -86,7 +94,7 @@ fn new(settings: &Settings, named: bool, scheme: &str, host: &str) -> Result<Age
         .timeout_recv_response(Some(ANSWER))
         .timeout_per_write(Some(STALL))
         .max_response_header_size(MAX_HEAD)
-        .max_idle_connections_per_host(2 * settings.uploads.max(8));
+        .max_idle_connections_per_host(CONNECTIONS);
     let builder =
         if scheme == "https" { builder.tls_config(tls::config(settings, host, named)?) } else { builder };
     Ok(builder.build().new_agent())

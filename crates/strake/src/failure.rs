@@ -131,6 +131,9 @@ impl Failure {
             OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
             OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --platform"),
             OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
+            _ if place.contains("docker://") => {
+                failure.hint("whoever has put it there has put something wrong there; ask for another tag")
+            }
             _ => failure
                 .hint("it was damaged, or is not what docker-archive:, oci: or oci-archive: says that it is"),
         }
@@ -138,23 +141,7 @@ impl Failure {
 
     /// A registry could not be talked to, or does not want what we want.
     fn remote(error: &RemoteError) -> Self {
-        let failure = Self::new(chain(error));
-        match error {
-            RemoteError::Tls { .. } => failure
-                .hint("give its authority's certificate with --cert-dir; --tls-verify=false trusts anybody"),
-            RemoteError::Denied { has_credentials: false, .. } => failure.hint(
-                "log in with podman login or docker login, or say who you are with --creds or --authfile",
-            ),
-            RemoteError::Denied { .. } => failure.hint("see that the account may do this in this repository"),
-            RemoteError::NotFound { .. } => failure.hint("see that the name and the tag are right"),
-            RemoteError::Unreachable { .. } => {
-                failure.hint("see that the name is right and the network is up, and run this again")
-            }
-            RemoteError::Status { .. } | RemoteError::Busy { .. } | RemoteError::BlobUnknown { .. } => {
-                failure.hint("run this again later: what has been sent will not be sent again")
-            }
-            _ => failure,
-        }
+        Self { hint: hint(error), ..Self::new(chain(error)) }
     }
 
     /// There are images for several platforms where one is needed.
@@ -197,10 +184,39 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Why a layer could not be fetched.
+fn from_registry(error: &io::Error) -> Option<&RemoteError> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// What to do about it when a registry cannot be talked to, or does not want what we want.
+fn hint(error: &RemoteError) -> Option<&'static str> {
+    Some(match error {
+        RemoteError::Tls { .. } => {
+            "give its authority's certificate with --cert-dir; --tls-verify=false trusts anybody"
+        }
+        RemoteError::Denied { has_credentials: false, .. } => {
+            "log in with podman login or docker login, or say who you are with --creds or --authfile"
+        }
+        RemoteError::Denied { .. } => "see that the account may do this in this repository",
+        RemoteError::NotFound { .. } => "see that the name and the tag are right",
+        RemoteError::Unreachable { .. } => {
+            "see that the name is right and the network is up, and run this again"
+        }
+        RemoteError::Status { .. } | RemoteError::Busy { .. } | RemoteError::BlobUnknown { .. } => {
+            "run this again later: what has been sent will not be sent again"
+        }
+        _ => return None,
+    })
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let failure = Self::new(chain(&error));
         match error {
+            Error::Read { ref source, .. } if let Some(remote) = from_registry(source) => {
+                Self { hint: hint(remote), ..failure }
+            }
             Error::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Self {
                 exit_code: CLOSED_PIPE,
                 ..Self::new("the reader of the image went away before it was whole")

@@ -13,7 +13,7 @@ use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::layer::Layer;
 use strake_image::manifest::{Listing, Manifest, Platform};
-use strake_image::recipe::{Recipe, Source};
+use strake_image::recipe::Recipe;
 use strake_image::sink::{Counted, Sink};
 use strake_image::store::Store;
 use strake_remote::{Along, Content, Event, Outcome, Part, Push, Reference, RemoteError, Repository};
@@ -85,9 +85,7 @@ impl Goal {
 
     /// The repository of the same registry that a layer comes from.
     fn mount_from(&self, layer: &Layer) -> Option<String> {
-        let Recipe::Tarball(tarball) = &layer.draft.recipe else { return None };
-        let Source::Remote(remote) = &tarball.source else { return None };
-        let (host, name) = remote.repository();
+        let (host, name) = layer.draft.recipe.repository()?;
         (host == self.repository.host()).then(|| name.to_owned())
     }
 
@@ -112,6 +110,8 @@ impl Goal {
 /// A layer as something that can be uploaded.
 struct LayerContent<'l> {
     layer: &'l Layer,
+    /// What the registry was told that it is, if it was told.
+    promised: Option<Blob>,
     pushing: Pushing<'l>,
 }
 
@@ -133,7 +133,15 @@ impl Content for LayerContent<'_> {
         if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, delivery.cache) {
             cache.remove(self.layer.key());
         }
-        written.map(|blob| (blob.digest, blob.size))
+        let blob = written?;
+        // What others have compressed can be named, but not made again.
+        if let Some(promised) = self.promised.filter(|promised| promised.digest != blob.digest) {
+            if let (Some(cache), Some(codec)) = (delivery.cache, promised.codec) {
+                cache.forget_blob(self.layer.diff_id, Maker::Elsewhere(codec));
+            }
+            return Err(Error::Recompressed { expected: promised.digest, found: blob.digest });
+        }
+        Ok((blob.digest, blob.size))
     }
 }
 
@@ -164,8 +172,10 @@ impl Pushing<'_> {
         let (inside, top) = listed(several, images, &manifests, self.listing.format)?;
         goal.digest.map_or(Ok(()), |expected| matches(expected, &top))?;
         let as_they_are = Pushing { delivery: Delivery { pool: None, ..self.delivery }, ..self };
-        let contents: Vec<LayerContent<'_>> =
-            companions.iter().map(|layer| LayerContent { layer, pushing: as_they_are }).collect();
+        let contents: Vec<LayerContent<'_>> = companions
+            .iter()
+            .map(|layer| LayerContent { layer, promised: None, pushing: as_they_are })
+            .collect();
         let parts: Vec<Part<'_>> = contents.iter().map(|content| content.part(goal)).collect();
         let title = |part: usize| companions.get(part).map_or("", |layer| layer.title.as_str());
         let report = |event: Event| reporter.blob(&goal.name(), &event, title(event.part));
@@ -196,8 +206,9 @@ impl Pushing<'_> {
         dry_run: bool,
     ) -> Result<Option<Manifest>, Failure> {
         let known = self.known(goal, image)?;
+        let content = |(layer, promised)| LayerContent { layer, promised, pushing: self };
         let contents: Vec<LayerContent<'_>> =
-            image.layers.iter().map(|layer| LayerContent { layer, pushing: self }).collect();
+            image.layers.iter().zip(known.iter().copied()).map(content).collect();
         let mut parts: Vec<Part<'_>> = Vec::with_capacity(known.len() + 1);
         for (content, blob) in contents.iter().zip(&known) {
             parts.push(Part { known: blob.map(|blob| (blob.digest, blob.size)), ..content.part(goal) });

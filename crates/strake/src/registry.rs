@@ -1,5 +1,6 @@
 //! How registries are talked to: what the user says of it, on the command line, in files and in the environment.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -62,7 +63,7 @@ fn settings(connecting: &Connecting) -> Result<Settings, Failure> {
         },
         user_agent: concat!("strake/", env!("CARGO_PKG_VERSION")).to_owned(),
         chunk: connecting.chunk_size.map(|mebibytes| u64::from(mebibytes.get()) << 20),
-        uploads: connecting.uploads.get(),
+        uploads: connecting.uploads.map(NonZeroUsize::get),
         now: SystemTime::now,
     })
 }

@@ -51,6 +51,14 @@ impl Recipe {
         !matches!(self, Self::Tarball(_))
     }
 
+    /// The registry and the repository in which its bytes are, if that is where they are.
+    pub fn repository(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Tarball(Tarball { source: Source::Remote(remote), .. }) => Some(remote.repository()),
+            _ => None,
+        }
+    }
+
     /// Whether its bytes are not here.
     pub fn is_elsewhere(&self) -> bool {
         matches!(self, Self::Tarball(Tarball { source: Source::Elsewhere { .. }, .. }))

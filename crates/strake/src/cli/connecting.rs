@@ -22,9 +22,9 @@ pub(crate) struct Connecting {
     /// Whether a registry must prove who it is; if not, it may also be one without TLS
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub(crate) tls_verify: bool,
-    /// Uploads at the same time
-    #[arg(long, value_name = "N", default_value = "4")]
-    pub(crate) uploads: NonZeroUsize,
+    /// Uploads at the same time [default: 4, or 2 where layers are compressed]
+    #[arg(long, value_name = "N")]
+    pub(crate) uploads: Option<NonZeroUsize>,
     /// Send blobs in chunks of so many MiB [default: in one piece, unless the registry wants otherwise]
     #[arg(long, value_name = "MIB")]
     pub(crate) chunk_size: Option<NonZeroU32>,
@@ -37,7 +37,7 @@ impl Default for Connecting {
             creds: None,
             cert_dir: Vec::new(),
             tls_verify: true,
-            uploads: const { NonZeroUsize::new(4).unwrap() },
+            uploads: None,
             chunk_size: None,
         }
     }
