@@ -35,6 +35,18 @@ fn layers_by_themselves() {
     assert_eq!(conf["history"][0], json!({ "created_by": "the tests", "author": "somebody" }));
     assert_eq!(conf["history"][1], json!({ "created_by": "strake" }));
 
+    // Nothing of the layers' bytes is in the store.
+    library.build_all("with layers \"1\"; [ image image.description described ]");
+    for entry in fs::read_dir(library.machine.real("/nix/store")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let is_small = path.is_dir() || path.metadata().unwrap().len() < 100_000;
+        assert!(
+            is_small && (!path.join("layer.tar").exists() || name.contains("web-customisation")),
+            "{name}"
+        );
+    }
+
     // A path at the root is in the store only if something refers to it.
     let copies = library.conf(&library.build("(layers \"1\").copies"));
     assert_eq!(

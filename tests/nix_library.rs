@@ -137,6 +137,21 @@ fn the_archives_of_dockertools() {
         let said = library.string(&format!("with examples.{name}; \"${{imageName}}:${{imageTag}}\""));
         assert_eq!(library.conf(&conf)["repo_tag"], said.as_str(), "{name}");
     }
+    if std::env::var_os("NIXPKGS").is_some() {
+        // The real ones, for the same arguments.
+        for arguments in [
+            "contents = [ examples.hello ]; config.Cmd = [ \"hello\" ];",
+            "contents = [ examples.busybox examples.hello ]; extraCommands = \"mkdir x; echo y > x/y\"; maxLayers = 5;",
+            "contents = examples.busybox; fakeRootCommands = \"mkdir home; chown 7:8 home\"; uid = 3; gname = \"g\";",
+        ] {
+            let archive = |tools: &str| {
+                let expression =
+                    format!("{tools}.streamLayeredImage {{ name = \"same\"; tag = \"1\"; {arguments} }}");
+                library.stream(&library.build(&expression))
+            };
+            assert!(archive("library") == archive("pkgs.dockerTools"), "{arguments}");
+        }
+    }
 }
 
 #[test]

@@ -8,9 +8,15 @@ use tempfile::TempDir;
 
 use crate::command::{command, stdout_of, text};
 
-/// Nix by itself: no daemon, no sandbox, nothing from elsewhere.
-const SETTINGS: &str = "sandbox = false\nbuild-users-group =\nsubstituters =\nwarn-dirty = false\n\
+/// Nix by itself: no daemon, no sandbox.
+const SETTINGS: &str = "sandbox = false\nbuild-users-group =\nwarn-dirty = false\n\
                         experimental-features = nix-command flakes\n";
+
+/// Nothing comes from elsewhere, unless somebody wants a real nixpkgs, which cannot all be built here.
+fn settings() -> String {
+    let substituters = if std::env::var_os("NIXPKGS").is_some() { "" } else { "substituters =\n" };
+    format!("{SETTINGS}{substituters}")
+}
 
 /// Goes into a mount namespace whose root is this machine's with another `/nix`, and runs a command there.
 const ENTER: &str = r#"
@@ -38,7 +44,7 @@ impl Machine {
         for name in ["nix", "root", "home", "etc"] {
             std::fs::create_dir(directory.path().join(name)).expect("a directory");
         }
-        std::fs::write(directory.path().join("etc/nix.conf"), SETTINGS).expect("a file");
+        std::fs::write(directory.path().join("etc/nix.conf"), settings()).expect("a file");
         Self { directory }
     }
 
