@@ -1,11 +1,18 @@
 //! What comes from outside may be anything: it is refused or taken, and nothing else happens.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicU64;
+use std::time::SystemTime;
 
 use proptest::prelude::*;
 use strake_image::archive;
 use strake_image::customisation::Customisation;
+use strake_image::engine::Engine;
+use strake_image::error::Error;
+use strake_image::flatten::flatten;
 use strake_image::foreign::{Foreign, OpenError};
+use strake_image::sink::Discard;
 use strake_image::spec::{CustomisationSource, Spec};
 use strake_image::store::Store;
 use strake_plan::StoreDir;
@@ -19,9 +26,11 @@ const CONF: &str = r#"{"architecture": "amd64", "config": {"Env": ["A=b"], "n": 
 /// The keys that dockerTools does not know.
 const PLAN: &str = r#"{"architecture": "amd64", "config": {}, "store_dir": "/nix/store", "from_image": null,
     "inherit": "all", "skip_base_paths": true, "store_layers": [["/nix/store/aaa-b"]], "repo_tag": "x:1", "created": "now", "mtime": "now", "uid": 0, "gid": 0,
-    "uname": "", "gname": "", "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
+    "uname": "", "gname": "", "described": [{"diff_id": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 1}, {"diff_id": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 2}],
+    "history": [{"author": "a"}, {}], "described_base": {"config": "{\"rootfs\": {\"diff_ids\": [\"sha256:1111111111111111111111111111111111111111111111111111111111111111\"]}}",
+    "layers": [{"digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 3, "compression": "gzip"}]}, "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
     "entries": [{"path": "/a", "text": "b"}, {"path": "/c", "symlink": "d"}, {"path": "/e", "directory": true},
-    {"path": "/f", "file": "/nonexistent"}], "rules": [{"path": "/**", "type": "file", "uid": 1, "gid": 2, "mode":
+    {"path": "/f", "file": "/nonexistent"}], "rules": [{"regex": "a|b", "uid": 7}, {"path": "/**", "type": "file", "uid": 1, "gid": 2, "mode":
     "4755", "mtime": 3, "capabilities": "cap_kill=ep"}], "nix_database": {"roots": ["/nix/store/aaa-b"]}}, "closure":
     [{"path": "/nix/store/aaa-b", "references": ["/nix/store/aaa-b"], "narSize": 7, "narHash":
     "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"}]}"#;
@@ -87,8 +96,32 @@ fn open(text: &[u8]) -> Result<Foreign, OpenError> {
     archive::open(file.path())
 }
 
+/// How long the file system of an image with this layer is.
+fn flat(layer: &[u8]) -> Option<u64> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&image_of(layer)).unwrap();
+    let image = archive::open(file.path()).ok()?;
+    let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
+    let engine = Engine {
+        store: &store,
+        cache: None,
+        jobs: NonZeroUsize::MIN,
+        verify: false,
+        started: SystemTime::UNIX_EPOCH,
+        digested: &AtomicU64::new(0),
+    };
+    let mut layers = Vec::new();
+    let described = engine.describe(image.layers, |layer| {
+        layers.push(layer);
+        Ok::<(), Error>(())
+    });
+    described.ok()?;
+    flatten(&layers, &store, &mut Discard).ok()
+}
+
 #[test]
 fn without_changes_both_are_right() {
+    assert!(flat(&layer()).is_some());
     Spec::parse(CONF.as_bytes()).unwrap();
     Spec::parse(PLAN.as_bytes()).unwrap();
     assert_eq!(open(&image()).unwrap().layers.len(), 1);
@@ -108,7 +141,10 @@ proptest! {
     #[test]
     fn plans(text in mutated(PLAN.into())) {
         let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
-        let Ok(Spec { mut customisations, closure, .. }) = Spec::parse(&text) else { return Ok(()) };
+        let Ok(Spec { mut customisations, closure, described_base, .. }) = Spec::parse(&text) else { return Ok(()) };
+        if let Some(base) = described_base {
+            let _ = base.open("/nonexistent");
+        }
         let Some(CustomisationSource::Described(description)) = customisations.pop() else { return Ok(()) };
         let _ = description.recipe(&store, closure.as_ref(), 1);
         // What needs no file gets further.
@@ -119,6 +155,11 @@ proptest! {
     #[test]
     fn layers_of_base_images(text in mutated(layer())) {
         prop_assert_eq!(held(&text, false), held(&text, true));
+    }
+
+    #[test]
+    fn file_systems(text in mutated(layer())) {
+        let _ = flat(&text);
     }
 
     #[test]
