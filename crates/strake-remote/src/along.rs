@@ -16,6 +16,7 @@ use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::layer::Layer;
 use strake_image::manifest::Manifest;
+use strake_image::recipe::{Recipe, Source, Tarball};
 use strake_image::sink::{Sink, SinkError};
 
 use crate::body::{PipeSink, pipe};
@@ -44,6 +45,16 @@ impl<'p> Along<'p> {
         Self { repository, progress, open: None, sent: HashSet::new() }
     }
 
+    /// Whether the registry has the layer in another repository, so that it need not come here.
+    fn can_be_mounted(&self, layer: &Layer) -> bool {
+        match &layer.draft.recipe {
+            Recipe::Tarball(Tarball { source: Source::Remote(remote), .. }) => {
+                remote.repository().0 == self.repository.host()
+            }
+            _ => false,
+        }
+    }
+
     /// What was sent.
     pub fn sent(self) -> HashSet<Digest> {
         self.sent
@@ -55,7 +66,10 @@ impl Destination for Along<'_> {
         self.repository.has_blob(digest, size).unwrap_or(false)
     }
 
-    fn begin(&mut self, _layer: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
+    fn begin(&mut self, layer: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
+        if blob.is_some_and(|blob| *blob == layer.blob) && self.can_be_mounted(layer) {
+            return Ok(None);
+        }
         if blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
             return Ok(None);
         }
