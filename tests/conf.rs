@@ -85,6 +85,16 @@ fn a_value_is_wrong() {
         ("store_layers", json!([["/nix/store/aaa-gone"]]), &["aaa-gone", "No such file"]),
         ("store_layers", json!([["/nix/store/a-b"], ["/nix/store/a-b"]]), &["/nix/store/a-b twice"]),
         ("customisation_layer", json!("/nix/store/aaa-gone"), &["checksum", "No such file"]),
+        ("described", json!([{ "diff_id": "sha256:0", "size": 1 }]), &["key \"described\" must be a list"]),
+        (
+            "described",
+            json!([{ "diff_id": format!("sha256:{}", "0".repeat(64)), "size": -1 }]),
+            &["described"],
+        ),
+        ("described", json!([{ "diff_id": format!("sha256:{}", "0".repeat(64)) }]), &["described"]),
+        ("described_base", json!({ "config": "", "layers": 7 }), &["described_base"]),
+        ("history", json!([{}, {}]), &["key \"history\" speaks of 2 layers, and the image has 1"]),
+        ("history", json!(["text"]), &["key \"history\" must be a list of objects"]),
         ("from_image", json!("/nix/store/aaa-gone"), &["the base image", "No such file"]),
     ] {
         check(|conf| conf[key] = value, words);

@@ -118,6 +118,52 @@ fn a_link_to_contents() {
 }
 
 #[test]
+fn rules_by_regular_expressions() {
+    let store = TestStore::empty();
+    let found = customised(
+        &store,
+        &json!({
+            "entries": [
+                { "path": "/home/app/a.conf", "text": "" },
+                { "path": "/home/app/b.txt", "text": "" },
+                { "path": "/grüße", "text": "" },
+            ],
+            "rules": [
+                { "regex": "/app", "uid": 7 },
+                { "regex": r"^/home/.*\.conf$", "mode": "600" },
+                { "regex": "gr.ße$", "gid": 8 },
+            ],
+        }),
+    );
+    let of = |name: &str| {
+        let line = found.iter().find(|line| line.starts_with(&format!("'./{name}'"))).unwrap();
+        line.split_whitespace().skip(2).take(3).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(of("home"), "0o755 0 0");
+    assert_eq!(of("home/app"), "0o755 7 0");
+    assert_eq!(of("home/app/a.conf"), "0o600 7 0");
+    assert_eq!(of("home/app/b.txt"), "0o644 7 0");
+    assert_eq!(of("grüße"), "0o644 0 8");
+}
+
+#[test]
+fn several_layers() {
+    let store = TestStore::empty();
+    let list = json!([
+        { "entries": [{ "path": "/same", "text": "below" }] },
+        {},
+        { "entries": [{ "path": "/same", "text": "above" }] },
+    ]);
+    let ran = run(&store, &list);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for (place, text) in [(0, "below"), (1, "above"), (-1, "above")] {
+        let digest = strake_image::digest::Digest::of(text.as_bytes()).hex()[..16].to_owned();
+        let layer = listing(&extract(&ran.stdout, place));
+        assert!(layer.iter().any(|line| line.starts_with("'./same'") && line.contains(&digest)), "{layer:?}");
+    }
+}
+
+#[test]
 fn entries_and_rules() {
     let store = TestStore::empty();
     let file = store.root().join("ping");
@@ -240,6 +286,10 @@ fn descriptions_that_are_wrong() {
         (json!({ "path": "/nothing", "uid": 1 }), &["the rule for \"/nothing\" matches nothing"][..]),
         (json!({ "path": "bin/x", "uid": 1 }), &["\"bin/x\" is wrong", "slash"]),
         (json!({ "path": "/[", "uid": 1 }), &["\"/[\" is wrong"]),
+        (json!({ "regex": "bin/(x", "uid": 1 }), &["\"bin/(x\" is wrong", "unclosed group"]),
+        (json!({ "regex": "^bin", "uid": 1 }), &["the rule for \"^bin\" matches nothing"]),
+        (json!({ "regex": "bin", "path": "/bin" }), &["a rule has either path or regex"]),
+        (json!({ "uid": 1 }), &["a rule has either path or regex"]),
         (json!({ "path": "/bin", "mode": "0o755" }), &["0o755", "octal"]),
         (json!({ "path": "/bin", "mode": "77777" }), &["77777"]),
         (json!({ "path": "/bin", "mode": 755 }), &["string"]),

@@ -33,6 +33,7 @@ fn commands_shown_work() {
         "docs/copy.md",
         "docs/platforms.md",
         "docs/cache.md",
+        "docs/describe.md",
     ] {
         for line in commands(page) {
             // A command for cargo is the same with the strake at hand.
@@ -60,6 +61,10 @@ fn every_option_is_documented() {
         ("plan", &["docs/plan.md", "docs/layers.md"]),
         ("layers", &["docs/layers.md"]),
         ("copy", &["docs/copy.md", "docs/platforms.md", "docs/plan.md", "docs/layers.md"]),
+        ("describe", &["docs/describe.md"]),
+        ("nix-database", &["docs/plan.md"]),
+        ("merge", &["docs/copy.md"]),
+        ("export", &["docs/copy.md"]),
         ("inspect", &["docs/copy.md"]),
         ("verify", &["docs/copy.md"]),
     ] {

@@ -63,6 +63,9 @@ mod platforms_copy;
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 
+/// Images flat, and several in one archive.
+mod flat;
+
 /// Images go to registries and come back, with the same digest whatever way they take.
 mod registry;
 
@@ -89,6 +92,21 @@ mod registered;
 
 /// Images that strake has planned, in Docker.
 mod planned;
+
+/// The Nix library, evaluated and built over a small nixpkgs of its own.
+mod nix_library;
+
+/// What nixpkgs' own test of dockerTools checks, of the library's images, in Docker.
+mod nix_docker;
+
+/// Layers that are planned and described by themselves, and who needs to hold what.
+mod nix_layers;
+
+/// strake's flake, its template and the examples, without a network.
+mod nix_flakes;
+
+/// The library's images in registries.
+mod nix_registry;
 
 /// What the documentation shows works.
 mod docs;

@@ -256,6 +256,83 @@ fn a_conf_takes_no_flags_of_a_plan() {
 }
 
 #[test]
+fn confs_that_others_have_begun() {
+    let place = tempfile::tempdir().unwrap();
+    let write = |name: &str, conf: &serde_json::Value| {
+        let file = place.path().join(name);
+        std::fs::write(&file, conf.to_string()).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let begun = serde_json::json!({
+        "architecture": "amd64", "config": {}, "os": "linux", "store_dir": "/nix/store", "from_image": null,
+        "repo_tag": "x", "created": "now", "mtime": "now", "uid": 0, "gid": 0, "uname": "root", "gname": "root",
+    });
+    let conf = write("conf.json", &begun);
+    let complete = |arguments: &[&str]| {
+        let mut strake = program();
+        strake.args(["plan", "--conf"]).args(arguments);
+        ran(output_of(&mut strake))
+    };
+    let planned = |arguments: &[&str]| -> serde_json::Value {
+        let ran = complete(arguments);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        serde_json::from_slice(&ran.stdout).unwrap()
+    };
+    let graph = debian();
+    // Without a graph there are no store paths; a tag is a hash of the rest.
+    let empty = planned(&[&conf, "--mtime", "2001-01-01"]);
+    assert_eq!((&empty["store_layers"], &empty["mtime"]), (&serde_json::json!([]), &"2001-01-01".into()));
+    assert_eq!(empty["repo_tag"].as_str().unwrap().len(), "x:".len() + 32);
+    let all = planned(&[&conf, "--graph", &graph, "--strategy", "one", "--tag", "1"]);
+    assert_eq!(all["repo_tag"], "x:1");
+    let paths = all["store_layers"][0].as_array().unwrap();
+    assert_eq!(all["closure"].as_array().unwrap().len(), paths.len());
+
+    // What stands below is below, once, and what is left stands above.
+    let below = |number: usize| {
+        let mut below = all.clone();
+        below["store_layers"] = serde_json::json!([&paths[..number]]);
+        below["history"] = serde_json::json!([{ "author": number.to_string() }]);
+        below["customisation"] = serde_json::json!({});
+        write(&format!("below-{number}.json"), &below)
+    };
+    let arguments = ["--graph", &graph, "--strategy", "one", "--below", &below(3), "--below", &below(5)];
+    let above = planned(&[&[conf.as_str()][..], &arguments].concat());
+    let lengths: Vec<usize> = above["store_layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer.as_array().unwrap().len())
+        .collect();
+    assert_eq!(lengths, [3, 2, paths.len() - 5]);
+    let authors: Vec<_> = above["history"].as_array().unwrap().iter().map(|entry| &entry["author"]).collect();
+    assert_eq!(authors, [&"3".into(), &"5".into(), &serde_json::Value::Null]);
+    let rest = planned(&[&conf, "--graph", &graph, "--strategy", "one", "--without", &below(5)]);
+    assert_eq!(rest["store_layers"][0].as_array().unwrap().len(), paths.len() - 5);
+
+    for (arguments, words) in [
+        (&[graph.as_str()][..], &["is not a conf"][..]),
+        (&["/nonexistent"], &["/nonexistent"]),
+        (
+            &[&conf, "--graph", &graph, "--max-layers", "1", "--below", &below(2)],
+            &["none is left for store paths"],
+        ),
+        (&[&conf, "--below", &graph], &["is not a conf"]),
+    ] {
+        complete(arguments).failed(words);
+    }
+    // What a conf says already cannot be said on the command line.
+    assert_eq!(complete(&[&conf, "--name", "y"]).code, Some(2));
+    let packed = serde_json::json!({ "customisation_layer": "/nix/store/aaa-layer" });
+    let mut on_top = begun.as_object().unwrap().clone();
+    on_top.extend(packed.as_object().unwrap().clone());
+    let on_top = write("packed.json", &on_top.into());
+    let mut files = all;
+    files["customisation"] = serde_json::json!({ "entries": [{ "path": "/x", "text": "" }] });
+    complete(&[&on_top, "--below", &write("files.json", &files)]).failed(&["packed customisation layer"]);
+}
+
+#[test]
 fn a_file_appears_when_it_is_whole() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("plan.json");

@@ -1,9 +1,14 @@
 //! An image whose layers have recipes but no digests yet.
 
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::digest::Digest;
 use crate::recipe::Recipe;
+use crate::store::Store;
 use crate::tar::Member;
 
 /// All that decides an image, but for what only reading its layers can tell.
@@ -74,6 +79,29 @@ pub struct LayerDraft {
     pub contents: Vec<String>,
     /// How a docker-archive lists it, where that is not the usual way.
     pub member: Option<Member>,
+    /// What is known of it without looking. It is believed until the layer is written.
+    pub described: Option<Description>,
+    /// What the image's history says of it besides what it says of all.
+    pub history: Map<String, Value>,
+}
+
+/// What is known of a layer that need not be at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// The digest of the layer's tar archive: `sha256:` and 64 hexadecimal digits.
+    #[schemars(with = "String")]
+    pub diff_id: Digest,
+    /// The length of that, in bytes.
+    pub size: u64,
+}
+
+impl LayerDraft {
+    /// What to call the place of its bytes: its first store path, or the store.
+    pub(crate) fn path(&self, store: &Store) -> PathBuf {
+        let paths = self.recipe.store_paths().unwrap_or_default();
+        paths.first().map_or(store.dir().as_str(), |path| path.as_str()).into()
+    }
 }
 
 /// The name that a layer has in a docker-archive, where that is the usual one.

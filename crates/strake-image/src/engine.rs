@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use crate::blob::Blob;
 use crate::cache::Cache;
 use crate::digest::Digest;
-use crate::draft::{LayerDraft, Origin, summary};
+use crate::draft::{Description, LayerDraft, Origin, summary};
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::sha256::Lanes;
@@ -119,17 +119,51 @@ impl Engine<'_> {
         if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
             let survey = draft.recipe.survey(self.store)?;
             if survey.fingerprint == known.fingerprint && survey.size == known.size {
-                return Ok(Layer { remembered: true, settled: true, ..layer(draft, known.digest, survey)? });
+                return Ok(Layer {
+                    remembered: true,
+                    settled: true,
+                    ..self.layer(draft, known.digest, survey)?
+                });
             }
+        }
+        if let Some(described) = draft.described.filter(|_| !self.verify && draft.recipe.packs()) {
+            return Ok(layer_as_described(draft, described));
         }
         let Shared { cancelled, lanes, .. } = shared;
         let watch = Watch { progress: self.digested, cancelled, lanes };
         let (digest, survey) = draft.recipe.digest(self.store, watch)?;
         let settled = survey.settled_at <= self.started;
         let cache = self.cache.filter(|_| settled);
-        let title = title(&draft, &survey);
+        let title = title(&draft, &survey.weights);
         let not_remembered = cache.and_then(|cache| cache.put(key, digest, &survey, &title).err());
-        Ok(Layer { not_remembered, settled, ..layer(draft, digest, survey)? })
+        Ok(Layer { not_remembered, settled, ..self.layer(draft, digest, survey)? })
+    }
+
+    /// A draft and what was found out about it, which must be what it was described as.
+    fn layer(&self, draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Error> {
+        let found = Description { diff_id: digest, size: survey.size };
+        match draft.described {
+            Some(described) if draft.recipe.packs() && described != found => {
+                let path = draft.path(self.store);
+                Err(Error::Digest { path, expected: described.diff_id, found: digest })
+            }
+            _ => layer(draft, digest, survey),
+        }
+    }
+}
+
+/// A layer of which nothing is known but its description.
+fn layer_as_described(draft: LayerDraft, described: Description) -> Layer {
+    Layer {
+        diff_id: described.diff_id,
+        blob: Blob { digest: described.diff_id, size: described.size, codec: None },
+        title: title(&draft, &[]),
+        remembered: true,
+        not_remembered: None,
+        settled: false,
+        key: draft.recipe.key(),
+        fingerprint: None,
+        draft,
     }
 }
 
@@ -140,12 +174,12 @@ fn layer(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Err
     Ok(Layer {
         diff_id,
         blob: Blob { digest, size: survey.size, codec },
-        title: title(&draft, &survey),
+        title: title(&draft, &survey.weights),
         remembered: false,
         not_remembered: None,
         settled: false,
         key: draft.recipe.key(),
-        fingerprint: survey.fingerprint,
+        fingerprint: Some(survey.fingerprint),
         draft,
     })
 }
@@ -190,17 +224,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The names of the layer's largest packages, or what else it is.
-fn title(draft: &LayerDraft, survey: &Survey) -> String {
+/// The names of the layer's largest packages, or what else it is. Without `weights` the first count as the largest.
+fn title(draft: &LayerDraft, weights: &[u64]) -> String {
     let Some(paths) = draft.recipe.store_paths() else {
         return match draft.origin {
             Origin::Base => "base image".to_owned(),
-            Origin::Copied => summary(&draft.contents),
-            Origin::Store | Origin::Customisation => "customisation".to_owned(),
+            Origin::Copied | Origin::Store => summary(&draft.contents),
+            Origin::Customisation => "customisation".to_owned(),
         };
     };
-    let mut packages: Vec<_> = paths.iter().zip(&survey.weights).collect();
-    packages.sort_by(|a, b| b.1.cmp(a.1));
+    let weights = weights.iter().copied().chain(std::iter::repeat(0));
+    let mut packages: Vec<_> = paths.iter().zip(weights).collect();
+    packages.sort_by_key(|&(_, weight)| std::cmp::Reverse(weight));
     let mut names: Vec<_> = packages.iter().take(TITLE_NAMES).map(|(path, _)| path.name()).collect();
     let more = format!("{} more", packages.len().saturating_sub(TITLE_NAMES));
     if packages.len() > TITLE_NAMES {

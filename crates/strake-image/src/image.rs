@@ -65,7 +65,9 @@ fn config(layers: &[Layer], settings: &Settings) -> Result<Vec<u8>, JsonError> {
     }
     history.extend(layers.iter().skip(described).map(|layer| {
         let contents = repr_list(&layer.draft.contents);
-        json!({ "created": created, "comment": format!("store paths: {contents}") })
+        let mut entry = json!({ "created": created, "comment": format!("store paths: {contents}") });
+        layer.draft.history.iter().for_each(|(key, value)| entry[key] = value.clone());
+        entry
     }));
     to_vec_pretty(&with(
         Some(base_config.clone()),

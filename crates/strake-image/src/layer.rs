@@ -29,7 +29,8 @@ pub struct Layer {
     /// Whether its files had been unchanged for long enough that their fingerprint shows any change since.
     pub settled: bool,
     pub(crate) key: Key,
-    pub(crate) fingerprint: Fingerprint,
+    /// What its files were like when the digest was computed; `None` if the digest was described.
+    pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 impl Layer {
@@ -50,21 +51,21 @@ impl Layer {
 
     /// Writes the layer's blob.
     ///
-    /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, what is packed
-    /// here is digested once more on its way.
+    /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, and where the
+    /// digest was only described, what is packed here is digested on its way.
     pub fn write(&self, store: &Store, verify: bool, sink: &mut dyn Sink) -> Result<(), Error> {
         let recipe = &self.draft.recipe;
-        if !verify || !recipe.packs() {
-            return recipe.write(store, &self.fingerprint, sink);
+        let fingerprint = self.fingerprint.as_ref();
+        if !recipe.packs() || (fingerprint.is_some() && !verify) {
+            return recipe.write(store, fingerprint, sink);
         }
         let mut tee = Tee::new(sink);
-        recipe.write(store, &self.fingerprint, &mut tee)?;
+        recipe.write(store, fingerprint, &mut tee)?;
+        let size = tee.size();
         let found = tee.finish();
-        if found == self.blob.digest {
+        if (found, size) == (self.blob.digest, self.blob.size) {
             return Ok(());
         }
-        let paths = recipe.store_paths().unwrap_or_default();
-        let path = paths.first().map_or(store.dir().as_str(), |path| path.as_str()).into();
-        Err(Error::Digest { path, expected: self.blob.digest, found })
+        Err(Error::Digest { path: self.draft.path(store), expected: self.blob.digest, found })
     }
 }

@@ -15,6 +15,7 @@ pub mod draft;
 pub mod engine;
 pub mod error;
 pub mod fingerprint;
+pub mod flatten;
 pub mod foreign;
 pub mod image;
 pub mod layer;

@@ -108,10 +108,8 @@ proptest! {
     #[test]
     fn plans(text in mutated(PLAN.into())) {
         let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
-        let Ok(Spec { customisation: CustomisationSource::Described(description), closure, .. }) = Spec::parse(&text)
-        else {
-            return Ok(());
-        };
+        let Ok(Spec { mut customisations, closure, .. }) = Spec::parse(&text) else { return Ok(()) };
+        let Some(CustomisationSource::Described(description)) = customisations.pop() else { return Ok(()) };
         let _ = description.recipe(&store, closure.as_ref(), 1);
         // What needs no file gets further.
         let alone = Customisation { contents: Vec::new(), root: None, ..description };

@@ -7,6 +7,7 @@ pub mod closure;
 pub mod command;
 pub mod image;
 pub mod layer;
+pub mod machine;
 pub mod mutated;
 pub mod peer;
 pub mod proxy;

@@ -101,6 +101,11 @@ impl Dockerd {
         started
     }
 
+    /// What `DOCKER_HOST` must be to get to it.
+    pub fn host(&self) -> String {
+        socket(self.directory.path())
+    }
+
     /// A docker command to this daemon.
     pub fn docker<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut docker = command(require("docker"), ["-H"]);

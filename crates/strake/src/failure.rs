@@ -15,6 +15,7 @@ use strake_image::nix_database::ReadError;
 use strake_image::reference;
 use strake_image::spec::{DraftError, SpecError};
 use strake_plan::closure::ClosureError;
+use strake_plan::layering::BudgetError;
 use strake_plan::layering::lock::LockError;
 use strake_plan::layering::pipeline::PipelineError;
 use strake_remote::{ReferenceError, RemoteError};
@@ -93,6 +94,12 @@ impl Failure {
             }
             _ => failure,
         }
+    }
+
+    /// There is no layer left for store paths.
+    pub(crate) fn budget(error: &BudgetError) -> Self {
+        Self::new(error.to_string())
+            .hint("say with --max-layers how many layers the image may have, at most 125")
     }
 
     /// There is no base image in this place.

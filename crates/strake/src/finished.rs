@@ -52,6 +52,14 @@ pub(crate) fn base(
     }
 }
 
+/// Whether a base image is a file, or a directory, that is not there.
+pub(crate) fn is_absent(text: &str, store: &Store) -> Result<bool, Failure> {
+    Ok(match place::base(text)? {
+        Place::File(named) => !store.locate(&named.path).exists(),
+        Place::Registry(_) => false,
+    })
+}
+
 /// What is to be said where a base image is not for the platform that an image on it is for.
 pub(crate) fn other_platform(base: &Foreign, architecture: &str) -> Option<String> {
     let os = base.config.os.as_deref().unwrap_or("linux");

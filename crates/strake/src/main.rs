@@ -2,6 +2,8 @@
 
 mod cli;
 mod commands;
+mod completing;
+mod detached;
 mod failure;
 mod finished;
 mod image_config;
@@ -38,10 +40,14 @@ fn main() -> ExitCode {
             Command::Stream(arguments) => (arguments.style(), commands::stream::run(&arguments)),
             Command::Layers(arguments) => (Style::Lines, commands::layers::run(&arguments)),
             Command::Plan(arguments) => (Style::Lines, commands::plan::run(&arguments)),
+            Command::Describe(arguments) => (arguments.style(), commands::describe::run(&arguments)),
             Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
             Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
             Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
             Command::Pin(arguments) => (Style::Lines, commands::pin::run(&arguments)),
+            Command::Merge(arguments) => (arguments.writing.style(), commands::merge::run(&arguments)),
+            Command::Export(arguments) => (Style::Lines, commands::export::run(&arguments)),
+            Command::NixDatabase(arguments) => (Style::Lines, commands::nix_database::run(&arguments)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
         }
     };

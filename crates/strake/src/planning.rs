@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use strake_image::customisation::{Customisation, NixDatabase};
 use strake_image::digest::Digest;
 use strake_image::foreign::Foreign;
-use strake_image::spec::{self, Conf, Id, Os, PathEntry};
+use strake_image::spec::{self, Conf, Customisations, Id, Os, PathEntry};
 use strake_image::store::Store;
 use strake_plan::layering::{MAX_LAYERS, budget};
 use strake_plan::{Closure, StoreDir, StorePath};
@@ -93,7 +94,10 @@ pub(crate) fn conf(
         closure: (!layers.is_empty()).then(|| PathEntry::list(&closure)),
         store_layers: layers.iter().map(|layer| layer.iter().map(ToString::to_string).collect()).collect(),
         customisation_layer: None,
-        customisation: Some(customisation),
+        customisation: Some(Customisations::One(customisation)),
+        described_base: None,
+        described: None,
+        history: None,
         repo_tag: repository(plan, &roots)?,
         created: plan.created.clone().unwrap_or_else(|| EPOCH.to_owned()),
         mtime: plan.mtime.clone().unwrap_or_else(|| EPOCH.to_owned()),
@@ -109,7 +113,7 @@ pub(crate) fn conf(
 }
 
 /// A tag that says what is planned.
-fn hash(conf: &Conf) -> String {
+pub(crate) fn hash(conf: &impl Serialize) -> String {
     let text = serde_json::to_vec(conf).expect("a conf can be written");
     Digest::of(&text).hex().chars().take(TAG_LENGTH).collect()
 }
@@ -166,26 +170,26 @@ fn layers(
     };
     let base = base.map_or(0, |base| base.layers.len());
     let above = usize::from(customised);
-    let left = budget(layering::max_layers(&plan.layering), base, above).map_err(|error| {
-        Failure::new(error.to_string())
-            .hint("say with --max-layers how many layers the image may have, at most 125")
-    })?;
+    let left =
+        budget(layering::max_layers(&plan.layering), base, above).map_err(|error| Failure::budget(&error))?;
     let ours = layering::without(closure, held.iter().map(StorePath::as_str));
     let mut layers = layering::layers(&plan.layering, &ours, left)?;
-    // A pipeline decides alone; but what is too much for Docker is too much.
-    if base + layers.len() + above > MAX_LAYERS {
-        let count = base + layers.len() + above;
-        return Err(Failure::new(format!(
-            "the image would have {count} layers, and Docker takes {MAX_LAYERS}"
-        ))
-        .hint("end the pipeline with [\"limit_layers\", N]"));
-    }
+    check_count(base + layers.len() + above)?;
     // The image will not have this layer, unless the base is another by then.
     if !held.is_empty() {
         let held = closure.paths().iter().filter(|info| held.contains(&info.path));
         layers.insert(0, held.map(|info| info.path.clone()).collect());
     }
     Ok(layers)
+}
+
+/// A pipeline decides alone; but what is too much for Docker is too much.
+pub(crate) fn check_count(layers: usize) -> Result<(), Failure> {
+    if layers <= MAX_LAYERS {
+        return Ok(());
+    }
+    Err(Failure::new(format!("the image would have {layers} layers, and Docker takes {MAX_LAYERS}"))
+        .hint("end the pipeline with [\"limit_layers\", N]"))
 }
 
 /// The image's name without a tag.

@@ -7,11 +7,11 @@ use strake_image::draft::Draft;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
-use crate::cli::{OnePlatform, Plan};
+use crate::cli::{Arch, OnePlatform, Plan};
 use crate::failure::Failure;
-use crate::place::Place;
+use crate::place::{Place, Source};
 use crate::registry::Registries;
-use crate::{finished, input, planning, references};
+use crate::{finished, input, place, planning, references};
 
 /// The image that is meant: a conf, or what is planned of store paths.
 pub(crate) fn spec(
@@ -60,11 +60,43 @@ pub(crate) fn draft(
     let group_name = |gid| uzers::get_group_by_gid(gid)?.name().to_str().map(str::to_owned);
     let surroundings = Surroundings { store, now, user_name: &user_name, group_name: &group_name };
     spec.draft(&surroundings, |text| {
-        let base = finished::base(text, &spec.architecture, store, registries)?;
+        let base = match &spec.described_base {
+            Some(described) if finished::is_absent(text, store)? => {
+                described.open(text).map_err(|error| Failure::base(text, &error))?
+            }
+            _ => finished::base(text, &spec.architecture, store, registries)?,
+        };
         warnings.extend(finished::not_pinned(text));
         warnings.extend(finished::other_platform(&base, &spec.architecture));
         Ok(base)
     })
+}
+
+/// Opens an image that stands alone in a command: finished, or a conf, or store paths.
+pub(crate) fn any(
+    image: &[PathBuf],
+    arch: &Arch,
+    store_root: &Path,
+    now: SystemTime,
+    registries: &Registries,
+    warnings: &mut Vec<String>,
+) -> Result<(Draft, Store), Failure> {
+    match place::source(image)? {
+        Source::Plan(image) => {
+            no_platform(&arch.one)?;
+            let spec = spec(&image, &plan_for(arch.arch.as_deref()), store_root, registries)?;
+            let store = Store::new(spec.store_dir.clone(), store_root);
+            Ok((draft(&spec, &store, now, registries, warnings)?, store))
+        }
+        Source::Image(place) => {
+            let platform = arch.one.wanted(arch.arch.as_deref()).unwrap_or_else(finished::machine);
+            let image = finished::open(&place, &platform, registries)?;
+            match image.problems.first() {
+                Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
+                None => Ok((image.into_draft(), references::usual_store(store_root))),
+            }
+        }
+    }
 }
 
 /// A plan that says nothing but the architecture.

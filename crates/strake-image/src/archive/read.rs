@@ -102,5 +102,7 @@ fn layer(
         origin: Origin::Base,
         contents: vec![String::from_utf8_lossy(&member.name).into_owned()],
         member: Some(member),
+        described: None,
+        history: serde_json::Map::new(),
     })
 }

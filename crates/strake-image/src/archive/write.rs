@@ -1,6 +1,8 @@
 //! Writes a docker-archive, as a stream: layers first, what lists them last.
 
-use serde_json::json;
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
 
 use crate::blob::Blob;
 use crate::destination::{Destination, FinishError};
@@ -14,26 +16,60 @@ use crate::sink::Sink;
 use crate::tar::{Member, Writer};
 
 /// Writes an archive layer by layer, so that a layer's digest need only be known when its turn comes.
+///
+/// It may get several images, one after the other. What an earlier one has is not written again.
 pub struct ArchiveWriter<'s> {
     tar: Writer<'s>,
     mtime: i64,
     tags: Option<Vec<String>>,
+    /// The images that are complete, as `manifest.json` lists them.
+    images: Vec<Value>,
+    /// The names of all that these have.
+    written: HashSet<String>,
     /// Whether a layer is being written.
     open: bool,
-    /// The names in the archive of the image's config and layers.
-    image: Option<(String, Vec<String>)>,
 }
 
 impl<'s> ArchiveWriter<'s> {
     /// Begins an archive. `mtime` is for everything in it that has no time of its own, in seconds since 1970.
     pub fn new(sink: &'s mut dyn Sink, mtime: i64) -> Self {
-        Self { tar: Writer::new(sink), mtime, tags: None, open: false, image: None }
+        Self {
+            tar: Writer::new(sink),
+            mtime,
+            tags: None,
+            images: Vec::new(),
+            written: HashSet::new(),
+            open: false,
+        }
     }
 
     /// The image gets these names rather than its own.
     #[must_use]
     pub fn named(self, tags: Vec<String>) -> Self {
         Self { tags: Some(tags), ..self }
+    }
+
+    /// Completes an image: writes its config. Another may follow.
+    pub fn add(&mut self, image: &Image) -> Result<(), Error> {
+        let config_name = format!("{}.json", image.id().hex());
+        if self.written.insert(config_name.clone()) {
+            self.file(&config_name, &image.config)?;
+        }
+        let layers: Vec<_> = image.layers.iter().map(layer_name).collect();
+        self.images.push(json!({
+            "Config": config_name,
+            "RepoTags": image.tags,
+            "Layers": layers,
+        }));
+        self.written.extend(layers);
+        Ok(())
+    }
+
+    /// Writes `manifest.json`, and ends the archive. Returns its length in bytes.
+    pub fn close(&mut self) -> Result<u64, FinishError> {
+        let manifest = to_vec_pretty(&json!(self.images))?;
+        self.file("manifest.json", &manifest)?;
+        Ok(self.tar.finish().map_err(Error::from)?)
     }
 
     fn file(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
@@ -49,6 +85,10 @@ impl Destination for ArchiveWriter<'_> {
     }
 
     fn begin(&mut self, layer: &Layer, _: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
+        if self.written.contains(&layer_name(layer)) {
+            self.open = false;
+            return Ok(None);
+        }
         let mut member = match &layer.draft.member {
             Some(member) => member.clone(),
             None => Member::file(layer_name(layer), layer.blob.size, self.mtime),
@@ -69,10 +109,7 @@ impl Destination for ArchiveWriter<'_> {
     }
 
     fn image(&mut self, image: &Image, _: &Manifest) -> Result<(), FinishError> {
-        let config_name = format!("{}.json", image.id().hex());
-        self.file(&config_name, &image.config)?;
-        self.image = Some((config_name, image.layers.iter().map(layer_name).collect()));
-        Ok(())
+        Ok(self.add(image)?)
     }
 
     /// There is no place for it.
@@ -82,13 +119,11 @@ impl Destination for ArchiveWriter<'_> {
 
     /// Writes `manifest.json`, and ends the archive.
     fn finish(&mut self, _: &Manifest, names: &[String]) -> Result<u64, FinishError> {
-        let image = self.image.take().map(|(config, layers)| {
-            let names = self.tags.as_deref().unwrap_or(names);
-            json!({ "Config": config, "RepoTags": names, "Layers": layers })
-        });
-        let manifest = to_vec_pretty(&image.into_iter().collect::<Vec<_>>())?;
-        self.file("manifest.json", &manifest)?;
-        Ok(self.tar.finish().map_err(Error::from)?)
+        let names = self.tags.take().unwrap_or_else(|| names.to_vec());
+        if let Some(image) = self.images.last_mut() {
+            image["RepoTags"] = json!(names);
+        }
+        self.close()
     }
 }
 

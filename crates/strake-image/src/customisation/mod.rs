@@ -75,7 +75,11 @@ pub struct Entry {
 pub struct Rule {
     /// A pattern for absolute paths in the image: `*` and `?` match within a component, `**` any number of components,
     /// `[…]` one of several characters, `{a,b}` one of several texts. It must match something.
-    pub path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// In place of `path`: a regular expression that is found anywhere in an absolute path in the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<String>,
     /// Only files of this type.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub file_type: Option<FileType>,

@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
+use regex_automata::meta::Regex;
 
 use super::{CustomisationError, FileType, Rule, capabilities};
 use crate::recipe::Content;
@@ -15,10 +16,51 @@ const CAPABILITIES: &[u8] = b"security.capability";
 /// A rule that is understood.
 struct Compiled<'r> {
     rule: &'r Rule,
-    pattern: GlobMatcher,
+    pattern: Pattern,
     mode: Option<u32>,
     capabilities: Option<Vec<u8>>,
     matched: bool,
+}
+
+/// What a rule is for.
+enum Pattern {
+    Glob(GlobMatcher),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn new(rule: &Rule) -> Result<Self, CustomisationError> {
+        let wrong = |reason: String| CustomisationError::Pattern { pattern: rule.pattern(), reason };
+        match (&rule.path, &rule.regex) {
+            (Some(path), None) if !path.starts_with('/') => {
+                Err(wrong("it must begin with a slash".to_owned()))
+            }
+            (Some(path), None) => {
+                let glob = GlobBuilder::new(path).literal_separator(true).empty_alternates(true).build();
+                glob.map(|glob| Self::Glob(glob.compile_matcher()))
+                    .map_err(|error| wrong(error.kind().to_string()))
+            }
+            (None, Some(regex)) => Regex::new(regex).map(Self::Regex).map_err(|error| {
+                let cause = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
+                wrong(cause.lines().last().unwrap_or_default().to_owned())
+            }),
+            _ => Err(wrong("a rule has either path or regex".to_owned())),
+        }
+    }
+
+    fn is_match(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Glob(glob) => glob.is_match(Path::new(std::ffi::OsStr::from_bytes(name))),
+            Self::Regex(regex) => regex.is_match(name),
+        }
+    }
+}
+
+impl Rule {
+    /// What it is for, as it stands there.
+    fn pattern(&self) -> String {
+        self.path.clone().or_else(|| self.regex.clone()).unwrap_or_default()
+    }
 }
 
 /// Gives the members the attributes that the rules say, each rule in turn.
@@ -34,26 +76,20 @@ pub(super) fn apply(rules: &[Rule], files: &mut [(Member, Content)]) -> Result<(
         }
     }
     match rules.iter().find(|rule| !rule.matched) {
-        Some(unused) => Err(CustomisationError::NoMatch(unused.rule.path.clone())),
+        Some(unused) => Err(CustomisationError::NoMatch(unused.rule.pattern())),
         None => Ok(()),
     }
 }
 
 impl<'r> Compiled<'r> {
     fn new(rule: &'r Rule) -> Result<Self, CustomisationError> {
-        let wrong = |reason: String| CustomisationError::Pattern { pattern: rule.path.clone(), reason };
-        if !rule.path.starts_with('/') {
-            return Err(wrong("it must begin with a slash".to_owned()));
-        }
-        let glob = GlobBuilder::new(&rule.path).literal_separator(true).empty_alternates(true).build();
-        let glob = glob.map_err(|error| wrong(error.kind().to_string()))?;
         let capabilities = rule.capabilities.as_deref().map(|text| {
             capabilities::parse(text)
                 .map_err(|source| CustomisationError::Capabilities { text: text.to_owned(), source })
         });
         Ok(Self {
             rule,
-            pattern: glob.compile_matcher(),
+            pattern: Pattern::new(rule)?,
             mode: rule.mode.as_deref().map(mode).transpose()?,
             capabilities: capabilities.transpose()?,
             matched: false,
@@ -67,7 +103,7 @@ impl<'r> Compiled<'r> {
             _ => FileType::File,
         };
         let right_type = self.rule.file_type.is_none_or(|wanted| wanted == file_type);
-        if !right_type || !self.pattern.is_match(Path::new(std::ffi::OsStr::from_bytes(name))) {
+        if !right_type || !self.pattern.is_match(name) {
             return Ok(());
         }
         self.matched = true;

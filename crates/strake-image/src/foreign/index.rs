@@ -36,7 +36,7 @@ pub(super) struct Found {
 /// An archive's members by name; of several with one name the last counts, as it does when they are unpacked.
 pub(super) type Index = HashMap<String, Found>;
 
-type Records = Vec<(Vec<u8>, Vec<u8>)>;
+pub(crate) type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Lists a plain archive. Only headers are read.
 pub(super) fn plain(file: &File) -> Result<Index, OpenError> {
@@ -95,12 +95,8 @@ impl Indexer {
         mut entry: Entry<'_, R>,
         content: impl FnOnce(&mut Entry<'_, R>) -> io::Result<(Option<Digests>, Option<Vec<u8>>)>,
     ) -> Result<(), OpenError> {
-        if entry.header().entry_type() == EntryType::XGlobalHeader {
-            let mut text = Vec::new();
-            entry.by_ref().take(SMALL).read_to_end(&mut text).map_err(OpenError::Tar)?;
-            return merge(&mut self.global, PaxExtensions::new(&text)).map_err(OpenError::Tar);
-        }
-        let member = member(&mut entry, &self.global).map_err(OpenError::Tar)?;
+        let member = next_member(&mut entry, &mut self.global).map_err(OpenError::Tar)?;
+        let Some(member) = member else { return Ok(()) };
         let (digests, content) = content(&mut entry).map_err(OpenError::Tar)?;
         // manifest.json can only name members whose names are text.
         if let Ok(name) = String::from_utf8(member.name.clone()) {
@@ -110,6 +106,20 @@ impl Indexer {
         }
         Ok(())
     }
+}
+
+/// What an archive says of its next member, or nothing where that only says something of all that follow.
+pub(crate) fn next_member<R: Read>(
+    entry: &mut Entry<'_, R>,
+    global: &mut Records,
+) -> io::Result<Option<Member>> {
+    if entry.header().entry_type() != EntryType::XGlobalHeader {
+        return member(entry, global).map(Some);
+    }
+    let mut text = Vec::new();
+    entry.by_ref().take(SMALL).read_to_end(&mut text)?;
+    merge(global, PaxExtensions::new(&text))?;
+    Ok(None)
 }
 
 /// What the archive says of a member, as it is to be said again.

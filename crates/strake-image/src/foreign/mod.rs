@@ -12,6 +12,7 @@ mod metered;
 
 pub use config::{Config, Fault, Foreign};
 pub use error::OpenError;
+pub(crate) use index::{Records, next_member};
 pub(crate) use members::{Members, parse};
 
 /// The most that a JSON text of an image may take, in bytes.

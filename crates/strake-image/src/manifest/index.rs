@@ -133,6 +133,8 @@ impl Walk<'_> {
             origin: Origin::Copied,
             contents: vec![entry.media_type.clone()],
             member: None,
+            described: None,
+            history: serde_json::Map::new(),
         });
         Ok(())
     }

@@ -173,5 +173,7 @@ fn layer(
         // What a base image in a docker-archive is listed as, so that an image on it is the same.
         contents: vec![usual_member_name(diff_id)],
         member: None,
+        described: None,
+        history: serde_json::Map::new(),
     })
 }

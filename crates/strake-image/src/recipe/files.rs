@@ -74,8 +74,8 @@ impl Files {
         Ok((sink.finish(), survey))
     }
 
-    pub(super) fn write(&self, fingerprint: &Fingerprint, sink: &mut dyn Sink) -> Result<(), Error> {
-        self.pack(Some(fingerprint), sink, copy).map(drop)
+    pub(super) fn write(&self, fingerprint: Option<&Fingerprint>, sink: &mut dyn Sink) -> Result<(), Error> {
+        self.pack(fingerprint, sink, copy).map(drop)
     }
 
     /// Writes all members; `content` does so for a file's content. Fails at the first that `expected` does not have.

@@ -117,8 +117,13 @@ impl Recipe {
         }
     }
 
-    /// Writes the stream. Fails at the first file that is not as it was when `fingerprint` was taken.
-    pub fn write(&self, store: &Store, fingerprint: &Fingerprint, sink: &mut dyn Sink) -> Result<(), Error> {
+    /// Writes the stream. Fails at the first file that is not as it was when `fingerprint` was taken, if one was.
+    pub fn write(
+        &self,
+        store: &Store,
+        fingerprint: Option<&Fingerprint>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Error> {
         match self {
             Self::StorePaths(recipe) => recipe.write(store, fingerprint, sink),
             Self::Tarball(recipe) => recipe.write(fingerprint, sink),

@@ -91,10 +91,10 @@ impl StorePaths {
     pub(super) fn write(
         &self,
         store: &Store,
-        fingerprint: &Fingerprint,
+        fingerprint: Option<&Fingerprint>,
         sink: &mut dyn Sink,
     ) -> Result<(), Error> {
-        self.pack(store, Files::Open, Some(fingerprint), sink, copy_file).map(drop)
+        self.pack(store, Files::Open, fingerprint, sink, copy_file).map(drop)
     }
 
     /// Walks the store paths and writes a header for each entry; `content` does the rest for a file.

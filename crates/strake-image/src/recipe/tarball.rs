@@ -160,7 +160,7 @@ impl Tarball {
         }
     }
 
-    pub(super) fn write(&self, fingerprint: &Fingerprint, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub(super) fn write(&self, fingerprint: Option<&Fingerprint>, sink: &mut dyn Sink) -> Result<(), Error> {
         let path = self.source.path();
         let file = match &self.source {
             Source::Elsewhere { .. } => return Err(self.absent()),
@@ -168,7 +168,7 @@ impl Tarball {
             _ => self.open()?,
         };
         let unchanged = |survey: Survey| {
-            if survey.fingerprint == *fingerprint {
+            if fingerprint.is_none_or(|known| survey.fingerprint == *known) {
                 Ok(())
             } else {
                 Err(Error::Changed { path: path.to_owned() })

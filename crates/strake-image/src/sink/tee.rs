@@ -9,13 +9,19 @@ use crate::digest::{Digest, Hasher};
 pub struct Tee<'s> {
     inner: &'s mut dyn Sink,
     hasher: Hasher,
+    size: u64,
     buffer: Vec<u8>,
 }
 
 impl<'s> Tee<'s> {
     /// Passes on to `inner`.
     pub fn new(inner: &'s mut dyn Sink) -> Self {
-        Self { inner, hasher: Hasher::default(), buffer: Vec::new() }
+        Self { inner, hasher: Hasher::default(), size: 0, buffer: Vec::new() }
+    }
+
+    /// The number of bytes that went through until now.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// The digest of all bytes that went through.
@@ -27,6 +33,7 @@ impl<'s> Tee<'s> {
 impl Sink for Tee<'_> {
     fn bytes(&mut self, data: &[u8]) -> Result<(), SinkError> {
         self.hasher.update(data);
+        self.size += data.len() as u64;
         self.inner.bytes(data)
     }
 

@@ -9,6 +9,8 @@ use strake_plan::Closure;
 
 use super::Inherit;
 use crate::customisation::Customisation;
+use crate::draft::Description;
+use crate::spec::DescribedBase;
 
 /// What an image is to be.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -37,9 +39,10 @@ pub struct Conf {
     /// `customisation` is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customisation_layer: Option<String>,
-    /// What the image holds besides store paths. Either this or `customisation_layer` is there; `{}` means: nothing.
+    /// What the image holds besides store paths: a layer, or several in a list, each above the one before. Either this or
+    /// `customisation_layer` is there; `{}` means: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub customisation: Option<Customisation>,
+    pub customisation: Option<Customisations>,
     /// The image's name and tag: `name:tag`.
     pub repo_tag: String,
     /// The time of creation: `now`, or a time in ISO 8601.
@@ -58,9 +61,31 @@ pub struct Conf {
     /// hashes in it, remembered digests hold for just this content; a Nix database needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closure: Option<Vec<PathEntry>>,
+    /// What is known of the base image. It counts where that is not at hand; `strake describe --detached` writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub described_base: Option<DescribedBase>,
+    /// What is known of the layers that are the image's own (those of `store_layers`, then those of `customisation`, or
+    /// the `customisation_layer`), in their order: `strake describe` writes it. It is believed until a layer is
+    /// written, and then checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub described: Option<Vec<Description>>,
+    /// What the history says of these layers: a list of as many objects, whose keys (`created_by`, `author`, `comment`)
+    /// join those that are there in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<Map<String, Value>>>,
     /// Keys that strake does not know are passed over.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+/// One layer of files, or several.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Customisations {
+    /// One.
+    One(Customisation),
+    /// Several, the lowest first.
+    Several(Vec<Customisation>),
 }
 
 /// The operating system.

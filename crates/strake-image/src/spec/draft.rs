@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::iter;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,7 +16,7 @@ use super::inherit::{Inherit, inherited, whole};
 use super::{CustomisationSource, Spec, Time};
 use crate::customisation::CustomisationError;
 use crate::digest::Digest;
-use crate::draft::{About, Draft, LayerDraft, Origin, Settings, usual_member_name};
+use crate::draft::{About, Description, Draft, LayerDraft, Origin, Settings, usual_member_name};
 use crate::error::Error;
 use crate::foreign::{Foreign, OpenError};
 use crate::python::datetime::DateTime;
@@ -95,47 +96,62 @@ impl Spec {
         let mut layers = Vec::new();
         let mut config = self.config.clone();
         let mut base_config = Map::new();
-        let mut store_layers = self.store_layers.clone();
+        let mut held = HashSet::new();
         if let Some(base) = base {
             config = inherited(self.inherit, &base.config.run, &config)?;
             if self.inherit == Inherit::All {
                 base_config = whole(&base.config).map_err(DraftError::Base)?;
             }
             if self.skip_base_paths {
-                let held = base.held(store_layers.iter().flatten())?;
-                leave_out(&mut store_layers, &held);
+                held = base.held(self.store_layers.iter().flatten())?;
             }
             layers = base.layers;
         }
-        for paths in &store_layers {
-            store.check(paths)?;
+        let described = self.described.iter().copied().map(Some).chain(iter::repeat(None));
+        let mut told = described.zip(self.history.iter().cloned().chain(iter::repeat(Map::new())));
+        for (all, (described, history)) in self.store_layers.iter().zip(&mut told) {
+            let paths: Vec<_> = all.iter().filter(|path| !held.contains(path)).cloned().collect();
+            if paths.is_empty() && !all.is_empty() {
+                continue;
+            }
+            let described = described.filter(|_| paths.len() == all.len());
             let recipe = StorePaths {
                 paths: paths.clone(),
-                nar_hashes: self.nar_hashes(paths),
+                nar_hashes: self.nar_hashes(&paths),
                 owner: self.owner.clone(),
                 mtime,
             };
+            let found = store.check(&paths).map(|()| Recipe::StorePaths(recipe)).map_err(DraftError::from);
             layers.push(LayerDraft {
                 contents: paths.iter().map(|path| path.as_str().to_owned()).collect(),
-                recipe: Recipe::StorePaths(recipe),
+                recipe: found.or_else(|error| absent(error, described))?,
                 origin: Origin::Store,
                 member: None,
+                described,
+                history,
             });
         }
-        match &self.customisation {
-            CustomisationSource::Packed(directory) => {
-                layers.push(packed_customisation(directory, mtime, surroundings)?);
+        for (customisation, (described, history)) in self.customisations.iter().zip(&mut told) {
+            let (found, contents) = match customisation {
+                CustomisationSource::Packed(directory) => {
+                    (packed_customisation(directory, mtime, surroundings), vec![directory.clone()])
+                }
+                CustomisationSource::Described(description) => {
+                    let recipe = description.recipe(store, self.closure.as_ref(), mtime);
+                    let recipe = recipe.map(|files| (Recipe::Files(files), None));
+                    (recipe.map_err(DraftError::from), description.contents.clone())
+                }
+            };
+            let (recipe, member) =
+                found.or_else(|error| absent(error, described).map(|recipe| (recipe, None)))?;
+            if let (Some(described), Some(found)) = (described, recipe.claimed_diff_id())
+                && described.diff_id != found
+            {
+                let path = store.locate(Path::new(&contents.concat()));
+                return Err(Error::Digest { path, expected: described.diff_id, found }.into());
             }
-            CustomisationSource::Described(description) if description.is_empty() => {}
-            CustomisationSource::Described(description) => {
-                let recipe = description.recipe(store, self.closure.as_ref(), mtime)?;
-                layers.push(LayerDraft {
-                    recipe: Recipe::Files(recipe),
-                    origin: Origin::Customisation,
-                    contents: description.contents.clone(),
-                    member: None,
-                });
-            }
+            let origin = Origin::Customisation;
+            layers.push(LayerDraft { recipe, origin, contents, member, described, history });
         }
         let settings = Settings {
             created: time(self.created)?.isoformat(),
@@ -158,14 +174,6 @@ impl Spec {
     }
 }
 
-/// Leaves out what the base image holds, and layers in which nothing is left.
-fn leave_out(store_layers: &mut Vec<Vec<StorePath>>, held: &HashSet<StorePath>) {
-    for paths in &mut *store_layers {
-        paths.retain(|path| !held.contains(path));
-    }
-    store_layers.retain(|paths| !paths.is_empty());
-}
-
 /// What is wrong with a description is its own; what cannot be read is like everything that cannot.
 impl From<CustomisationError> for DraftError {
     fn from(error: CustomisationError) -> Self {
@@ -176,12 +184,25 @@ impl From<CustomisationError> for DraftError {
     }
 }
 
+/// A layer whose files are not here, but which is described: it will do where it need not be written.
+fn absent(error: DraftError, described: Option<Description>) -> Result<Recipe, DraftError> {
+    match (error, described) {
+        (DraftError::Read(Error::Read { path, source }), Some(Description { diff_id, size }))
+            if source.kind() == io::ErrorKind::NotFound =>
+        {
+            let source = Source::Elsewhere { path };
+            Ok(Recipe::Tarball(Tarball { source, size, diff_id, digest: Some(diff_id), codec: None }))
+        }
+        (error, _) => Err(error),
+    }
+}
+
 /// The customisation layer. In the archive it has the owner and mode of its file, as `tarfile` sees them.
 fn packed_customisation(
     named: &str,
     mtime: i64,
     surroundings: &Surroundings<'_>,
-) -> Result<LayerDraft, DraftError> {
+) -> Result<(Recipe, Option<Member>), DraftError> {
     let directory = surroundings.store.locate(Path::new(named));
     let checksum = directory.join("checksum");
     let mut text = String::new();
@@ -209,16 +230,7 @@ fn packed_customisation(
         gname: name((surroundings.group_name)(stat.gid())),
         ..Member::file(usual_member_name(diff_id), stat.size(), mtime)
     };
-    Ok(LayerDraft {
-        recipe: Recipe::Tarball(Tarball {
-            source: Source::File { path, offset: 0 },
-            size: stat.size(),
-            diff_id,
-            digest: None,
-            codec: None,
-        }),
-        origin: Origin::Customisation,
-        contents: vec![named.to_owned()],
-        member: Some(member),
-    })
+    let size = stat.size();
+    let source = Source::File { path, offset: 0 };
+    Ok((Recipe::Tarball(Tarball { source, size, diff_id, digest: None, codec: None }), Some(member)))
 }

@@ -3,6 +3,7 @@
 //! Format: what nixpkgs' `streamLayeredImage` writes and its `stream_layered_image.py` reads, and some keys more;
 //! see docs/conf.md and [`Conf`].
 
+mod base;
 mod conf;
 mod draft;
 mod inherit;
@@ -12,11 +13,13 @@ use serde_json::{Map, Value};
 use strake_plan::closure::{Closure, ClosureError};
 use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 
-pub use conf::{Conf, Id, Os, PathEntry};
+pub use base::{DescribedBase, DescribedBlob};
+pub use conf::{Conf, Customisations, Id, Os, PathEntry};
 pub use draft::{DraftError, Surroundings};
 pub use inherit::Inherit;
 
 use crate::customisation::Customisation;
+use crate::draft::Description;
 use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
 
@@ -37,8 +40,14 @@ pub struct Spec {
     pub skip_base_paths: bool,
     /// The store paths of each layer.
     pub store_layers: Vec<Vec<StorePath>>,
-    /// What the image holds besides.
-    pub customisation: CustomisationSource,
+    /// What the image holds besides, the lowest layer first.
+    pub customisations: Vec<CustomisationSource>,
+    /// What is known of the base image.
+    pub described_base: Option<DescribedBase>,
+    /// What is known of the layers that are the image's own; empty where nothing is.
+    pub described: Vec<Description>,
+    /// What the history says of these layers besides what it says of all; empty where nothing is said.
+    pub history: Vec<Map<String, Value>>,
     /// The store paths with all that the store knows of them.
     pub closure: Option<Closure>,
     /// The name that the image gets where it is loaded.
@@ -98,6 +107,16 @@ pub enum SpecError {
         key: &'static str,
         /// What is wrong with it.
         source: StorePathError,
+    },
+    /// A list about the image's own layers has another length.
+    #[error("key {key:?} speaks of {found} layers, and the image has {layers} of its own")]
+    Count {
+        /// The key.
+        key: &'static str,
+        /// Of how many layers it speaks.
+        found: usize,
+        /// How many there are.
+        layers: usize,
     },
     /// Two keys exclude each other.
     #[error("has both keys {0:?} and {1:?}; it may have only one of them")]

@@ -1,12 +1,14 @@
 //! From a text to a conf.
 
 use std::collections::HashSet;
+use std::slice;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use strake_plan::{Closure, StoreDir, StorePath};
 
-use super::{CustomisationSource, Inherit, Spec, SpecError, Time};
+use super::{CustomisationSource, DescribedBase, Inherit, Spec, SpecError, Time};
 use crate::customisation::Customisation;
 use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
@@ -27,7 +29,7 @@ impl Spec {
         let store_dir = StoreDir::parse(&store_dir)
             .map_err(|source| SpecError::StorePath { key: "store_dir", source })?;
         let store_layers = conf.store_layers(&store_dir)?;
-        Ok(Self {
+        let spec = Self {
             architecture: conf.text("architecture")?,
             config: conf.key("config", "an object", |value| value.as_object().cloned())?,
             from_image: conf.key("from_image", "a path or null", |value| match value {
@@ -41,7 +43,12 @@ impl Spec {
             closure: conf.closure(&store_dir, &store_layers)?,
             store_layers,
             store_dir,
-            customisation: conf.customisation()?,
+            customisations: conf.customisations()?,
+            described_base: conf.optional("described_base", "what strake describe writes", |value| {
+                DescribedBase::deserialize(value).ok()
+            })?,
+            described: conf.list("described", "a list of objects with \"diff_id\" and \"size\"")?,
+            history: conf.list("history", "a list of objects")?,
             repo_tag: conf.text("repo_tag")?,
             created: conf.time("created")?,
             mtime: conf.time("mtime")?,
@@ -51,7 +58,19 @@ impl Spec {
                 uname: conf.name("uname")?,
                 gname: conf.name("gname")?,
             },
-        })
+        };
+        let layers = spec.own_layers();
+        for (key, found) in [("described", spec.described.len()), ("history", spec.history.len())] {
+            if found != 0 && found != layers {
+                return Err(SpecError::Count { key, found, layers });
+            }
+        }
+        Ok(spec)
+    }
+
+    /// How many layers the image has besides those of its base image.
+    pub fn own_layers(&self) -> usize {
+        self.store_layers.len() + self.customisations.len()
     }
 }
 
@@ -109,6 +128,16 @@ impl Conf {
         })
     }
 
+    /// A list that may be left out.
+    fn list<T: DeserializeOwned>(
+        &self,
+        key: &'static str,
+        expected: &'static str,
+    ) -> Result<Vec<T>, SpecError> {
+        let list = self.optional(key, expected, |value| Vec::deserialize(value).ok())?;
+        Ok(list.unwrap_or_default())
+    }
+
     fn inherit(&self) -> Result<Inherit, SpecError> {
         let inherit = self.optional("inherit", "\"env\" or \"all\"", |value| match value {
             Value::Null => Some(Inherit::default()),
@@ -119,15 +148,19 @@ impl Conf {
         Ok(inherit?.unwrap_or_default())
     }
 
-    fn customisation(&self) -> Result<CustomisationSource, SpecError> {
+    fn customisations(&self) -> Result<Vec<CustomisationSource>, SpecError> {
         const PACKED: &str = "customisation_layer";
         const DESCRIBED: &str = "customisation";
         match (self.0.get(PACKED), self.0.get(DESCRIBED)) {
-            (_, None) => self.text(PACKED).map(CustomisationSource::Packed),
+            (_, None) => Ok(vec![self.text(PACKED).map(CustomisationSource::Packed)?]),
             (Some(_), Some(_)) => Err(SpecError::Both(PACKED, DESCRIBED)),
-            (None, Some(description)) => Customisation::deserialize(description)
-                .map(CustomisationSource::Described)
-                .map_err(SpecError::Customisation),
+            (None, Some(described)) => {
+                let described = described.as_array().map_or(slice::from_ref(described), Vec::as_slice);
+                let described = described.iter().map(Customisation::deserialize);
+                let described = described.collect::<Result<Vec<_>, _>>().map_err(SpecError::Customisation)?;
+                let full = described.into_iter().filter(|description| !description.is_empty());
+                Ok(full.map(CustomisationSource::Described).collect())
+            }
         }
     }
 

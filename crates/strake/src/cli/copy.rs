@@ -140,6 +140,42 @@ pub(crate) struct Inspect {
 
 #[derive(Debug, Args)]
 #[command(after_help = PLACES)]
+pub(crate) struct Merge {
+    /// The images
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// Write into FILE, which appears when it is whole
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+    #[command(flatten)]
+    pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = PLACES)]
+pub(crate) struct Export {
+    /// The image
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) source: Vec<PathBuf>,
+    /// Write into FILE, which appears when it is whole
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = PLACES)]
 pub(crate) struct Verify {
     /// The image
     #[arg(required = true, value_name = "SOURCE")]

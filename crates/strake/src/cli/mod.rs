@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use connecting::Connecting;
-pub(crate) use copy::{Copy, Inspect, ManifestFormat, OnePlatform, Pin, Verify};
+pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
 pub(crate) use making::{Making, Writing};
-pub(crate) use planning::{Config, Format, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
+pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 
 use crate::report::Style;
 
@@ -37,6 +37,9 @@ pub(crate) enum Command {
     Layers(Box<Layers>),
     /// Write down what an image is to be: a conf.json
     Plan(Box<PlanCommand>),
+    /// Find out the digests and sizes of a conf's layers, and write the conf with them
+    #[command(after_help = EXIT_CODES)]
+    Describe(Box<Describe>),
     /// Copy an image from one form to others
     Copy(Box<Copy>),
     /// Show what is in an image
@@ -45,6 +48,15 @@ pub(crate) enum Command {
     Verify(Box<Verify>),
     /// Find the digests of an image in a registry, for each platform
     Pin(Box<Pin>),
+    /// Put several images into one docker-archive
+    #[command(after_help = EXIT_CODES)]
+    Merge(Box<Merge>),
+    /// Write an image's file system as one tar archive
+    #[command(after_help = EXIT_CODES)]
+    Export(Box<Export>),
+    /// Write a Nix database in which a closure is registered
+    #[command(after_help = EXIT_CODES)]
+    NixDatabase(NixDatabase),
     /// Look at the remembered layer digests, or clean them up
     Cache {
         #[command(subcommand)]
@@ -76,6 +88,46 @@ pub(crate) struct Stream {
     pub(crate) script: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Describe {
+    /// The conf, or - for stdin
+    pub(crate) conf: PathBuf,
+    /// Name and tag of the image, instead of the conf's
+    #[arg(short = 't', long, value_name = "NAME:TAG")]
+    pub(crate) repo_tag: Option<String>,
+    /// A conf that is described already: layers that are in it are not digested again (repeat for more)
+    #[arg(long, value_name = "CONF")]
+    pub(crate) known: Vec<PathBuf>,
+    /// Write the conf in a way in which Nix finds no references in it
+    #[arg(long)]
+    pub(crate) detached: bool,
+    /// Write into FILE, which appears when it is whole
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) making: Making,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NixDatabase {
+    /// The directory that is to be an image's root: the database is at nix/var/nix/db below it
+    pub(crate) directory: PathBuf,
+    /// The closure's references graph, or - for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) graph: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: GraphKey,
+    /// A store path that the garbage collector is to keep, with all that it needs (repeat for more)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) root: Vec<String>,
+    /// Leave a store path out (repeat for more)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) exclude: Vec<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheAction {
     /// List what is remembered
@@ -103,6 +155,13 @@ pub(crate) struct Script {
     /// Override the `RepoTags` from the configuration
     #[arg(short = 't', long = "repo_tag")]
     repo_tag: Option<String>,
+}
+
+impl Describe {
+    /// How to speak to the user.
+    pub(crate) fn style(&self) -> Style {
+        if self.quiet { Style::Quiet } else { Style::Lines }
+    }
 }
 
 impl Stream {

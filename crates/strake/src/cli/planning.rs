@@ -104,6 +104,30 @@ pub(crate) struct Layers {
     pub(crate) layering: Layering,
 }
 
+/// What a conf says already.
+const PLANNED_ANEW: [&str; 20] = [
+    "roots",
+    "name",
+    "contents",
+    "root",
+    "customisation",
+    "nix_database",
+    "from",
+    "arch",
+    "owner",
+    "no_store_paths",
+    "file",
+    "entrypoint",
+    "cmd",
+    "env",
+    "user",
+    "workdir",
+    "expose",
+    "label",
+    "volume",
+    "stop_signal",
+];
+
 /// What an image is to be.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Image")]
@@ -212,6 +236,18 @@ pub(crate) struct PlanCommand {
     /// Write the JSON schema of a plan instead
     #[arg(long, exclusive = true)]
     pub(crate) schema: bool,
+    /// Complete a conf that has everything but its layers of store paths; its `repo_tag` may lack the tag
+    #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED_ANEW)]
+    pub(crate) conf: Option<PathBuf>,
+    /// In a conf to be completed: leave a store path out unless something refers to it (repeat for more)
+    #[arg(long, value_name = "PATH", requires = "conf")]
+    pub(crate) copied: Vec<String>,
+    /// In a conf to be completed: begin with the layers of this conf (repeat for more, the lowest first)
+    #[arg(long, value_name = "FILE", requires = "conf")]
+    pub(crate) below: Vec<PathBuf>,
+    /// In a conf to be completed: leave out the store paths that are in the layers of this conf (repeat for more)
+    #[arg(long, value_name = "FILE", requires = "conf")]
+    pub(crate) without: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) plan: Plan,
 }

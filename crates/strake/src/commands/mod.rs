@@ -2,8 +2,12 @@
 
 pub(crate) mod cache;
 pub(crate) mod copy;
+pub(crate) mod describe;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod layers;
+pub(crate) mod merge;
+pub(crate) mod nix_database;
 pub(crate) mod pin;
 pub(crate) mod plan;
 pub(crate) mod stream;

@@ -1,0 +1,48 @@
+//! `strake export`: an image's file system as one tar archive.
+
+use std::sync::atomic::AtomicU64;
+use std::time::SystemTime;
+
+use strake_image::engine::Engine;
+use strake_image::error::Error;
+use strake_image::flatten::flatten;
+use strake_image::sink::Descriptor;
+
+use crate::cli::Export;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::registry::Registries;
+use crate::source;
+
+pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
+    let now = SystemTime::now();
+    let registries = Registries::new(&arguments.connecting)?;
+    let store_root = &arguments.making.store_root;
+    let mut warnings = Vec::new();
+    let (draft, store) =
+        source::any(&arguments.source, &arguments.arch, store_root, now, &registries, &mut warnings)?;
+    let output = Output::open(arguments.output.as_deref())?;
+    let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
+    for warning in &warnings {
+        eprintln!("strake: warning: {warning}");
+    }
+    let digested = AtomicU64::new(0);
+    let engine = Engine {
+        store: &store,
+        cache: cache.as_ref(),
+        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        verify: false,
+        started: now,
+        digested: &digested,
+    };
+    let mut layers = Vec::with_capacity(draft.layers.len());
+    engine.describe(draft.layers, |layer| {
+        layers.push(layer);
+        Ok::<(), Failure>(())
+    })?;
+    let written = AtomicU64::new(0);
+    let mut sink = Descriptor::new(output.descriptor()?, &written);
+    flatten(&layers, &store, &mut sink)?;
+    sink.finish().map_err(Error::from)?;
+    output.commit()
+}

@@ -1,0 +1,40 @@
+# What can be done with an image, as programs for `nix run`: three lines each, all arguments go on to strake.
+#
+#   actions conf    for a conf in the store, described or not, with or without its store paths at hand; or for whatever
+#                   else `strake copy` is given before destinations
+{
+  strake,
+  writeProgram,
+}:
+conf:
+let
+  program = "${strake}/bin/strake";
+  script =
+    name: text:
+    writeProgram name ''
+      set -euo pipefail
+      ${text}
+    '';
+in
+{
+  # copyTo DEST… [OPTIONS]: to any destinations that strake knows (docs/copy.md).
+  copyTo = script "copy-to" ''exec ${program} copy ${conf} "$@"'';
+
+  # push docker://REGISTRY/NAME:TAG… [OPTIONS]: to a registry.
+  push = script "push" ''
+    case "''${1-}" in docker://*) ;; *) echo "usage: push docker://REGISTRY/NAME:TAG… [OPTIONS]" >&2; exit 2 ;; esac
+    exec ${program} copy ${conf} "$@"
+  '';
+
+  # load [OPTIONS]: into docker or podman, whichever is there; CONTAINER_ENGINE says which.
+  load = script "load" ''
+    engine=''${CONTAINER_ENGINE:-$(command -v docker || command -v podman || { echo "load: there is neither docker nor podman" >&2; exit 1; })}
+    ${program} stream ${conf} "$@" | "$engine" load
+  '';
+
+  # stream [OPTIONS] > FILE: a docker-archive.
+  stream = script "stream" ''exec ${program} stream ${conf} "$@"'';
+
+  # inspect [OPTIONS]: what is in it.
+  inspect = script "inspect" ''exec ${program} inspect ${conf} "$@"'';
+}
