@@ -81,6 +81,9 @@ mod registry_pull;
 /// Who asks, as files, programs and options say it, and who is told.
 mod registry_auth;
 
+/// Whom registries can trust, and who can trust them; proxies.
+mod registry_tls;
+
 /// A real Nix store.
 mod nix;
 

@@ -20,7 +20,7 @@ pub(crate) struct User {
 }
 
 /// What could tell strake something about registries.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 16] = [
     "REGISTRY_AUTH_FILE",
     "DOCKER_CONFIG",
     "XDG_RUNTIME_DIR",
@@ -35,6 +35,8 @@ const VARIABLES: [&str; 14] = [
     "HTTPS_PROXY",
     "all_proxy",
     "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
 ];
 
 impl User {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use strake_testkit::command::text;
 use strake_testkit::image::Image;
 use strake_testkit::registry::{Auth, Blobs, Locations, Personality, Port, Registry, Tokens};
+use strake_testkit::store::TestStore;
 
 use crate::registry::User;
 use crate::strake::Ran;
@@ -297,6 +298,26 @@ fn credentials_stay_where_they_belong() {
         user.ok(&["copy", "oci:image", &format!("docker://{}/app", other.address())]);
         assert!(other.requests().iter().all(|request| request.header("authorization").is_none()));
     }
+}
+
+#[test]
+fn credentials_on_the_command_line_are_for_one_registry() {
+    let (registry, other) = (start(basic()), start(Auth::Anyone));
+    let user = User::new();
+    user.image(&[1000]);
+    let name = |registry: &Registry| format!("docker://{}/team/app:1", registry.address());
+    let creds = format!("--creds={NAME}:{SECRET}");
+    user.ok(&["copy", "oci:image", &name(&other)]);
+    user.run(&["copy", &creds, "oci:image", &name(&registry), &name(&other)])
+        .failed(&["--creds is for one", "hint:"]);
+    user.run(&["copy", &creds, &name(&other), &name(&registry)]).failed(&["--creds is for one", "hint:"]);
+    // A conf may name any registry for its base image.
+    let store = TestStore::empty();
+    let conf = store.write_conf("base", &[], |conf| conf["from_image"] = json!(name(&other)));
+    let arguments = ["copy", &creds, "--store-root", store.root().to_str().unwrap(), conf.to_str().unwrap()];
+    user.ok(&[&arguments[..], &[&name(&registry)]].concat());
+    assert_eq!(registry.complete("team/app", "1"), Ok(()));
+    assert!(other.requests().iter().all(|request| request.header("authorization").is_none()));
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl<'p> Along<'p> {
         Self { repository, progress, open: None, sent: HashSet::new() }
     }
 
+    /// Whether the registry has the layer in another repository, so that it need not come here.
+    fn can_be_mounted(&self, layer: &Layer) -> bool {
+        layer.draft.recipe.repository().is_some_and(|(host, _)| host == self.repository.host())
+    }
+
     /// What was sent.
     pub fn sent(self) -> HashSet<Digest> {
         self.sent
@@ -56,9 +61,10 @@ impl Destination for Along<'_> {
     }
 
     fn begin(&mut self, layer: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
-        let can_be_mounted =
-            layer.draft.recipe.repository().is_some_and(|(host, _)| host == self.repository.host());
-        if can_be_mounted || blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
+        if blob.is_some_and(|blob| *blob == layer.blob) && self.can_be_mounted(layer) {
+            return Ok(None);
+        }
+        if blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
             return Ok(None);
         }
         let known = blob.map(|blob| (blob.digest, blob.size));

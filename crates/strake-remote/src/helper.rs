@@ -3,7 +3,7 @@
 //! Protocol: docker-credential-helpers: `docker-credential-NAME get` reads the registry's name on stdin and writes JSON.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::error::RemoteError;
 
 /// It may ask its user something, but not for ever.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// So long it is slept until it is looked again whether it has ended.
+const TICK: Duration = Duration::from_millis(5);
 
 /// More than this is not read of its answer, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
@@ -34,33 +37,8 @@ pub(crate) fn get(name: &str, server: &str, host: &str) -> Result<Option<Credent
     if name.is_empty() || name.contains('/') {
         return Err(failed("that is not the name of a program".to_owned()));
     }
-    let spawned = Command::new(&program)
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut child = spawned.map_err(|error| failed(error.to_string()))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // One that does not read it will say so by its answer.
-        let _ = stdin.write_all(server.as_bytes());
-    }
-    let stdout = child.stdout.take().expect("stdout is a pipe");
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut answer = Vec::new();
-        let read = stdout.take(MAX_ANSWER).read_to_end(&mut answer);
-        let _ = sender.send(read.map(|_| answer));
-    });
-    let answer = receiver.recv_timeout(PATIENCE);
-    if answer.is_err() {
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(|error| failed(error.to_string()))?;
-    let answer = match answer {
-        Ok(read) => read.map_err(|error| failed(error.to_string()))?,
-        Err(_) => return Err(failed("it does not answer".to_owned())),
-    };
+    let mut command = Command::new(&program);
+    let (status, answer) = ask(command.arg("get"), server, PATIENCE).map_err(failed)?;
     if !status.success() {
         // All of them say it in these words.
         let said = String::from_utf8_lossy(&answer);
@@ -75,4 +53,65 @@ pub(crate) fn get(name: &str, server: &str, host: &str) -> Result<Option<Credent
         TOKEN => Some(Credentials::IdentityToken(secret)),
         _ => Some(Credentials::Password { user: username, password: secret }),
     })
+}
+
+/// Runs a program with something on its stdin, and returns what it writes and how it ends, or why that cannot be had.
+fn ask(program: &mut Command, stdin: &str, patience: Duration) -> Result<(ExitStatus, Vec<u8>), String> {
+    let program = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = program.spawn().map_err(|error| error.to_string())?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // One that does not read it will say so by its answer.
+        let _ = pipe.write_all(stdin.as_bytes());
+    }
+    let stdout = child.stdout.take().expect("stdout is a pipe");
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answer = Vec::new();
+        let read = stdout.take(MAX_ANSWER).read_to_end(&mut answer);
+        let _ = sender.send(read.map(|_| answer));
+    });
+    let answer = receiver.recv_timeout(patience);
+    if answer.is_err() {
+        let _ = child.kill();
+    }
+    let answer = answer.map_err(|_| "it does not answer".to_owned());
+    // One that has answered has nothing more to do.
+    let mut left = patience;
+    let status = loop {
+        match child.try_wait() {
+            Ok(None) if left > TICK => {
+                std::thread::sleep(TICK);
+                left -= TICK;
+            }
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err("it does not end".to_owned());
+            }
+            ended => break ended.map_err(|error| error.to_string())?.expect("it has ended"),
+        }
+    };
+    Ok((status, answer?.map_err(|error| error.to_string())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(script: &str, expected: Result<&str, &str>) {
+        let mut shell = Command::new("sh");
+        let patience = Duration::from_millis(500);
+        let found = ask(shell.args(["-c", script]), "server", patience);
+        let found = found.map(|(_, answer)| String::from_utf8(answer).unwrap());
+        assert_eq!(found.as_deref().map_err(String::as_str), expected, "{script}");
+    }
+
+    #[test]
+    fn programs_of_all_kinds() {
+        check("cat", Ok("server"));
+        check("exec <&-; echo answer; exit 1", Ok("answer\n"));
+        check("sleep 1000", Err("it does not answer"));
+        check("echo answer; sleep 1000", Err("it does not answer"));
+        check("echo answer; exec >&-; exec sleep 1000", Err("it does not end"));
+    }
 }

@@ -39,6 +39,11 @@ pub(crate) fn base(
         Place::File(named) => Place::File(FilePlace { path: store.locate(&named.path), ..named }),
         registry @ Place::Registry(_) => registry,
     };
+    let of_base = match &place {
+        Place::Registry(reference) => Some(registries.for_base(reference)),
+        Place::File(_) => None,
+    };
+    let registries = of_base.as_ref().unwrap_or(registries);
     let failed = |error: &OpenError| Failure::base(&place.in_conf(), error);
     let base = image(&place, &Platform::linux(architecture), registries)?.map_err(|error| failed(&error))?;
     match base.problems.first() {

@@ -266,7 +266,7 @@ fn owner(text: Option<&str>) -> Result<(u32, u32), Failure> {
 fn from_image(text: &str, registries: &Registries) -> Result<String, Failure> {
     let place = match place::base(text)? {
         Place::File(place) => Place::File(FilePlace { path: absolute(&place.path)?.into(), ..place }),
-        Place::Registry(reference) => Place::Registry(registries.pinned(&reference)?),
+        Place::Registry(reference) => Place::Registry(registries.for_base(&reference).pinned(&reference)?),
     };
     Ok(place.in_conf())
 }

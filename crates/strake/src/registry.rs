@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use strake_remote::{AuthFile, Client, Credentials, Proxies, Reference, Repository, Settings};
@@ -14,16 +14,33 @@ use crate::failure::Failure;
 const NO_CERTIFICATES: &str = "/no-cert-file.crt";
 
 /// Opens conversations with registries.
-pub(crate) struct Registries(Client);
+pub(crate) struct Registries {
+    client: Client,
+    settings: Settings,
+    /// The registry that the credentials on the command line are for: the first that is asked.
+    known_to: OnceLock<String>,
+}
 
 impl Registries {
     pub(crate) fn new(connecting: &Connecting) -> Result<Self, Failure> {
-        Ok(Self(Client::new(settings(connecting)?)))
+        Ok(Self::with(settings(connecting)?))
     }
 
     /// As they are talked to where nothing is said on the command line.
     pub(crate) fn usual() -> Result<Self, Failure> {
         Self::new(&Connecting::default())
+    }
+
+    /// For a base image. Whatever names it may come from anywhere: credentials on the command line are only for the
+    /// registry that is named there.
+    pub(crate) fn for_base(&self, of: &Reference) -> Self {
+        let is_named = self.known_to.get() == Some(&of.host);
+        let credentials = self.settings.credentials.clone().filter(|_| is_named);
+        Self::with(Settings { credentials, ..self.settings.clone() })
+    }
+
+    fn with(settings: Settings) -> Self {
+        Self { client: Client::new(settings.clone()), settings, known_to: OnceLock::new() }
     }
 
     /// The name with a digest, which is what the tag leads to now if there is none in it.
@@ -35,7 +52,17 @@ impl Registries {
     }
 
     pub(crate) fn repository(&self, of: &Reference) -> Result<Arc<Repository>, Failure> {
-        Ok(Arc::new(Repository::connect(&self.0, of)?))
+        if self.settings.credentials.is_some() {
+            let known_to = self.known_to.get_or_init(|| of.host.clone());
+            if *known_to != of.host {
+                return Err(Failure::new(format!(
+                    "--creds is for one registry, not for {known_to} and {}",
+                    of.host
+                ))
+                .hint("log in to both with podman login or docker login, or name a file with --authfile"));
+            }
+        }
+        Ok(Arc::new(Repository::connect(&self.client, of)?))
     }
 }
 

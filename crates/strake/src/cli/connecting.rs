@@ -13,7 +13,7 @@ pub(crate) struct Connecting {
     /// podman and docker]
     #[arg(long, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,
-    /// Name and password, in place of all files
+    /// Name and password for the registry of SOURCE or DEST, in place of all files
     #[arg(long, value_name = "USER:PASSWORD")]
     pub(crate) creds: Option<String>,
     /// Directory with more certificates of authorities (*.crt), or a client's (*.cert, *.key)
