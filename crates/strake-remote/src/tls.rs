@@ -47,7 +47,7 @@ pub(crate) fn config(settings: &Settings, host: &str, registry: &str) -> Result<
             match file.extension().and_then(|extension| extension.to_str()) {
                 Some("crt") => roots.extend(certificates(&file)?),
                 Some("cert") if is_for_host => {
-                    client = Some(self::client(&file, &file.with_extension("key"), &provider)?)
+                    client = Some(self::client(&file, &file.with_extension("key"), &provider)?);
                 }
                 _ => {}
             }
