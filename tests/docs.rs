@@ -60,19 +60,23 @@ fn every_option_is_documented() {
         ("stream", &["docs/stream.md", "docs/plan.md", "docs/layers.md"][..]),
         ("plan", &["docs/plan.md", "docs/layers.md"]),
         ("layers", &["docs/layers.md"]),
-        ("copy", &["docs/copy.md", "docs/platforms.md", "docs/plan.md", "docs/layers.md"]),
+        (
+            "copy",
+            &["docs/copy.md", "docs/registries.md", "docs/platforms.md", "docs/plan.md", "docs/layers.md"],
+        ),
         ("describe", &["docs/describe.md"]),
         ("nix-database", &["docs/plan.md"]),
-        ("merge", &["docs/copy.md"]),
-        ("export", &["docs/copy.md"]),
-        ("inspect", &["docs/copy.md"]),
-        ("verify", &["docs/copy.md"]),
+        ("merge", &["docs/copy.md", "docs/registries.md"]),
+        ("export", &["docs/copy.md", "docs/registries.md"]),
+        ("inspect", &["docs/copy.md", "docs/registries.md"]),
+        ("verify", &["docs/copy.md", "docs/registries.md"]),
+        ("pin", &["docs/registries.md"]),
     ] {
         let text_of = |page: &&str| fs::read_to_string(workspace().join(page)).unwrap();
         let documented: String = pages.iter().map(text_of).collect();
         let help = text(&stdout_of(command(env!("CARGO_BIN_EXE_strake"), [verb, "--help"])));
         let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
-        for option in options.map(|word| word.trim_end_matches([',', '.', ';'])) {
+        for option in options.map(|word| word.split([',', '.', ';', ':', '[']).next().unwrap()) {
             assert!(documented.contains(option), "{option} is not in {pages:?}");
         }
     }

@@ -84,6 +84,10 @@ mod registry_auth;
 /// Whom registries can trust, and who can trust them; proxies.
 mod registry_tls;
 
+/// distribution and crane's registry take images and give them back; skopeo, crane, docker and podman take what strake pushed, and
+/// strake takes what they pushed.
+mod registry_peers;
+
 /// A real Nix store.
 mod nix;
 

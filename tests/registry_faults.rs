@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use strake_testkit::image::Image;
 use strake_testkit::registry::{
     Auth, CutUploads, DigestHeader, Effect, Fault, Locations, Mounts, Patches, Personality, Port, Registry,
-    Tokens, digest, schedules,
+    Request, Tokens, digest, schedules,
 };
 
 use crate::registry::{User, events, received};
@@ -59,7 +59,7 @@ impl Case {
     }
 
     fn lines(&self) -> Vec<String> {
-        self.registry.requests().iter().map(|request| request.line()).collect()
+        self.registry.requests().iter().map(Request::line).collect()
     }
 
     /// How many requests there were of this kind.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use strake_testkit::command::{command, output_of, text};
 use strake_testkit::image::{INDEX, Image, MANIFEST, descriptor};
 use strake_testkit::registry::{
-    Auth, Blobs, CutUploads, Effect, Fault, Personality, Port, Registry, Tokens, digest,
+    Auth, Blobs, CutUploads, Effect, Fault, Personality, Port, Registry, Request, Tokens, digest,
 };
 
 use crate::registry::User;
@@ -45,7 +45,7 @@ impl Case {
             assert!(fs::read(file).unwrap() == *blob);
         }
         fs::remove_dir_all(self.user.path("back")).unwrap();
-        self.registry.requests().iter().map(|request| request.line()).collect()
+        self.registry.requests().iter().map(Request::line).collect()
     }
 
     /// It does not, and this is said; neither is anything left that looks as if it did.
@@ -140,7 +140,7 @@ fn what_fails_for_a_while() {
 fn blobs_that_are_not_what_they_are_called() {
     for (damage, verified) in [
         (&(|blob: &mut Vec<u8>| blob[700] ^= 1) as &dyn Fn(&mut Vec<u8>), "has the digest"),
-        (&|blob| drop(blob.pop()), "layer 2"),
+        (&|blob| blob.truncate(blob.len() - 1), "layer 2"),
         (&|blob| blob.push(0), "layer 2"),
         (&|blob| blob.clear(), "layer 2"),
         (&|blob| *blob = b"<html>sign in</html>".to_vec(), "layer 2"),
@@ -277,11 +277,10 @@ fn indexes() {
     let of_index = registry.put_manifest("app", "all", INDEX, index.as_bytes());
     let name = format!("{}/app", registry.address());
     let said = text(&user.ok(&["pin", &format!("docker://{name}:all")]).stdout);
-    let expected: String = images
-        .iter()
-        .zip(["linux/amd64", "linux/arm64"])
-        .map(|(image, platform)| format!("{platform:<16} {name}@{}\n", digest(&image.manifest)))
-        .collect();
+    let line = |number: usize, platform: &str| {
+        format!("{platform:<16} {name}@{}\n", digest(&images[number].manifest))
+    };
+    let expected = line(0, "linux/amd64") + &line(1, "linux/arm64");
     assert_eq!(said, expected);
     let said = text(&user.ok(&["pin", "--json", &format!("{name}@{of_index}")]).stdout);
     let first: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();

@@ -62,19 +62,18 @@ fn in_order() {
     }
 }
 
-/// strake under strace, and the regular files that it has opened.
-fn opened(mut strake: Command, user: &User) -> Vec<String> {
+/// Runs a command under strace, and returns the regular files that it has opened.
+fn opened(of: &Command, user: &User) -> Vec<String> {
     let log = user.path("strace.log");
     let mut strace = Command::new(require("strace"));
     strace.args(["-f", "-y", "-e", "trace=open,openat,openat2", "-o"]).arg(&log);
-    strace.arg(strake.get_program()).args(strake.get_args()).current_dir(user.home());
-    for (name, value) in strake.get_envs() {
+    strace.arg(of.get_program()).args(of.get_args()).current_dir(user.home());
+    for (name, value) in of.get_envs() {
         match value {
             Some(value) => strace.env(name, value),
             None => strace.env_remove(name),
         };
     }
-    strake.env_clear();
     stdout_of(strace);
     let log = fs::read_to_string(log).unwrap();
     assert!(log.contains("cache"), "strace sees nothing: {log}");
@@ -102,10 +101,10 @@ fn the_second_time_nothing_is_read() {
         let name = format!("docker://{}/app:1", registry.address());
         let compress = format!("--compress={compress}");
         let arguments = copy(&store, &[&compress, &name]);
-        let first = is_ours(&opened(user.command(&arguments), &user));
+        let first = is_ours(&opened(&user.command(&arguments), &user));
         assert!(first.len() >= SIZES.len(), "{first:?}");
         registry.clear_log();
-        assert_eq!(is_ours(&opened(user.command(&arguments), &user)), Vec::<String>::new());
+        assert_eq!(is_ours(&opened(&user.command(&arguments), &user)), Vec::<String>::new());
         let lines: Vec<String> = registry.requests().iter().map(Request::line).collect();
         assert_eq!(lines, ["GET /v2/ 200", "HEAD /v2/app/manifests/1 200"], "{compress}");
     }

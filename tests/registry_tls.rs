@@ -112,8 +112,14 @@ fn other_hosts_and_tokens_over_tls() {
             ..Personality::default()
         };
         let registry = Registry::start_tls(personality, &certificates, false);
+        let address = registry.address();
         let user = User::new().with("SSL_CERT_FILE", certificates.file("ca.crt"));
-        pushes(&user, &registry, &registry.address(), &["--creds=tester:s3cr3t"]);
+        pushes(&user, &registry, &address, &["--creds=tester:s3cr3t"]);
+        // Whoever vouches for the registry vouches for those to whom it sends us, too.
+        let user = with_certs_d(&certificates, &address, ".config/containers");
+        pushes(&user, &registry, &address, &["--creds=tester:s3cr3t"]);
+        let options = ["--creds=tester:s3cr3t", "--cert-dir", &directory(&certificates, &address)];
+        pushes(&User::new(), &registry, &address, &options);
         let ports: Vec<Port> = registry.requests().iter().map(|request| request.port).collect();
         assert!(ports.contains(&Port::Storage) && ports.contains(&Port::Tokens) == other_port);
     }

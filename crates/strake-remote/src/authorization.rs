@@ -130,7 +130,7 @@ impl Authorization {
         loop {
             shared.gates.pass(&host, shared.settings.now);
             let request = self.request(wanted).ok_or_else(|| asked.odd("its realm is no URL"))?;
-            let answer = shared.transport.send(&shared.settings, origin.has(&wanted.realm), request);
+            let answer = shared.transport.send(&shared.settings, origin.address(), request);
             failures += 1;
             match answer {
                 Err(error) if !error.is_passing() || failures >= ATTEMPTS => return Err(error),

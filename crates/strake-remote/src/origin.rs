@@ -14,6 +14,11 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// Its host, with its port if it has one.
+    pub(crate) fn address(&self) -> &str {
+        self.base.split_once("://").map_or("", |(_, host)| host)
+    }
+
     /// Whether the URL leads to the registry that the user has named, so that it may know who asks.
     pub(crate) fn has(&self, url: &Uri) -> bool {
         let scheme = url.scheme_str().unwrap_or_default();

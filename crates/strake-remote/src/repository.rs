@@ -161,11 +161,11 @@ impl Repository {
         if let Some(header) = shown.and_then(|shown| shown.header.as_deref()) {
             request = request.header(AUTHORIZATION, header);
         }
-        let (shared, named) = (self.shared(), shown.is_some());
+        let (shared, registry) = (self.shared(), self.origin.address());
         let wrong = |_| self.odd(call, "it names what cannot be said in a header");
         if matches!(call.method, Method::GET | Method::HEAD | Method::DELETE) {
             let request = request.body(SendBody::none()).map_err(wrong)?;
-            return shared.transport.send(&shared.settings, named, request);
+            return shared.transport.send(&shared.settings, registry, request);
         }
         let (mut bytes, length): (&[u8], _) = match body {
             Payload::Bytes(bytes) => (bytes, Some(bytes.len() as u64)),
@@ -182,7 +182,7 @@ impl Repository {
             Payload::Stream(reader, _) => *reader,
         };
         let request = request.body(SendBody::from_reader(reader)).map_err(wrong)?;
-        shared.transport.send(&shared.settings, named, request)
+        shared.transport.send(&shared.settings, registry, request)
     }
 }
 
@@ -233,7 +233,7 @@ fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
     loop {
         shared.gates.pass(host, shared.settings.now);
         let request = Request::get(format!("{base}/v2/")).body(SendBody::none()).expect("a host makes a URL");
-        let answer = shared.transport.send(&shared.settings, true, request)?;
+        let answer = shared.transport.send(&shared.settings, host, request)?;
         failures += 1;
         let status = answer.status().as_u16();
         if !is_passing(status) {

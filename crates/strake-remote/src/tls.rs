@@ -15,12 +15,18 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 use crate::error::RemoteError;
 use crate::settings::Settings;
 
-/// The configuration for a host. `named`: the user has named it, so that the user's own certificates are for it.
-pub(crate) fn config(settings: &Settings, host: &str, named: bool) -> Result<TlsConfig, RemoteError> {
-    let mut directories: Vec<PathBuf> =
-        settings.certificates_by_host.iter().map(|directory| directory.join(host)).collect();
-    if named {
-        directories.extend(settings.certificates.iter().cloned());
+/// The configuration for a host that a registry sends us to, or for the registry itself. Whoever is trusted to vouch for the
+/// registry is trusted to vouch for that host as well, which often is one of the same company; but only hosts that the user
+/// has named are shown who asks.
+pub(crate) fn config(settings: &Settings, host: &str, registry: &str) -> Result<TlsConfig, RemoteError> {
+    let by_host = |host: &str| -> Vec<PathBuf> {
+        settings.certificates_by_host.iter().map(|directory| directory.join(host)).collect()
+    };
+    let of_registry = by_host(registry).into_iter().chain(settings.certificates.iter().cloned());
+    let mut directories: Vec<(PathBuf, bool)> =
+        of_registry.map(|directory| (directory, host == registry)).collect();
+    if host != registry {
+        directories.extend(by_host(host).into_iter().map(|directory| (directory, true)));
     }
     let mut roots = Vec::new();
     if settings.verify_tls {
@@ -31,7 +37,7 @@ pub(crate) fn config(settings: &Settings, host: &str, named: bool) -> Result<Tls
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut client = None;
-    for directory in directories {
+    for (directory, is_for_host) in directories {
         let is_wanted = settings.certificates.contains(&directory);
         let files = match list(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_wanted => continue,
@@ -40,7 +46,9 @@ pub(crate) fn config(settings: &Settings, host: &str, named: bool) -> Result<Tls
         for file in files {
             match file.extension().and_then(|extension| extension.to_str()) {
                 Some("crt") => roots.extend(certificates(&file)?),
-                Some("cert") => client = Some(self::client(&file, &file.with_extension("key"), &provider)?),
+                Some("cert") if is_for_host => {
+                    client = Some(self::client(&file, &file.with_extension("key"), &provider)?);
+                }
                 _ => {}
             }
         }

@@ -26,10 +26,10 @@ const CONNECTIONS: usize = 16;
 /// More is not read of an answer's head, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Connections to each host, with what they need. Those to a host that the user has named may need more.
+/// Connections to each host, by scheme, host and the registry that led there: each with what it needs.
 #[derive(Debug, Default)]
 pub(crate) struct Transport {
-    agents: Mutex<HashMap<(String, String, bool), Agent>>,
+    agents: Mutex<HashMap<[String; 3], Agent>>,
 }
 
 /// A host, with its port if the URL has one.
@@ -43,17 +43,17 @@ fn bare(authority: &str) -> &str {
 }
 
 impl Transport {
-    /// Sends a request and returns whatever the answer is. Redirections are answers. `named`: the user has named the host.
+    /// Sends a request and returns whatever the answer is. Redirections are answers. `registry`: the host that the user has named.
     pub(crate) fn send(
         &self,
         settings: &Settings,
-        named: bool,
+        registry: &str,
         request: Request<SendBody<'_>>,
     ) -> Result<Response<Body>, RemoteError> {
         let url = request.uri();
         let host = host_of(url);
         let scheme = url.scheme_str().unwrap_or_default().to_owned();
-        let agent = self.agent(settings, named, scheme, host.clone())?;
+        let agent = self.agent(settings, registry, scheme, host.clone())?;
         let request = if matches!(*request.method(), Method::GET | Method::HEAD) {
             agent.configure_request(request).timeout_per_read(Some(STALL)).build()
         } else {
@@ -65,22 +65,22 @@ impl Transport {
     fn agent(
         &self,
         settings: &Settings,
-        named: bool,
+        registry: &str,
         scheme: String,
         host: String,
     ) -> Result<Agent, RemoteError> {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (scheme, host, named);
+        let key = [scheme, host, registry.to_owned()];
         if let Some(agent) = agents.get(&key) {
             return Ok(agent.clone());
         }
-        let agent = new(settings, named, &key.0, &key.1)?;
+        let agent = new(settings, &key)?;
         agents.insert(key, agent.clone());
         Ok(agent)
     }
 }
 
-fn new(settings: &Settings, named: bool, scheme: &str, host: &str) -> Result<Agent, RemoteError> {
+fn new(settings: &Settings, [scheme, host, registry]: &[String; 3]) -> Result<Agent, RemoteError> {
     let proxy = settings.proxies.of(scheme, host);
     let proxy = proxy.map(|url| Proxy::new(url).map_err(|_| RemoteError::Proxy(without_password(url))));
     let builder = Agent::config_builder()
@@ -96,7 +96,7 @@ fn new(settings: &Settings, named: bool, scheme: &str, host: &str) -> Result<Age
         .max_response_header_size(MAX_HEAD)
         .max_idle_connections_per_host(CONNECTIONS);
     let builder =
-        if scheme == "https" { builder.tls_config(tls::config(settings, host, named)?) } else { builder };
+        if scheme == "https" { builder.tls_config(tls::config(settings, host, registry)?) } else { builder };
     Ok(builder.build().new_agent())
 }
 
