@@ -190,7 +190,7 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Args)]
 pub(crate) struct Pin {
-    /// The image's name: [HOST/]REPOSITORY[:TAG], with or without docker:// before it
+    /// The image's name, like registry.example.org/team/hello:1.0, with or without docker:// before it
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// As JSON, a platform a line
