@@ -68,8 +68,14 @@ impl NewFile {
             name
         } else {
             let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            let link =
-                |name: &Path| Ok(rustix::fs::linkat(CWD, &unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?);
+            let link = |name: &Path| {
+                Ok::<(), io::Error>(rustix::fs::linkat(CWD, &unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+            };
+            match link(&self.target) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                named => return named,
+            }
+            // A link replaces nothing, but a renaming does.
             with_free_name(&self.target, link)?.1
         };
         fs::rename(&name, &self.target).inspect_err(|_| drop(fs::remove_file(&name)))
