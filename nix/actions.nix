@@ -15,15 +15,23 @@ let
       set -euo pipefail
       ${text}
     '';
+  # Destinations come first, so that they can be told from the values of options and, of an index, from its images.
+  copy = ''
+    set -- "$@" --
+    while :; do
+      case "$1" in -*) break ;; *) set -- "$@" "$1"; shift ;; esac
+    done
+    exec ${program} copy ${conf} "$@"
+  '';
 in
 {
   # copyTo DEST… [OPTIONS]: to any destinations that strake knows (docs/copy.md).
-  copyTo = script "copy-to" ''exec ${program} copy ${conf} "$@"'';
+  copyTo = script "copy-to" copy;
 
   # push docker://REGISTRY/NAME:TAG… [OPTIONS]: to a registry.
   push = script "push" ''
     case "''${1-}" in docker://*) ;; *) echo "usage: push docker://REGISTRY/NAME:TAG… [OPTIONS]" >&2; exit 2 ;; esac
-    exec ${program} copy ${conf} "$@"
+    ${copy}
   '';
 
   # load [OPTIONS]: into docker or podman, whichever is there; CONTAINER_ENGINE says which.

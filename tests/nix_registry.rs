@@ -45,7 +45,7 @@ fn images_are_pushed_by_whoever_has_them_or_their_description() {
         with_stdin(other.command("nix-store", ["--import"]), &file);
         let strake = env!("CARGO_BIN_EXE_strake");
         let two = place("two");
-        let arguments = ["copy", &description, &two, "--previous", "one"];
+        let arguments = ["copy", &description, &two];
         run(&other, strake, &[&arguments[..], &options[..]].concat());
         let inspect = |tag: &str| {
             let place = place(tag);

@@ -3,7 +3,7 @@
 //! Format: Docker's `config.json` and `containers-auth.json(5)`, which agree but for the latter's keys, which may be those of
 //! a single repository or namespace.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -33,9 +33,9 @@ pub struct AuthFile {
 #[derive(Default, serde::Deserialize)]
 struct Text {
     #[serde(default)]
-    auths: HashMap<String, Entry>,
+    auths: BTreeMap<String, Entry>,
     #[serde(default, rename = "credHelpers")]
-    helpers: HashMap<String, String>,
+    helpers: BTreeMap<String, String>,
     #[serde(default, rename = "credsStore")]
     store: Option<String>,
 }
@@ -96,8 +96,8 @@ fn in_file(
         return Ok(Some(found));
     }
     let by_key = |key: &String| {
-        let known = text.auths.iter().find(|(known, _)| known == &key || normal(known) == key);
-        known.map(|(_, entry)| entry).filter(|entry| !entry.is_empty())
+        let other_form = || text.auths.iter().find(|(known, _)| normal(known) == key).map(|(_, entry)| entry);
+        text.auths.get(key).or_else(other_form).filter(|entry| !entry.is_empty())
     };
     if let Some(entry) = keys.iter().find_map(by_key) {
         return entry.credentials().map(Some).map_err(failed);

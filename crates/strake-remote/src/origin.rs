@@ -22,7 +22,7 @@ impl Origin {
     /// Whether the URL leads to the registry that the user has named, so that it may know who asks.
     pub(crate) fn has(&self, url: &Uri) -> bool {
         let scheme = url.scheme_str().unwrap_or_default();
-        format!("{scheme}://{}", host_of(url)) == self.base
+        plain(&format!("{scheme}://{}", host_of(url))) == plain(&self.base)
     }
 
     /// A URL out of a path, or out of what a registry says, relative to where it says so.
@@ -50,5 +50,35 @@ impl Origin {
         };
         let url: Uri = text.parse().ok()?;
         (matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some()).then_some(url)
+    }
+}
+
+/// An origin in small letters, without the port that its scheme has anyway.
+fn plain(origin: &str) -> String {
+    let origin = origin.to_ascii_lowercase();
+    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    origin.strip_suffix(port).map_or(origin.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_place_in_other_words() {
+        let has = |base: &str, url: &str| {
+            Origin { host: String::new(), base: base.to_owned() }.has(&url.parse().unwrap())
+        };
+        for (base, url, expected) in [
+            ("https://a.example", "https://a.example:443/v2/", true),
+            ("https://a.example", "https://A.Example/v2/", true),
+            ("http://a.example:80", "http://a.example/v2/", true),
+            ("https://a.example", "http://a.example/v2/", false),
+            ("https://a.example", "https://a.example:80/v2/", false),
+            ("https://a.example:5000", "https://a.example/v2/", false),
+            ("https://a.example", "https://a.example.org/v2/", false),
+        ] {
+            assert_eq!(has(base, url), expected, "{base} {url}");
+        }
     }
 }

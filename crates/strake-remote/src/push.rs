@@ -142,6 +142,12 @@ impl Push<'_> {
         Ok(manifest)
     }
 
+    /// Sends parts that belong to no image of their own, as far as they are missing.
+    pub fn parts(&self, parts: &[Part<'_>]) -> Result<(), RemoteError> {
+        let wanted: Vec<bool> = self.look(parts)?.into_iter().map(|has| !has).collect();
+        self.send(parts, &wanted, true).map(drop)
+    }
+
     /// Whether the registry has the image under all these tags.
     fn is_there(&self, manifest: &Manifest) -> Result<bool, RemoteError> {
         let digest = Digest::of(&manifest.text);

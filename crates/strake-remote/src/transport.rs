@@ -15,7 +15,7 @@ use crate::tls;
 const CONNECT: Duration = Duration::from_secs(30);
 
 /// A registry may take its time to put a large blob where it belongs before it answers that it has it.
-const ANSWER: Duration = Duration::from_mins(30);
+const ANSWER: Duration = Duration::from_mins(10);
 
 /// As long as nothing at all may go through a connection.
 const STALL: Duration = Duration::from_mins(2);
@@ -54,10 +54,20 @@ impl Transport {
         let host = host_of(url);
         let scheme = url.scheme_str().unwrap_or_default().to_owned();
         let agent = self.agent(settings, registry, scheme, host.clone())?;
-        let request = if matches!(*request.method(), Method::GET | Method::HEAD) {
-            agent.configure_request(request).timeout_per_read(Some(STALL)).build()
-        } else {
-            request
+        let request = match *request.method() {
+            // A download may take as long as it wants, as long as something comes.
+            Method::GET | Method::HEAD => {
+                agent.configure_request(request).timeout_per_read(Some(STALL)).build()
+            }
+            // What comes after an upload is short, but may be late.
+            Method::PUT | Method::PATCH => {
+                agent.configure_request(request).timeout_recv_body(Some(STALL)).build()
+            }
+            _ => agent
+                .configure_request(request)
+                .timeout_recv_response(Some(STALL))
+                .timeout_recv_body(Some(STALL))
+                .build(),
         };
         agent.run(request).map_err(|error| failure(host, error))
     }

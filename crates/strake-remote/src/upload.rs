@@ -27,7 +27,7 @@ const CHUNK: u64 = 8 * 1024 * 1024;
 /// A chunk of which the length is not known before is kept in memory: no more of them than this at a time, all uploads
 /// together, and none longer than this, in bytes.
 static IN_MEMORY: Mutex<()> = Mutex::new(());
-const MAX_CHUNK_IN_MEMORY: u64 = 64 * 1024 * 1024;
+const MAX_CHUNK_IN_MEMORY: u64 = 16 * 1024 * 1024;
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -121,6 +121,15 @@ impl Repository {
         let from = upload.known.zip(upload.mount_from).filter(|_| mount);
         let Some(session) = self.begin(from)? else { return Ok(Attempt::Done(Uploaded::Mounted)) };
         let chunk = self::chunk(chunk, session.least_chunk);
+        if upload.known.is_none() && session.least_chunk.is_some_and(|least| least > MAX_CHUNK_IN_MEMORY) {
+            let call = Call::new(
+                "take a layer that is compressed on its way",
+                Method::PATCH,
+                String::new(),
+                Scope::Push,
+            );
+            return Err(self.odd(&call, "it wants chunks that are too large to be put together in memory"));
+        }
         let mut location = session.location;
         let sent = self.stream(upload, chunk, &mut location);
         if !matches!(sent, Ok(Attempt::Done(_))) {
@@ -217,6 +226,11 @@ impl Repository {
         let Some(session) = self.begin(None)? else { return Ok(false) };
         let chunk = chunk(self.shared().settings.chunk, session.least_chunk);
         let mut location = session.location;
+        if known.is_none() && chunk.is_some() {
+            // Chunks that are put together in memory wait for one another, and whoever writes here writes elsewhere, too.
+            self.give_up(location);
+            return Ok(false);
+        }
         let sent = self.deliver(reader, known, chunk, &mut location);
         let is_there = matches!(sent, Ok(Attempt::Done(_)));
         if !is_there {

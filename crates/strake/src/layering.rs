@@ -1,10 +1,8 @@
 //! From what the user says of layers to layers.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
-use strake_image::new_file::NewFile;
 use strake_plan::graph::{Node, NodeSet};
 use strake_plan::layering::lock::Lock;
 use strake_plan::layering::{self, CostOptions, Group, pipeline};
@@ -13,6 +11,7 @@ use strake_plan::{Closure, StorePath};
 use crate::cli::{Layering, Strategy};
 use crate::failure::Failure;
 use crate::input;
+use crate::output;
 
 /// So many layers there are where nobody says another number, as in dockerTools.
 const MAX_LAYERS: usize = 100;
@@ -111,11 +110,7 @@ fn write_lock(
     let (Some(path), true) = (&flags.lock, flags.update_lock) else { return Ok(()) };
     let text = |layer: Vec<StorePath>| layer.iter().map(ToString::to_string).collect();
     let lock = Lock { max_layers, layers: layers.map(text).collect() };
-    let written = NewFile::create(path).and_then(|file| {
-        file.file().write_all(lock.text().as_bytes())?;
-        file.commit()
-    });
-    written.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+    output::write(path, lock.text().as_bytes())
 }
 
 fn rates(path: &Path) -> Result<BTreeMap<String, u64>, Failure> {

@@ -9,6 +9,7 @@ mod finished;
 mod image_config;
 mod input;
 mod layering;
+mod learning;
 mod output;
 mod place;
 mod planning;

@@ -1,24 +1,23 @@
 //! Images into registries, as `strake copy` does it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use strake_image::blob::Blob;
 use strake_image::cache::Maker;
-use strake_image::compression::Pool;
 use strake_image::delivery::Delivery;
 use strake_image::digest::Digest;
 use strake_image::error::Error;
 use strake_image::image::Image;
 use strake_image::layer::Layer;
-use strake_image::manifest::{Listing, Manifest, Platform};
-use strake_image::recipe::Recipe;
+use strake_image::manifest::{Listing, Manifest};
 use strake_image::sink::{Counted, Sink};
 use strake_image::store::Store;
 use strake_remote::{Along, Content, Event, Outcome, Part, Push, Reference, RemoteError, Repository};
 
 use crate::failure::Failure;
+use crate::learning;
 use crate::place::{Place, Target};
 use crate::registry::Registries;
 use crate::report::{Missing, Reporter};
@@ -67,6 +66,12 @@ pub(crate) fn goals(targets: &[Target], registries: &Registries) -> Result<Vec<G
         {
             goal.tags.push(tag.to_owned());
         }
+        if let (Some(one), Some(other)) = (goal.digest, reference.digest)
+            && one != other
+        {
+            let name = goal.name();
+            return Err(Failure::new(format!("an image cannot be both {one} and {other} in {name}")));
+        }
         goal.digest = reference.digest.or(goal.digest);
     }
     Ok(goals)
@@ -87,23 +92,6 @@ impl Goal {
     fn mount_from(&self, layer: &Layer) -> Option<String> {
         let (host, name) = layer.draft.recipe.repository()?;
         (host == self.repository.host()).then(|| name.to_owned())
-    }
-
-    /// What the layers of the image under this tag are, by their diff ids. Nothing where there is no such image, or where it
-    /// cannot be had: this only saves work.
-    fn listed(&self, tag: &str, architecture: &str) -> HashMap<Digest, Blob> {
-        let reference = Reference { tag: Some(tag.to_owned()), digest: None, ..self.reference.clone() };
-        let Ok(image) =
-            strake_remote::open(self.repository.clone(), &reference, &Platform::linux(architecture))
-        else {
-            return HashMap::new();
-        };
-        let blob = |recipe: &Recipe| {
-            let Recipe::Tarball(tarball) = recipe else { return None };
-            let codec = tarball.codec().ok()?;
-            Some((tarball.diff_id, Blob { digest: tarball.digest?, size: tarball.size, codec }))
-        };
-        image.layers.iter().filter_map(|layer| blob(&layer.recipe)).collect()
     }
 }
 
@@ -182,16 +170,19 @@ impl Pushing<'_> {
         let beside = Push { repository: &goal.repository, tags: &[], report: &report };
         let push = Push { tags: &goal.tags, ..beside };
         if dry_run {
-            let preview = push.preview(&[], Some(&top))?;
-            reporter.would_send(&goal.name(), preview.is_there, &[]);
+            let preview = push.preview(&parts, Some(&top))?;
+            reporter.would_send(&goal.name(), preview.is_there, &missing(&parts, &preview.has, title));
             return Ok(top.digest());
         }
-        if let Some((first, others)) = inside.split_first() {
-            beside.run(&parts, |_| Ok(first.clone()))?;
-            others.iter().try_for_each(|manifest| beside.run(&[], |_| Ok(manifest.clone())).map(drop))?;
-        }
+        beside.parts(&parts)?;
+        inside.iter().try_for_each(|manifest| beside.run(&[], |_| Ok(manifest.clone())).map(drop))?;
         push.run(&[], |_| Ok(top.clone()))?;
         Ok(top.digest())
+    }
+
+    /// The tags whose images tell what layers are when they are compressed.
+    fn tags<'g>(&'g self, goal: &'g Goal) -> Vec<&'g str> {
+        goal.tags.iter().map(String::as_str).chain(self.previous).collect()
     }
 
     /// Pushes an image under these tags, and returns its manifest. With `dry_run` that is only known where nothing would have
@@ -205,7 +196,8 @@ impl Pushing<'_> {
         reporter: &Reporter,
         dry_run: bool,
     ) -> Result<Option<Manifest>, Failure> {
-        let known = self.known(goal, image)?;
+        let known =
+            learning::known(&self.delivery, image, &goal.repository, &goal.reference, &self.tags(goal))?;
         let content = |(layer, promised)| LayerContent { layer, promised, pushing: self };
         let contents: Vec<LayerContent<'_>> =
             image.layers.iter().zip(known.iter().copied()).map(content).collect();
@@ -247,10 +239,7 @@ impl Pushing<'_> {
         }
         if dry_run {
             let preview = push.preview(&parts, early.as_ref())?;
-            let missing = parts.iter().zip(&preview.has).enumerate().filter(|(_, (_, has))| !**has);
-            let missing: Vec<Missing<'_>> =
-                missing.map(|(place, (part, _))| (part.known, part.weight, title(place))).collect();
-            reporter.would_send(&goal.name(), preview.is_there, &missing);
+            reporter.would_send(&goal.name(), preview.is_there, &missing(&parts, &preview.has, title));
             return Ok(early);
         }
         let pushed = push.run(&parts, |blobs| {
@@ -260,50 +249,12 @@ impl Pushing<'_> {
         })?;
         Ok(Some(pushed))
     }
+}
 
-    /// What each layer will be in the registry, as far as that is known without making it.
-    fn known(&self, goal: &Goal, image: &Image) -> Result<Vec<Option<Blob>>, Failure> {
-        let mut known: Vec<Option<Blob>> = image.blobs.iter().copied().map(Some).collect();
-        let Some(compression) = self.delivery.pool.map(Pool::compression) else { return Ok(known) };
-        // What was not compressed for another destination.
-        let is_open =
-            |place: usize| image.layers[place].is_plain() && image.blobs[place] == image.layers[place].blob;
-        let open: Vec<usize> = (0..known.len()).filter(|place| is_open(*place)).collect();
-        let remembered = |place: usize, maker| self.delivery.cache?.blob(image.layers[place].diff_id, maker);
-        let elsewhere = Maker::Elsewhere(compression.codec());
-        for &place in &open {
-            known[place] = remembered(place, Maker::Here(compression));
-        }
-        let unknown =
-            |known: &[Option<Blob>]| open.iter().copied().filter(|place| known[*place].is_none()).collect();
-        // What others have made counts only where it is.
-        let missing: Vec<usize> = unknown(&known);
-        let others: Vec<(usize, Blob)> =
-            missing.iter().filter_map(|place| Some((*place, remembered(*place, elsewhere)?))).collect();
-        let others_known: Vec<_> = others.iter().map(|(_, blob)| (blob.digest, blob.size)).collect();
-        let there = goal.repository.which_are_there(&others_known)?;
-        for (place, blob) in others.into_iter().filter(|(_, blob)| there.contains(&blob.digest)) {
-            known[place] = Some(blob);
-        }
-        // What is listed under a tag is there.
-        for tag in goal.tags.iter().map(String::as_str).chain(self.previous) {
-            let missing: Vec<usize> = unknown(&known);
-            if missing.is_empty() {
-                break;
-            }
-            let listed = goal.listed(tag, &image.architecture());
-            for place in missing {
-                let diff_id = image.layers[place].diff_id;
-                let blob = listed.get(&diff_id).filter(|blob| blob.codec == Some(compression.codec()));
-                if let (Some(blob), Some(cache)) = (blob, self.delivery.cache) {
-                    // If it cannot be remembered, it will be learnt again.
-                    let _ = cache.remember_blob(diff_id, elsewhere, blob);
-                }
-                known[place] = blob.copied();
-            }
-        }
-        Ok(known)
-    }
+/// The parts that are missing, for people.
+fn missing<'t>(parts: &[Part<'_>], has: &[bool], title: impl Fn(usize) -> &'t str) -> Vec<Missing<'t>> {
+    let missing = parts.iter().zip(has).enumerate().filter(|(_, (_, has))| !**has);
+    missing.map(|(place, (part, _))| (part.known, part.weight, title(place))).collect()
 }
 
 fn matches(expected: Digest, manifest: &Manifest) -> Result<(), RemoteError> {

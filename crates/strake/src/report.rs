@@ -89,9 +89,10 @@ impl Reporter {
                     _ => "digested",
                 };
                 let size = HumanBytes(layer.blob.size).to_string();
-                let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {}", layer.title);
+                let title = printable(&layer.title);
+                let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {title}");
                 match &self.bar {
-                    Some(bar) => bar.line.set_message(format!("{number}/{count} {}", layer.title)),
+                    Some(bar) => bar.line.set_message(format!("{number}/{count} {title}")),
                     None => eprintln!("{line}"),
                 }
             }
@@ -141,7 +142,11 @@ impl Reporter {
         match self.style {
             Style::Lines if event.outcome != Outcome::Had => {
                 let size = HumanBytes(event.size).to_string();
-                self.say(&format!("{outcome:>7}  {size:>10}  {:.12}  {title}", event.digest.hex()));
+                self.say(&format!(
+                    "{outcome:>7}  {size:>10}  {:.12}  {}",
+                    event.digest.hex(),
+                    printable(title)
+                ));
             }
             Style::Quiet | Style::Script | Style::Lines => {}
             Style::Json => self::event(&json!({
@@ -176,7 +181,8 @@ impl Reporter {
         }
         for (known, size, title) in missing {
             let digest = known.map(|(digest, _)| digest.hex()).unwrap_or_default();
-            self.say(&format!("missing  {:>10}  {digest:.12}  {title}", HumanBytes(*size).to_string()));
+            let (size, title) = (HumanBytes(*size).to_string(), printable(title));
+            self.say(&format!("missing  {size:>10}  {digest:.12}  {title}"));
         }
         let size = HumanBytes(bytes);
         self.say(&if is_there {
@@ -255,6 +261,11 @@ impl Reporter {
             None => eprintln!("{line}"),
         }
     }
+}
+
+/// A text that does nothing to a terminal, whoever has made it.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 fn event(value: &Value) {

@@ -1,6 +1,6 @@
 //! Which layer's word counts for each path.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::normal;
 use crate::tar::{Kind, Member};
@@ -23,8 +23,8 @@ pub(super) struct Claim {
 pub(super) struct Winners {
     paths: HashMap<Vec<u8>, Claim>,
     directories: HashMap<Vec<u8>, Member>,
-    /// Hard links: path, layer and target.
-    links: Vec<(Vec<u8>, usize, Vec<u8>)>,
+    /// Hard links: their layer and target.
+    links: BTreeMap<Vec<u8>, (usize, Vec<u8>)>,
     /// Directories that must be there, as something is in them.
     implied: HashSet<Vec<u8>>,
     /// Paths that are gone with all that is below them, in the layers that are still to come.
@@ -51,10 +51,13 @@ impl Winners {
             self.implied.extend(ancestors(path).map(<[u8]>::to_vec));
             self.paths.insert(path.to_vec(), claim);
             self.directories.remove(path);
-            self.links.retain(|(link, layer, _)| *layer != claim.layer || link != path);
+            self.links.remove(path);
             match member.kind {
                 Kind::DIRECTORY => drop(self.directories.insert(path.to_vec(), member)),
-                Kind::HARD_LINK => self.links.push((path.to_vec(), claim.layer, normal(&member.linkname))),
+                Kind::HARD_LINK => {
+                    let link = (claim.layer, normal(&member.linkname));
+                    drop(self.links.insert(path.to_vec(), link));
+                }
                 _ => {}
             }
         } else if member.kind != Kind::DIRECTORY {
@@ -95,7 +98,7 @@ impl Winners {
     /// The hard links that need their target's content, since the target itself counts no more: by layer and target.
     pub(super) fn moved_links(&self) -> HashMap<(usize, Vec<u8>), Vec<Vec<u8>>> {
         let mut moved: HashMap<_, Vec<Vec<u8>>> = HashMap::new();
-        for (path, layer, target) in &self.links {
+        for (path, (layer, target)) in &self.links {
             if self.paths.get(target).is_none_or(|claim| claim.layer > *layer) {
                 moved.entry((*layer, target.clone())).or_default().push(path.clone());
             }

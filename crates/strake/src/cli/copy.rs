@@ -89,10 +89,10 @@ pub(crate) struct Copy {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// With --compress: the tag whose layers in the registry need not be compressed again, besides the tags pushed
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", requires = "compress")]
     pub(crate) previous: Option<String>,
     /// Write the manifest's digest into FILE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub(crate) digest_file: Option<PathBuf>,
     /// Compress layers that are not compressed: none, gzip, zstd, or with a level as gzip:1 to gzip:9, zstd:1 to zstd:19. In
     /// a docker-archive layers stay as they are

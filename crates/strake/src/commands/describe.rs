@@ -11,7 +11,6 @@ use strake_image::draft::{Description, LayerDraft};
 use strake_image::engine::Engine;
 use strake_image::foreign::Foreign;
 use strake_image::layer::Layer;
-use strake_image::new_file::NewFile;
 use strake_image::spec::{DescribedBase, Spec};
 use strake_image::store::Store;
 
@@ -19,7 +18,7 @@ use crate::cli::Describe;
 use crate::failure::Failure;
 use crate::registry::Registries;
 use crate::report::{Progress, Reporter};
-use crate::{detached, finished, input, source};
+use crate::{detached, finished, input, output, source};
 
 pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     let now = SystemTime::now();
@@ -49,10 +48,7 @@ pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     let Some(path) = &arguments.output else {
         return io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::stdout);
     };
-    let failed = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
-    let file = NewFile::create(path).map_err(failed)?;
-    file.file().write_all(text.as_bytes()).map_err(failed)?;
-    file.commit().map_err(failed)
+    output::write(path, text.as_bytes())
 }
 
 /// How layers are described.

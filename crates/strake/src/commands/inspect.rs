@@ -22,6 +22,7 @@ use crate::cli::Inspect;
 use crate::failure::Failure;
 use crate::place::Source;
 use crate::registry::Registries;
+use crate::report::printable;
 use crate::{finished, place, references, source};
 
 /// What is shown of an image.
@@ -204,9 +205,4 @@ fn size(layer: &LayerDraft) -> u64 {
 /// The bytes of layers.
 fn total<'l>(layers: impl Iterator<Item = &'l LayerDraft>) -> u64 {
     layers.map(size).fold(0, u64::saturating_add)
-}
-
-/// A text that does nothing to a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

@@ -9,6 +9,7 @@ use strake_remote::Reference;
 use crate::cli::Pin;
 use crate::failure::Failure;
 use crate::registry::Registries;
+use crate::report::printable;
 
 pub(crate) fn run(arguments: &Pin) -> Result<(), Failure> {
     let name = arguments.name.strip_prefix("docker://").unwrap_or(&arguments.name);
@@ -22,7 +23,7 @@ pub(crate) fn run(arguments: &Pin) -> Result<(), Failure> {
         let _ = if arguments.json {
             writeln!(text, "{}", json!({ "platform": platform, "image": pinned }))
         } else {
-            writeln!(text, "{platform:<16} {pinned}")
+            writeln!(text, "{:<16} {pinned}", printable(&platform))
         };
     }
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::stdout)

@@ -4,13 +4,12 @@ use std::io::{self, Write};
 
 use schemars::schema_for;
 use serde::Serialize;
-use strake_image::new_file::NewFile;
 use strake_image::spec::Conf;
 
 use crate::cli::PlanCommand;
 use crate::failure::Failure;
 use crate::registry::Registries;
-use crate::{completing, planning};
+use crate::{completing, output, planning};
 
 pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
     let text = if arguments.schema {
@@ -28,10 +27,7 @@ pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
     let Some(path) = &arguments.output else {
         return io::stdout().lock().write_all(&text).map_err(Failure::stdout);
     };
-    let failed = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
-    let file = NewFile::create(path).map_err(failed)?;
-    file.file().write_all(&text).map_err(failed)?;
-    file.commit().map_err(failed)
+    output::write(path, &text)
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
