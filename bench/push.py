@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Measure `strake copy CONF docker://…` against today's way on a store made by store.py.
 
-usage: push.py --store OUT_DIR [--strake PATH] [--python PATH] [--scratch DIR] [--runs N] [--save | --out FILE]
+usage: push.py --store OUT_DIR [--registry PATH] [--strake PATH] [--python PATH] [--scratch DIR] [--runs N]
+               [--save | --out FILE]
 
 Today's way: baseline.py (dockerTools' script) writes an archive, `skopeo copy` pushes it, which compresses with gzip. Each
-variant pushes the same image into an empty registry of its own (Debian's docker-registry on loopback), in turn, the
-order rotating from round to round:
+variant pushes the same image into an empty registry of its own on loopback (--registry: a distribution, by default Debian's
+docker-registry 2.8, which digests without the processor's help; tests/run installs version 3, which does), in turn, the order
+rotating from round to round:
 
     today         baseline.py > archive, skopeo copy docker-archive:archive docker://…
     none, gzip, zstd, zstd:1
@@ -43,7 +45,8 @@ COMPRESS = ("none", "gzip", "zstd", "zstd:1")
 class Registry:
     """An empty registry, until the end of the block."""
 
-    def __init__(self, scratch):
+    def __init__(self, program, scratch):
+        self.program = program
         self.directory = tempfile.mkdtemp(prefix="registry-", dir=scratch)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -60,13 +63,13 @@ class Registry:
                 "http": {"addr": self.address},
             }, file)
         log = open(os.path.join(self.directory, "log"), "w")
-        self.server = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
+        self.server = subprocess.Popen([self.program, "serve", config], stdout=log, stderr=log)
         for _ in range(100):
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://{self.address}/v2/")
                 return self
             time.sleep(0.1)
-        sys.exit("docker-registry does not answer")
+        sys.exit(f"{self.program} does not answer")
 
     def __exit__(self, *_):
         self.server.terminate()
@@ -93,6 +96,10 @@ def run(command, **options):
     return {"seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss}
 
 
+def version(registry):
+    return subprocess.run([registry, "--version"], capture_output=True, text=True).stdout.strip()
+
+
 def together(*parts):
     return {"seconds": sum(part["seconds"] for part in parts), "cpu": sum(part["cpu"] for part in parts),
             "peak_kib": max(part["peak_kib"] for part in parts)}
@@ -101,6 +108,7 @@ def together(*parts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--store", required=True)
+    parser.add_argument("--registry", default="docker-registry")
     parser.add_argument("--strake", default=os.path.join(HERE, "../target/release/strake"))
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--scratch", default="/dev/shm")
@@ -123,7 +131,7 @@ def main():
 
     def today():
         archive = os.path.join(scratch, "archive.tar")
-        with Registry(scratch) as registry:
+        with Registry(arguments.registry, scratch) as registry:
             with open(archive, "wb") as out:
                 made = run([arguments.python, os.path.join(HERE, "baseline.py"), conf, "--store-root", root],
                            stdout=out, stderr=subprocess.DEVNULL)
@@ -134,7 +142,7 @@ def main():
 
     def first(compress):
         shutil.rmtree(os.path.join(scratch, "cache"), ignore_errors=True)
-        with Registry(scratch) as registry:
+        with Registry(arguments.registry, scratch) as registry:
             sample = strake(registry, "cache", conf, "--compress", compress)
             keep(compress, {**sample, "size": registry.size()})
             if compress != "gzip":
@@ -172,7 +180,7 @@ def main():
         lines.append(line)
     print("\n".join(lines))
     result = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "machine": platform.platform(),
-              "cores": os.cpu_count(), "samples": samples}
+              "cores": os.cpu_count(), "registry": version(arguments.registry), "samples": samples}
     out = arguments.out or (os.path.join(HERE, "results", f"push-{result['date'][:10]}.json") if arguments.save else None)
     if out:
         with open(out, "w") as file:

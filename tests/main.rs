@@ -72,6 +72,9 @@ mod registry;
 /// What is sent when, and what need not be.
 mod registry_push;
 
+/// What layers are when they are compressed is learnt from registries, which may lie or have lost it.
+mod registry_learning;
+
 /// Registries that fail while images go to them: the image is complete there, or the command says that it is not.
 mod registry_faults;
 
