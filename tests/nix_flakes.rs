@@ -87,10 +87,13 @@ fn the_template_and_the_examples() {
     let all = format!("{}.packages.x86_64-linux.all", outputs(Some(&examples.join("multi-arch"))));
     let copy = library.build(&format!("{all}.copyTo"));
     let layout = format!("oci:{}", library.machine.home().join("all").display());
-    library.machine.run(&format!("{copy}/bin/copy-to"), [&layout, "--quiet"]);
+    let second = format!("{layout}-second");
+    library.machine.run(&format!("{copy}/bin/copy-to"), [&layout, &second, "--quiet"]);
     let strake = env!("CARGO_BIN_EXE_strake");
-    let inspected = library.machine.run(strake, ["inspect", &layout]);
-    assert!(inspected.contains("amd64") && inspected.contains("arm64"), "{inspected}");
+    for layout in [layout, second] {
+        let inspected = library.machine.run(strake, ["inspect", &layout]);
+        assert!(inspected.contains("amd64") && inspected.contains("arm64"), "{inspected}");
+    }
     let refused = library
         .fails(&format!("{}.packages.x86_64-linux.image", outputs(Some(&examples.join("base-image")))));
     assert!(refused.contains("docker-image-docker.io-library-alpine-latest.tar"), "{refused}");
