@@ -181,7 +181,7 @@ def main():
     print("\n".join(lines))
     result = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "machine": platform.platform(),
               "cores": os.cpu_count(), "registry": version(arguments.registry), "samples": samples}
-    out = arguments.out or (os.path.join(HERE, "results", f"push-{result['date'][:10]}.json") if arguments.save else None)
+    out = arguments.out or (os.path.join(HERE, "results", f"{result['date'][:10]}-push.json") if arguments.save else None)
     if out:
         with open(out, "w") as file:
             json.dump(result, file, indent=1)
