@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use strake_image::digest::Digest;
 use ureq::http::Response;
 use ureq::http::header::RETRY_AFTER;
 use ureq::{Body, http};
@@ -45,6 +46,11 @@ struct Item {
 /// A header's value, where it is text.
 pub(crate) fn header<'r>(answer: &'r Response<Body>, name: &str) -> Option<&'r str> {
     answer.headers().get(name)?.to_str().ok()
+}
+
+/// The digest that an answer says a manifest has.
+pub(crate) fn said_digest(answer: &Response<Body>) -> Option<Digest> {
+    Digest::parse(header(answer, "docker-content-digest")?).ok()
 }
 
 /// Takes to heart what an answer says about when to come back.

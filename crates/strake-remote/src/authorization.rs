@@ -17,7 +17,6 @@ use crate::client::Shared;
 use crate::credentials::Credentials;
 use crate::error::{RemoteError, is_passing};
 use crate::origin::Origin;
-use crate::retry::{self, ATTEMPTS};
 use crate::token::Tokens;
 use crate::transport::host_of;
 
@@ -113,6 +112,7 @@ impl Authorization {
         Asked { host: &origin.host, credentials: self.credentials.as_ref(), what: WHAT }
     }
 
+    /// Fetches a token. It is tried once: whoever needs it for something tries that again.
     fn fetch(
         &self,
         shared: &Shared,
@@ -126,29 +126,18 @@ impl Authorization {
             return Err(asked.odd("it wants credentials to be sent to others without TLS"));
         }
         let host = host_of(&wanted.realm);
-        let mut failures = 0;
-        loop {
-            shared.gates.pass(&host, shared.settings.now);
-            let request = self.request(wanted).ok_or_else(|| asked.odd("its realm is no URL"))?;
-            let answer = shared.transport.send(&shared.settings, origin.address(), request);
-            failures += 1;
-            match answer {
-                Err(error) if !error.is_passing() || failures >= ATTEMPTS => return Err(error),
-                Err(_) => {}
-                Ok(answer) if answer.status().is_success() => {
-                    let token = self.tokens.keep(purpose, answer.into_body().into_reader(), shared.now());
-                    return token.ok_or_else(|| asked.odd("there is no token in its answer"));
-                }
-                Ok(answer) if is_passing(answer.status().as_u16()) && failures < ATTEMPTS => {
-                    heed(shared, &host, &answer)?;
-                }
-                Ok(answer) => {
-                    let status = answer.status().as_u16();
-                    return Err(asked.refusal(answer, status));
-                }
+        shared.gates.pass(&host, shared.settings.now);
+        let request = self.request(wanted).ok_or_else(|| asked.odd("its realm is no URL"))?;
+        let answer = shared.transport.send(&shared.settings, origin.address(), request)?;
+        let status = answer.status().as_u16();
+        if !answer.status().is_success() {
+            if is_passing(status) {
+                heed(shared, &host, &answer)?;
             }
-            std::thread::sleep(retry::pause(failures));
+            return Err(asked.refusal(answer, status));
         }
+        let token = self.tokens.keep(purpose, answer.into_body().into_reader(), shared.now());
+        token.ok_or_else(|| asked.odd("there is no token in its answer"))
     }
 
     fn request(&self, wanted: &Wanted<'_>) -> Option<Request<SendBody<'static>>> {

@@ -15,12 +15,12 @@ use ureq::Body;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE};
 use ureq::http::{Method, Response};
 
-use crate::answer::header;
+use crate::answer::{header, said_digest};
 use crate::call::{Call, Payload, Scope};
 use crate::error::RemoteError;
 use crate::reference::Reference;
-use crate::repository::{Repository, again};
-use crate::retry::{self, ATTEMPTS};
+use crate::repository::Repository;
+use crate::retry::{self, ATTEMPTS, again};
 
 /// What lists an image, as a registry has it.
 #[derive(Debug)]
@@ -98,19 +98,15 @@ impl Repository {
     /// Fetches a manifest or an index by tag or digest. `None`: there is none.
     pub fn manifest(&self, wanted: &str) -> Result<Option<Pulled>, RemoteError> {
         let what = format!("get {}", self.image(wanted));
-        let accepted =
-            Format::ALL.map(|format| format!("{}, {}", format.manifest(), format.index())).join(", ");
-        let url = self.path(&format!("manifests/{wanted}"));
-        let call = Call::new(&what, Method::GET, url, Scope::Pull).header(ACCEPT.as_str(), accepted);
+        let call = self.manifest_call(&what, Method::GET, wanted, Scope::Pull);
         let (answer, text) = self.get_json(&call)?;
         if answer.status() == 404 {
             return Ok(None);
         }
         let media_type = header(&answer, CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
-        let said = header(&answer, "docker-content-digest");
         let digest = Digest::of(&text);
-        let expected = Digest::parse(wanted).ok().or_else(|| Digest::parse(said?).ok());
+        let expected = Digest::parse(wanted).ok().or_else(|| said_digest(&answer));
         match expected.filter(|expected| *expected != digest) {
             Some(expected) => {
                 Err(RemoteError::Digest { host: self.host().to_owned(), expected, found: digest })
@@ -122,13 +118,16 @@ impl Repository {
     /// The digest of the manifest under this tag or digest, if there is one and the registry says it.
     pub fn manifest_digest(&self, wanted: &str) -> Result<Option<Digest>, RemoteError> {
         let what = format!("look for {}", self.image(wanted));
-        let accepted =
-            Format::ALL.map(|format| format!("{}, {}", format.manifest(), format.index())).join(", ");
-        let url = self.path(&format!("manifests/{wanted}"));
-        let call = Call::new(&what, Method::HEAD, url, Scope::Push).header(ACCEPT.as_str(), accepted);
+        let call = self.manifest_call(&what, Method::HEAD, wanted, Scope::Push);
         let answer = self.call(&call, &[])?;
-        let said = header(&answer, "docker-content-digest").and_then(|text| Digest::parse(text).ok());
-        Ok(said.filter(|_| answer.status().is_success()))
+        Ok(said_digest(&answer).filter(|_| answer.status().is_success()))
+    }
+
+    /// Asks for a manifest or an index of any kind.
+    fn manifest_call<'c>(&self, what: &'c str, method: Method, wanted: &str, scope: Scope<'c>) -> Call<'c> {
+        let kinds = Format::ALL.map(|format| format!("{}, {}", format.manifest(), format.index()));
+        let url = self.path(&format!("manifests/{wanted}"));
+        Call::new(what, method, url, scope).header(ACCEPT.as_str(), kinds.join(", "))
     }
 
     /// Fetches a blob that should be JSON, and is what its digest says.

@@ -14,7 +14,7 @@ use strake_image::manifest::Manifest;
 use ureq::http::Method;
 use ureq::http::header::CONTENT_TYPE;
 
-use crate::answer::header;
+use crate::answer::said_digest;
 use crate::call::{Call, Scope, encode};
 use crate::error::RemoteError;
 use crate::repository::Repository;
@@ -120,12 +120,7 @@ impl Push<'_> {
                 return Ok(manifest);
             }
         }
-        let has = self.look(parts)?;
-        for (place, part) in parts.iter().enumerate().filter(|(place, _)| has[*place]) {
-            part.known.iter().for_each(|known| self.tell(place, *known, Outcome::Had, Duration::ZERO));
-        }
-        let missing: Vec<bool> = has.iter().map(|has| !has).collect();
-        let sent = self.send(parts, &missing, true)?;
+        let sent = self.send_missing(parts)?;
         let blobs = parts.iter().zip(&sent).map(|(part, sent)| part.known.or(sent.map(|(blob, _)| blob)));
         let blobs: Option<Vec<_>> = blobs.collect();
         let manifest = manifest(&blobs.expect("what was not known was sent"))?;
@@ -144,13 +139,12 @@ impl Push<'_> {
 
     /// Sends parts that belong to no image of their own, as far as they are missing.
     pub fn parts(&self, parts: &[Part<'_>]) -> Result<(), RemoteError> {
-        let wanted: Vec<bool> = self.look(parts)?.into_iter().map(|has| !has).collect();
-        self.send(parts, &wanted, true).map(drop)
+        self.send_missing(parts).map(drop)
     }
 
     /// Whether the registry has the image under all these tags.
     fn is_there(&self, manifest: &Manifest) -> Result<bool, RemoteError> {
-        let digest = Digest::of(&manifest.text);
+        let digest = manifest.digest();
         let by_digest = [digest.to_string()];
         let names = if self.tags.is_empty() { &by_digest } else { self.tags };
         for name in names {
@@ -166,6 +160,16 @@ impl Push<'_> {
         let known: Vec<(Digest, u64)> = parts.iter().filter_map(|part| part.known).collect();
         let there = self.repository.which_are_there(&known)?;
         Ok(parts.iter().map(|part| part.known.is_some_and(|(digest, _)| there.contains(&digest))).collect())
+    }
+
+    /// Sends the parts that are not there, and returns what became of these.
+    fn send_missing(&self, parts: &[Part<'_>]) -> Result<Vec<Option<Done>>, RemoteError> {
+        let has = self.look(parts)?;
+        for (place, part) in parts.iter().enumerate().filter(|(place, _)| has[*place]) {
+            part.known.iter().for_each(|known| self.tell(place, *known, Outcome::Had, Duration::ZERO));
+        }
+        let missing: Vec<bool> = has.iter().map(|has| !has).collect();
+        self.send(parts, &missing, true)
     }
 
     /// Sends the parts that are `wanted`, and returns what became of them. `mount`: the registry may take them out of another
@@ -209,7 +213,7 @@ impl Push<'_> {
 
     /// Puts the manifest there, under all tags.
     pub fn list(&self, manifest: &Manifest) -> Result<(), RemoteError> {
-        let digest = Digest::of(&manifest.text);
+        let digest = manifest.digest();
         let mut left: Vec<&String> = self.tags.iter().collect();
         if left.len() != 1 {
             // Distribution specification 1.2: with all its tags at once. Registries of 1.1 pass over what they do not know.
@@ -232,9 +236,8 @@ impl Push<'_> {
         if !answer.status().is_success() {
             return Err(self.repository.refusal(&call, answer, status));
         }
-        let expected = Digest::of(&manifest.text);
-        let said = header(&answer, "docker-content-digest").and_then(|text| Digest::parse(text).ok());
-        if let Some(found) = said.filter(|found| *found != expected) {
+        let expected = manifest.digest();
+        if let Some(found) = said_digest(&answer).filter(|found| *found != expected) {
             return Err(RemoteError::Digest { host: self.repository.host().to_owned(), expected, found });
         }
         let tags = answer.headers().get_all("oci-tag").iter().filter_map(|value| value.to_str().ok());
@@ -266,6 +269,7 @@ fn in_parallel(
     });
     first.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
+
 impl Repository {
     /// Which of these blobs, of which digest and size are given, the registry has.
     pub fn which_are_there(&self, blobs: &[(Digest, u64)]) -> Result<HashSet<Digest>, RemoteError> {

@@ -14,7 +14,7 @@ use crate::client::{Client, Shared};
 use crate::error::{RemoteError, is_passing};
 use crate::origin::Origin;
 use crate::reference::Reference;
-use crate::retry::{self, ATTEMPTS};
+use crate::retry::{self, ATTEMPTS, again};
 use crate::settings::is_loopback;
 use crate::transport::host_of;
 
@@ -183,20 +183,6 @@ impl Repository {
         };
         let request = request.body(SendBody::from_reader(reader)).map_err(wrong)?;
         shared.transport.send(&shared.settings, registry, request)
-    }
-}
-
-/// Does this again for as long as it may go better another time.
-pub(crate) fn again<T>(mut once: impl FnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
-    let mut failures = 0;
-    loop {
-        let result = once();
-        let Err(error) = &result else { return result };
-        failures += 1;
-        if !error.is_passing() || failures >= ATTEMPTS {
-            return result;
-        }
-        std::thread::sleep(retry::pause(failures));
     }
 }
 

@@ -9,6 +9,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::error::RemoteError;
+
 /// So often something is tried.
 pub(crate) const ATTEMPTS: u32 = 7;
 
@@ -27,6 +29,20 @@ pub(crate) fn pause(failures: u32) -> Duration {
     // std's way to randomness.
     let random = RandomState::new().hash_one(failures) % 1024;
     most / 4 + most / 4 * 3 * random as u32 / 1024
+}
+
+/// Does this again for as long as it may go better another time.
+pub(crate) fn again<T>(mut once: impl FnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
+    let mut failures = 0;
+    loop {
+        let result = once();
+        let Err(error) = &result else { return result };
+        failures += 1;
+        if !error.is_passing() || failures >= ATTEMPTS {
+            return result;
+        }
+        std::thread::sleep(pause(failures));
+    }
 }
 
 /// What `Retry-After` says: seconds, or a time.
