@@ -7,6 +7,7 @@ use crate::cache::{Cache, Maker};
 use crate::compression::{Compressing, Compression, Pool};
 use crate::destination::Destination;
 use crate::digest::Digest;
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::sink::{Fan, Sink};
@@ -52,7 +53,12 @@ pub fn known(
         .or(made)
 }
 
-impl Delivery<'_> {
+impl<'a> Delivery<'a> {
+    /// Writes what an engine describes, as it does so.
+    pub fn new(engine: &Engine<'a>, pool: Option<&'a Pool>, compressed: &'a AtomicU64) -> Self {
+        Self { store: engine.store, verify: engine.verify, pool, cache: engine.cache, compressed }
+    }
+
     /// Writes a layer to several destinations, reading it once, or not at all if none wants it. Returns what a manifest
     /// is to list.
     pub fn write(&self, layer: &Layer, destinations: &mut [&mut dyn Destination]) -> Result<Blob, Error> {
@@ -66,13 +72,13 @@ impl Delivery<'_> {
     /// Writes what a manifest is to list of a layer to a single place, and returns what that is.
     pub fn write_blob(&self, layer: &Layer, sink: &mut dyn Sink) -> Result<Blob, Error> {
         let Some(pool) = self.pool.filter(|_| layer.is_plain()) else {
-            layer.write(self.store, self.verify, sink)?;
+            self.read(layer, sink)?;
             return Ok(layer.blob);
         };
         let maker = Maker::Here(pool.compression());
         let known = self.cache.and_then(|cache| cache.blob(layer.diff_id, maker));
         let mut stream = Compressing::new(pool, sink, self.compressed)?;
-        layer.write(self.store, self.verify, &mut stream)?;
+        self.read(layer, &mut stream)?;
         let made = stream.finish()?;
         self.compare(layer, pool.compression(), known.map(|blob| Known { blob, maker }), made)?;
         Ok(made)
@@ -133,9 +139,18 @@ impl Delivery<'_> {
     fn send(&self, layer: &Layer, mut sinks: Vec<&mut dyn Sink>) -> Result<(), Error> {
         match &mut sinks[..] {
             [] => Ok(()),
-            [sink] => layer.write(self.store, self.verify, *sink),
-            _ => layer.write(self.store, self.verify, &mut Fan(sinks)),
+            [sink] => self.read(layer, *sink),
+            _ => self.read(layer, &mut Fan(sinks)),
         }
+    }
+
+    /// Writes the layer as it is. A digest that turns out to be wrong is forgotten.
+    fn read(&self, layer: &Layer, sink: &mut dyn Sink) -> Result<(), Error> {
+        let written = layer.write(self.store, self.verify, sink);
+        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, self.cache) {
+            cache.remove(layer.key());
+        }
+        written
     }
 
     /// Holds what was made against what was known, or remembers it.

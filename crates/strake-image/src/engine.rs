@@ -67,6 +67,16 @@ impl Engine<'_> {
         self.describe_each(drafts, |layer| take(layer?))
     }
 
+    /// Describes the layers. Stops at the first failure, and returns it.
+    pub fn describe_all(&self, drafts: Vec<LayerDraft>) -> Result<Vec<Layer>, Error> {
+        let mut layers = Vec::with_capacity(drafts.len());
+        self.describe(drafts, |layer| {
+            layers.push(layer);
+            Ok::<(), Error>(())
+        })?;
+        Ok(layers)
+    }
+
     /// The same where a layer that fails is no reason to stop.
     pub fn describe_each<E>(
         &self,
