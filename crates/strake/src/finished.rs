@@ -1,5 +1,6 @@
 //! Opens images that are finished.
 
+use strake_image::draft::Draft;
 use strake_image::foreign::{Foreign, OpenError};
 use strake_image::layout::{self, Layout};
 use strake_image::manifest::{Opened, Platform};
@@ -15,8 +16,27 @@ pub(crate) fn open(place: &Place, platform: &Platform, registries: &Registries) 
     image(place, platform, registries)?.map_err(|error| Failure::open(&place.to_string(), &error))
 }
 
-/// Opens an image, or all that an index lists.
-pub(crate) fn open_all(place: &Place, registries: &Registries) -> Result<Opened, Failure> {
+/// Opens an image: the one for the platform that is wanted, or all that an index lists.
+pub(crate) fn opened(
+    place: &Place,
+    wanted: Option<&Platform>,
+    registries: &Registries,
+) -> Result<Opened, Failure> {
+    match wanted {
+        Some(platform) => Ok(Opened::Image(Box::new(open(place, platform, registries)?))),
+        None => open_all(place, registries),
+    }
+}
+
+/// The image as one that is to be copied as it is, if nothing is wrong with it.
+pub(crate) fn draft(place: &Place, image: Foreign) -> Result<Draft, Failure> {
+    match image.problems.first() {
+        Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
+        None => Ok(image.into_draft()),
+    }
+}
+
+fn open_all(place: &Place, registries: &Registries) -> Result<Opened, Failure> {
     let opened = match place {
         Place::Registry(reference) => strake_remote::open_all(registries.repository(reference)?, reference),
         Place::File(file) => match layout(file) {

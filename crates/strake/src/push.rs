@@ -117,11 +117,7 @@ impl Content for LayerContent<'_> {
         let Pushing { delivery, sent, .. } = self.pushing;
         // What was digested a moment ago is held against its files; what was remembered is digested on its way.
         let delivery = Delivery { verify: delivery.verify || self.layer.remembered, ..delivery };
-        let written = delivery.write_blob(self.layer, &mut Counted::new(sink, sent));
-        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, delivery.cache) {
-            cache.remove(self.layer.key());
-        }
-        let blob = written?;
+        let blob = delivery.write_blob(self.layer, &mut Counted::new(sink, sent))?;
         // What others have compressed can be named, but not made again.
         if let Some(promised) = self.promised.filter(|promised| promised.digest != blob.digest) {
             if let (Some(cache), Some(codec)) = (delivery.cache, promised.codec) {
@@ -158,7 +154,7 @@ impl Pushing<'_> {
             return Ok(images[0].0.id());
         }
         let (inside, top) = listed(several, images, &manifests, self.listing.format)?;
-        goal.digest.map_or(Ok(()), |expected| matches(expected, &top))?;
+        matches(goal.digest, &top)?;
         let as_they_are = Pushing { delivery: Delivery { pool: None, ..self.delivery }, ..self };
         let contents: Vec<LayerContent<'_>> = companions
             .iter()
@@ -220,6 +216,7 @@ impl Pushing<'_> {
             reporter.blob(&goal.name(), &Event { outcome, ..event }, title(event.part));
         };
         let push = Push { repository: &goal.repository, tags, report: &report };
+        // What is expected is seen to before anything is sent, as far as it is known then.
         let manifest = |blobs: &[(Digest, u64)]| {
             let blobs =
                 blobs.iter().zip(&known).zip(&image.layers).map(|((&(digest, size), known), layer)| {
@@ -230,24 +227,18 @@ impl Pushing<'_> {
                         .map(|pool| pool.compression().codec());
                     Blob { digest, size, codec: known.map_or(made, |known| known.codec) }
                 });
-            Manifest::of_blobs(image, &blobs.collect::<Vec<_>>(), self.listing)
+            let manifest = Manifest::of_blobs(image, &blobs.collect::<Vec<_>>(), self.listing);
+            matches(expected, &manifest)?;
+            Ok(manifest)
         };
-        let all_known: Option<Vec<_>> = parts.iter().map(|part| part.known).collect();
-        let early = all_known.as_deref().map(manifest);
-        if let Some((expected, manifest)) = expected.zip(early.as_ref()) {
-            matches(expected, manifest)?;
-        }
         if dry_run {
+            let known: Option<Vec<_>> = parts.iter().map(|part| part.known).collect();
+            let early = known.as_deref().map(manifest).transpose()?;
             let preview = push.preview(&parts, early.as_ref())?;
             reporter.would_send(&goal.name(), preview.is_there, &missing(&parts, &preview.has, title));
             return Ok(early);
         }
-        let pushed = push.run(&parts, |blobs| {
-            let manifest = manifest(blobs);
-            expected.map_or(Ok(()), |expected| matches(expected, &manifest))?;
-            Ok(manifest)
-        })?;
-        Ok(Some(pushed))
+        Ok(Some(push.run(&parts, manifest)?))
     }
 }
 
@@ -257,9 +248,11 @@ fn missing<'t>(parts: &[Part<'_>], has: &[bool], title: impl Fn(usize) -> &'t st
     missing.map(|(place, (part, _))| (part.known, part.weight, title(place))).collect()
 }
 
-fn matches(expected: Digest, manifest: &Manifest) -> Result<(), RemoteError> {
-    match Digest::of(&manifest.text) {
-        found if found == expected => Ok(()),
-        found => Err(RemoteError::OtherManifest { expected, found }),
+/// Makes sure that it is the manifest that is expected, if one is.
+fn matches(expected: Option<Digest>, manifest: &Manifest) -> Result<(), RemoteError> {
+    let found = manifest.digest();
+    match expected.filter(|expected| *expected != found) {
+        None => Ok(()),
+        Some(expected) => Err(RemoteError::OtherManifest { expected, found }),
     }
 }

@@ -7,7 +7,7 @@ use strake_image::draft::Draft;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
-use crate::cli::{Arch, OnePlatform, Plan};
+use crate::cli::{OnePlatform, Opening, Plan};
 use crate::failure::Failure;
 use crate::place::{Place, Source};
 use crate::registry::Registries;
@@ -75,12 +75,13 @@ pub(crate) fn draft(
 /// Opens an image that stands alone in a command: finished, or a conf, or store paths.
 pub(crate) fn any(
     image: &[PathBuf],
-    arch: &Arch,
-    store_root: &Path,
+    opening: &Opening,
     now: SystemTime,
     registries: &Registries,
     warnings: &mut Vec<String>,
 ) -> Result<(Draft, Store), Failure> {
+    let Opening { arch, making, .. } = opening;
+    let store_root = &making.store_root;
     match place::source(image)? {
         Source::Plan(image) => {
             no_platform(&arch.one)?;
@@ -89,12 +90,9 @@ pub(crate) fn any(
             Ok((draft(&spec, &store, now, registries, warnings)?, store))
         }
         Source::Image(place) => {
-            let platform = arch.one.wanted(arch.arch.as_deref()).unwrap_or_else(finished::machine);
+            let platform = arch.wanted().unwrap_or_else(finished::machine);
             let image = finished::open(&place, &platform, registries)?;
-            match image.problems.first() {
-                Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
-                None => Ok((image.into_draft(), references::usual_store(store_root))),
-            }
+            Ok((finished::draft(&place, image)?, references::usual_store(store_root)))
         }
     }
 }

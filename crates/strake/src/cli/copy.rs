@@ -47,6 +47,24 @@ pub(crate) struct Arch {
     pub(crate) one: OnePlatform,
 }
 
+impl Arch {
+    /// The platform that is meant.
+    pub(crate) fn wanted(&self) -> Option<Platform> {
+        self.one.wanted(self.arch.as_deref())
+    }
+}
+
+/// How an image is opened that stands alone in a command.
+#[derive(Debug, Args)]
+pub(crate) struct Opening {
+    #[command(flatten)]
+    pub(crate) making: Making,
+    #[command(flatten)]
+    pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
+}
+
 /// One platform.
 #[derive(Debug, Default, Args)]
 pub(crate) struct OnePlatform {
@@ -131,11 +149,7 @@ pub(crate) struct Inspect {
     #[arg(long)]
     pub(crate) raw: bool,
     #[command(flatten)]
-    pub(crate) making: Making,
-    #[command(flatten)]
-    pub(crate) arch: Arch,
-    #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) opening: Opening,
 }
 
 #[derive(Debug, Args)]
@@ -150,11 +164,7 @@ pub(crate) struct Merge {
     #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]
-    pub(crate) making: Making,
-    #[command(flatten)]
-    pub(crate) arch: Arch,
-    #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) opening: Opening,
 }
 
 #[derive(Debug, Args)]
@@ -167,11 +177,7 @@ pub(crate) struct Export {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) making: Making,
-    #[command(flatten)]
-    pub(crate) arch: Arch,
-    #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) opening: Opening,
 }
 
 #[derive(Debug, Args)]
@@ -181,11 +187,7 @@ pub(crate) struct Verify {
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) source: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) making: Making,
-    #[command(flatten)]
-    pub(crate) arch: Arch,
-    #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) opening: Opening,
 }
 
 #[derive(Debug, Args)]

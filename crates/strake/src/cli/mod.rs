@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use connecting::Connecting;
-pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
+pub(crate) use copy::{Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Opening, Pin, Verify};
 pub(crate) use making::{Making, Writing};
 pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 

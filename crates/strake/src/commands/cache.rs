@@ -1,7 +1,6 @@
 //! `strake cache`: the remembered digests, for people.
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::{HumanBytes, HumanDuration};
@@ -28,7 +27,7 @@ pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
         }
         CacheAction::Clear => removed(cache.clear().map_err(|error| unreadable(&error))?),
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::stdout)
+    super::say(text.as_bytes())
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {

@@ -1,7 +1,6 @@
 //! `strake describe`: a conf with the digests and sizes of its layers.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -18,7 +17,7 @@ use crate::cli::Describe;
 use crate::failure::Failure;
 use crate::registry::Registries;
 use crate::report::{Progress, Reporter};
-use crate::{detached, finished, input, output, source};
+use crate::{detached, finished, input, source};
 
 pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     let now = SystemTime::now();
@@ -45,10 +44,7 @@ pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     if arguments.detached {
         text = detached::detached(&text);
     }
-    let Some(path) = &arguments.output else {
-        return io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::stdout);
-    };
-    output::write(path, text.as_bytes())
+    super::put(arguments.output.as_deref(), text.as_bytes())
 }
 
 /// How layers are described.

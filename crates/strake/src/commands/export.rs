@@ -16,30 +16,25 @@ use crate::source;
 
 pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
     let now = SystemTime::now();
-    let registries = Registries::new(&arguments.connecting)?;
-    let store_root = &arguments.making.store_root;
+    let registries = Registries::new(&arguments.opening.connecting)?;
     let mut warnings = Vec::new();
-    let (draft, store) =
-        source::any(&arguments.source, &arguments.arch, store_root, now, &registries, &mut warnings)?;
+    let (draft, store) = source::any(&arguments.source, &arguments.opening, now, &registries, &mut warnings)?;
     let output = Output::open(arguments.output.as_deref())?;
-    let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
+    let cache =
+        super::usable_cache(arguments.opening.making.no_cache, |warning| warnings.push(warning.to_owned()));
     for warning in &warnings {
-        eprintln!("strake: warning: {warning}");
+        super::warn(warning);
     }
     let digested = AtomicU64::new(0);
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
-        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        jobs: arguments.opening.making.jobs.unwrap_or_else(super::all_processors),
         verify: false,
         started: now,
         digested: &digested,
     };
-    let mut layers = Vec::with_capacity(draft.layers.len());
-    engine.describe(draft.layers, |layer| {
-        layers.push(layer);
-        Ok::<(), Failure>(())
-    })?;
+    let layers = engine.describe_all(draft.layers)?;
     let written = AtomicU64::new(0);
     let mut sink = Descriptor::new(output.descriptor()?, &written);
     flatten(&layers, &store, &mut sink)?;

@@ -41,12 +41,12 @@ struct Row {
 }
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
-    let registries = Registries::new(&arguments.connecting)?;
+    let registries = Registries::new(&arguments.opening.connecting)?;
     let text = match place::source(&arguments.source)? {
         Source::Plan(image) => {
-            source::no_platform(&arguments.arch.one)?;
-            let store_root = &arguments.making.store_root;
-            let plan = source::plan_for(arguments.arch.arch.as_deref());
+            source::no_platform(&arguments.opening.arch.one)?;
+            let store_root = &arguments.opening.making.store_root;
+            let plan = source::plan_for(arguments.opening.arch.arch.as_deref());
             let spec = source::spec(&image, &plan, store_root, &registries)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
             let draft = super::draft(&spec, &store, SystemTime::now(), &registries)?;
@@ -58,19 +58,17 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             }
         }
         Source::Image(place) => {
-            let image = match arguments.arch.one.wanted(arguments.arch.arch.as_deref()) {
-                Some(platform) => finished::open(&place, &platform, &registries)?,
-                None => match finished::open_all(&place, &registries)? {
-                    Opened::Image(image) => *image,
-                    Opened::Index(index) => return super::say(&several::shown(arguments, &place, index)?),
-                },
+            let image = match finished::opened(&place, arguments.opening.arch.wanted().as_ref(), &registries)?
+            {
+                Opened::Image(image) => *image,
+                Opened::Index(index) => return super::say(&several::shown(arguments, &place, index)?),
             };
             if arguments.raw && !arguments.config {
                 image.manifest
             } else if arguments.manifest && image.has_oci_manifest {
                 json_text(image.manifest, false)
             } else if arguments.manifest {
-                let store = references::usual_store(&arguments.making.store_root);
+                let store = references::usual_store(&arguments.opening.making.store_root);
                 let image = digested(arguments, image.into_draft(), &store)?;
                 json_text(Manifest::new(&image, &Listing::default()).text, false)
             } else {
@@ -83,21 +81,16 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
 
 /// Finds out what only reading the layers can tell.
 fn digested(arguments: &Inspect, draft: Draft, store: &Store) -> Result<Image, Failure> {
-    let warn = |warning: &str| eprintln!("strake: warning: {warning}");
-    let cache = super::usable_cache(arguments.making.no_cache, warn);
+    let cache = super::usable_cache(arguments.opening.making.no_cache, super::warn);
     let engine = Engine {
         store,
         cache: cache.as_ref(),
-        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        jobs: arguments.opening.making.jobs.unwrap_or_else(super::all_processors),
         verify: false,
         started: SystemTime::now(),
         digested: &AtomicU64::new(0),
     };
-    let mut layers = Vec::with_capacity(draft.layers.len());
-    engine.describe(draft.layers, |layer| {
-        layers.push(layer);
-        Ok::<(), Failure>(())
-    })?;
+    let layers = engine.describe_all(draft.layers)?;
     let blobs = layers.iter().map(|layer| layer.blob).collect();
     Ok(Image::new(layers, blobs, draft.about).map_err(FinishError::from)?)
 }

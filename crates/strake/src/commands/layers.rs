@@ -1,7 +1,6 @@
 //! `strake layers`: decides which store paths share a layer.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use indicatif::HumanBytes;
@@ -36,7 +35,7 @@ pub(crate) fn run(arguments: &Layers) -> Result<(), Failure> {
             Format::Table => table(&closure, &layers),
         }
     };
-    io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::stdout)
+    super::say(text.as_bytes())
 }
 
 /// Layers as a list of lists of names.

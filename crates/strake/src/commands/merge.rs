@@ -23,19 +23,12 @@ use crate::source;
 pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
-    let registries = Registries::new(&arguments.connecting)?;
+    let registries = Registries::new(&arguments.opening.connecting)?;
     let mut warnings = Vec::new();
     let mut images = Vec::with_capacity(arguments.sources.len());
     for image in &arguments.sources {
-        let store_root = &arguments.making.store_root;
-        images.push(source::any(
-            slice::from_ref(image),
-            &arguments.arch,
-            store_root,
-            now,
-            &registries,
-            &mut warnings,
-        )?);
+        let image = slice::from_ref(image);
+        images.push(source::any(image, &arguments.opening, now, &registries, &mut warnings)?);
     }
     // By their digests, as names in different archives may mean different layers.
     for layer in images.iter_mut().flat_map(|(draft, _)| &mut draft.layers) {
@@ -45,7 +38,8 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let progress = Arc::new(Progress::default());
     let drafts: Vec<_> = images.iter().map(|(draft, store)| (&draft.layers[..], store)).collect();
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &progress);
-    let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
+    let cache =
+        super::usable_cache(arguments.opening.making.no_cache, |warning| warnings.push(warning.to_owned()));
     for warning in &warnings {
         reporter.warning(warning);
     }
@@ -58,18 +52,12 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
         let engine = Engine {
             store: &store,
             cache: cache.as_ref(),
-            jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+            jobs: arguments.opening.making.jobs.unwrap_or_else(super::all_processors),
             verify: arguments.writing.verify,
             started: now,
             digested: &progress.digested,
         };
-        let delivery = Delivery {
-            store: &store,
-            verify: arguments.writing.verify,
-            pool: None,
-            cache: cache.as_ref(),
-            compressed: &progress.compressed,
-        };
+        let delivery = Delivery::new(&engine, None, &progress.compressed);
         let write = |layer: &_| delivery.write(layer, &mut [&mut archive]);
         let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, write)?;
         let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;

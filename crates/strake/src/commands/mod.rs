@@ -15,7 +15,7 @@ pub(crate) mod verify;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use strake_image::blob::Blob;
@@ -31,10 +31,9 @@ use strake_image::store::Store;
 use crate::failure::Failure;
 use crate::registry::Registries;
 use crate::report::Reporter;
-use crate::source;
+use crate::{output, source};
 
-/// Describes the layers and has each written when its turn comes. Returns them with what they were written as. Whatever is found to be wrong is
-/// forgotten.
+/// Describes the layers and has each written when its turn comes. Returns them with what they were written as.
 fn write_layers(
     engine: &Engine<'_>,
     drafts: Vec<LayerDraft>,
@@ -44,15 +43,21 @@ fn write_layers(
     let (mut layers, mut blobs) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
     engine.describe(drafts, |layer| {
         reporter.layer(&layer);
-        let written = write(&layer);
-        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, engine.cache) {
-            cache.remove(layer.key());
-        }
+        blobs.push(write(&layer)?);
         layers.push(layer);
-        blobs.push(written?);
         Ok::<(), Failure>(())
     })?;
     Ok((layers, blobs))
+}
+
+/// Writes a text into a file, which appears when it is whole, or to stdout.
+fn put(file: Option<&Path>, text: &[u8]) -> Result<(), Failure> {
+    file.map_or_else(|| say(text), |file| output::write(file, text))
+}
+
+/// Says a warning, where nothing else is reported.
+fn warn(warning: &str) {
+    eprintln!("strake: warning: {warning}");
 }
 
 /// Writes to stdout.
@@ -65,7 +70,7 @@ fn draft(spec: &Spec, store: &Store, now: SystemTime, registries: &Registries) -
     let mut warnings = Vec::new();
     let draft = source::draft(spec, store, now, registries, &mut warnings);
     for warning in &warnings {
-        eprintln!("strake: warning: {warning}");
+        warn(warning);
     }
     draft
 }

@@ -1,7 +1,6 @@
 //! `strake pin`: the digests behind a name in a registry.
 
 use std::fmt::Write as _;
-use std::io::Write;
 
 use serde_json::json;
 use strake_remote::Reference;
@@ -26,5 +25,5 @@ pub(crate) fn run(arguments: &Pin) -> Result<(), Failure> {
             writeln!(text, "{:<16} {pinned}", printable(&platform))
         };
     }
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::stdout)
+    super::say(text.as_bytes())
 }

@@ -1,7 +1,5 @@
 //! `strake plan`: writes down what an image is to be.
 
-use std::io::{self, Write};
-
 use schemars::schema_for;
 use serde::Serialize;
 use strake_image::spec::Conf;
@@ -9,7 +7,7 @@ use strake_image::spec::Conf;
 use crate::cli::PlanCommand;
 use crate::failure::Failure;
 use crate::registry::Registries;
-use crate::{completing, output, planning};
+use crate::{completing, planning};
 
 pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
     let text = if arguments.schema {
@@ -24,10 +22,7 @@ pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
             &Registries::usual()?,
         )?)
     };
-    let Some(path) = &arguments.output else {
-        return io::stdout().lock().write_all(&text).map_err(Failure::stdout);
-    };
-    output::write(path, &text)
+    super::put(arguments.output.as_deref(), &text)
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

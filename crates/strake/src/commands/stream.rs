@@ -5,12 +5,11 @@ use std::time::{Instant, SystemTime};
 
 use strake_image::archive::ArchiveWriter;
 use strake_image::delivery::Delivery;
-use strake_image::destination::{Destination, FinishError};
+use strake_image::destination::FinishError;
 use strake_image::draft::Draft;
 use strake_image::engine::Engine;
 use strake_image::error::Error;
 use strake_image::image::Image;
-use strake_image::manifest::{Listing, Manifest};
 use strake_image::sink::Descriptor;
 use strake_image::store::Store;
 
@@ -52,19 +51,12 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
 
     let mut sink = Descriptor::new(output.descriptor()?, &progress.written);
     let mut archive = ArchiveWriter::new(&mut sink, about.mtime());
-    let delivery = Delivery {
-        store: &store,
-        verify: arguments.writing.verify,
-        pool: None,
-        cache: cache.as_ref(),
-        compressed: &progress.compressed,
-    };
+    let delivery = Delivery::new(&engine, None, &progress.compressed);
     let write = |layer: &_| delivery.write(layer, &mut [&mut archive]);
     let (layers, blobs) = super::write_layers(&engine, drafts, &mut reporter, write)?;
     let image = Image::new(layers, blobs, about).map_err(FinishError::from)?;
-    let manifest = Manifest::new(&image, &Listing::default());
-    archive.image(&image, &manifest)?;
-    archive.finish(&manifest, &image.tags)?;
+    archive.add(&image)?;
+    archive.close()?;
     sink.finish().map_err(Error::from)?;
     output.commit()?;
     let (images, elapsed) = (vec![&image], begun.elapsed());

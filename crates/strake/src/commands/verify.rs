@@ -16,24 +16,24 @@ use crate::registry::Registries;
 use crate::{finished, place, references, source};
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
-    let registries = Registries::new(&arguments.connecting)?;
+    let registries = Registries::new(&arguments.opening.connecting)?;
     let now = SystemTime::now();
-    let store_root = &arguments.making.store_root;
+    let store_root = &arguments.opening.making.store_root;
     let digested = AtomicU64::new(0);
     let engine = |store| Engine {
         store,
         cache: None,
-        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        jobs: arguments.opening.making.jobs.unwrap_or_else(super::all_processors),
         verify: true,
         started: now,
         digested: &digested,
     };
     let (name, count, problems) = match place::source(&arguments.source)? {
         Source::Plan(image) => {
-            source::no_platform(&arguments.arch.one)?;
+            source::no_platform(&arguments.opening.arch.one)?;
             let spec = source::spec(
                 &image,
-                &source::plan_for(arguments.arch.arch.as_deref()),
+                &source::plan_for(arguments.opening.arch.arch.as_deref()),
                 store_root,
                 &registries,
             )?;
@@ -49,10 +49,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
         }
         Source::Image(place) => {
             let store = references::usual_store(store_root);
-            let opened = match arguments.arch.one.wanted(arguments.arch.arch.as_deref()) {
-                Some(platform) => Opened::Image(Box::new(finished::open(&place, &platform, &registries)?)),
-                None => finished::open_all(&place, &registries)?,
-            };
+            let opened = finished::opened(&place, arguments.opening.arch.wanted().as_ref(), &registries)?;
             let (count, problems) = verify_all(opened, &engine(&store));
             (place.to_string(), count, problems)
         }

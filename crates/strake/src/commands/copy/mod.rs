@@ -88,13 +88,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
         started: now,
         digested: &progress.digested,
     };
-    let delivery = Delivery {
-        store: &usual_store,
-        verify: arguments.writing.verify,
-        pool: pool.as_ref(),
-        cache: cache.as_ref(),
-        compressed: &progress.compressed,
-    };
+    let delivery = Delivery::new(&engine, pool.as_ref(), &progress.compressed);
     // With other places to go to, layers go to registries on the way, so that each is read once.
     let is_read_anyway = destinations.len() + goals.len() > 1 && !arguments.dry_run;
     let mut along: Vec<Along<'_>> = goals.iter().map(|goal| goal.along(&progress.written)).collect();

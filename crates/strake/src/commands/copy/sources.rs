@@ -10,7 +10,7 @@ use strake_image::store::Store;
 
 use crate::cli::Copy;
 use crate::failure::Failure;
-use crate::place::{self, Place, Source, Target};
+use crate::place::{self, Source, Target};
 use crate::registry::Registries;
 use crate::several::Several;
 use crate::{finished, references, source};
@@ -80,12 +80,8 @@ pub(super) fn open(
         }
         let only = || targets.iter().all(|target| !target.has_a_manifest()).then(finished::machine);
         let wanted = arguments.one.wanted(arguments.plan.arch.as_deref()).or_else(only);
-        let opened = match wanted {
-            Some(platform) => Opened::Image(Box::new(finished::open(place, &platform, registries)?)),
-            None => finished::open_all(place, registries)?,
-        };
-        match opened {
-            Opened::Image(image) => images.push((checked(place, *image)?, usual())),
+        match finished::opened(place, wanted.as_ref(), registries)? {
+            Opened::Image(image) => images.push((finished::draft(place, *image)?, usual())),
             Opened::Index(index) if arguments.index => {
                 let platforms: Vec<Platform> =
                     index.images.into_iter().map(|(platform, _)| platform).collect();
@@ -98,7 +94,7 @@ pub(super) fn open(
                 let (platforms, opened): (Vec<_>, Vec<_>) = index.images.into_iter().unzip();
                 for image in opened {
                     let image = Foreign { tags: index.frame.tags.clone(), ..image };
-                    images.push((checked(place, image)?, usual()));
+                    images.push((finished::draft(place, image)?, usual()));
                 }
                 let (frame, companions) = (index.frame, index.companions);
                 let several = Some(Several::Given { frame, companions, platforms });
@@ -112,13 +108,6 @@ pub(super) fn open(
         check_platforms(&platforms)?;
     }
     Ok(Load { images, several })
-}
-
-fn checked(place: &Place, image: Foreign) -> Result<Draft, Failure> {
-    match image.problems.first() {
-        Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
-        None => Ok(image.into_draft()),
-    }
 }
 
 impl Load {
