@@ -30,8 +30,8 @@ pub(super) fn append(member: &Member, out: &mut Vec<u8>) {
     put_text(&mut block[265..297], &member.uname);
     put_text(&mut block[297..329], &member.gname);
     // Device numbers stay zero bytes, not octal zeros, since CPython 3.9. The name's prefix field is never used.
-    let sum: u64 = block.iter().map(|&byte| u64::from(byte)).sum();
-    put_octal(&mut block[148..155], sum);
+    let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+    put_octal(&mut block[148..155], sum.into());
 }
 
 /// Fills the field with what it takes of the text, non-ASCII characters replaced by `?`.

@@ -17,9 +17,16 @@ const LISTING: usize = 32 * 1024;
 pub(super) struct Names {
     /// Each name, with a zero byte behind it.
     text: Vec<u8>,
-    /// Where each begins, and what it is where the file system said so.
-    entries: Vec<(u32, FileType)>,
+    entries: Vec<Name>,
     listing: Vec<u8>,
+}
+
+/// Where a name is in the text, and what bears it, where the file system said so.
+struct Name {
+    start: u32,
+    /// Its bytes, without the zero.
+    length: u16,
+    kind: FileType,
 }
 
 impl Names {
@@ -33,20 +40,20 @@ impl Names {
         let mut entries = RawDir::new(directory, listing);
         while let Some(entry) = entries.next() {
             let entry = entry?;
-            let name = entry.file_name().to_bytes_with_nul();
-            if !matches!(name, b".\0" | b"..\0") {
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
                 let start = u32::try_from(self.text.len()).map_err(|_| Errno::FBIG)?;
-                self.entries.push((start, entry.file_type()));
+                let length = u16::try_from(name.len()).map_err(|_| Errno::NAMETOOLONG)?;
+                self.entries.push(Name { start, length, kind: entry.file_type() });
                 self.text.extend_from_slice(name);
+                self.text.push(0);
             }
         }
         let text = &self.text;
         if text.is_ascii() {
-            self.entries.sort_unstable_by_key(|&(start, _)| name_at(text, start).to_bytes());
+            self.entries.sort_unstable_by_key(|name| name.bytes(text));
         } else {
-            self.entries.sort_unstable_by(|&(a, _), &(b, _)| {
-                text::compare(name_at(text, a).to_bytes(), name_at(text, b).to_bytes())
-            });
+            self.entries.sort_unstable_by(|a, b| text::compare(a.bytes(text), b.bytes(text)));
         }
         Ok(())
     }
@@ -57,11 +64,14 @@ impl Names {
 
     /// The name at a place in the order, and its type, which may be unknown.
     pub(super) fn get(&self, index: usize) -> (&CStr, FileType) {
-        let (start, kind) = self.entries[index];
-        (name_at(&self.text, start), kind)
+        let name = &self.entries[index];
+        let text = &self.text[name.start as usize..][..usize::from(name.length) + 1];
+        (CStr::from_bytes_with_nul(text).expect("each name ends in its only zero byte"), name.kind)
     }
 }
 
-fn name_at(text: &[u8], start: u32) -> &CStr {
-    CStr::from_bytes_until_nul(&text[start as usize..]).expect("each name ends in a zero byte")
+impl Name {
+    fn bytes<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        &text[self.start as usize..][..usize::from(self.length)]
+    }
 }
