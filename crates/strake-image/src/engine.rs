@@ -172,7 +172,7 @@ fn layer_as_described(draft: LayerDraft, described: Description) -> Layer {
         not_remembered: None,
         settled: false,
         key: draft.recipe.key(),
-        fingerprint: None,
+        survey: None,
         draft,
     }
 }
@@ -189,7 +189,7 @@ fn layer(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Err
         not_remembered: None,
         settled: false,
         key: draft.recipe.key(),
-        fingerprint: Some(survey.fingerprint),
+        survey: Some(survey),
         draft,
     })
 }

@@ -7,9 +7,9 @@ use crate::cache::Key;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
-use crate::fingerprint::Fingerprint;
 use crate::sink::{Sink, Tee};
 use crate::store::Store;
+use crate::survey::Survey;
 
 /// A layer.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Layer {
     pub settled: bool,
     pub(crate) key: Key,
     /// What its files were like when the digest was computed; `None` if the digest was described.
-    pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) survey: Option<Survey>,
 }
 
 impl Layer {
@@ -55,12 +55,12 @@ impl Layer {
     /// digest was only described, what is packed here is digested on its way.
     pub fn write(&self, store: &Store, verify: bool, sink: &mut dyn Sink) -> Result<(), Error> {
         let recipe = &self.draft.recipe;
-        let fingerprint = self.fingerprint.as_ref();
-        if !recipe.packs() || (fingerprint.is_some() && !verify) {
-            return recipe.write(store, fingerprint, sink);
+        let survey = self.survey.as_ref();
+        if !recipe.packs() || (survey.is_some() && !verify) {
+            return recipe.write(store, survey, sink);
         }
         let mut tee = Tee::new(sink);
-        recipe.write(store, fingerprint, &mut tee)?;
+        recipe.write(store, survey, &mut tee)?;
         let size = tee.size();
         let found = tee.finish();
         if (found, size) == (self.blob.digest, self.blob.size) {

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use crate::fingerprint::Fingerprint;
+use crate::tree::Listings;
 
 /// What one walk over a recipe's files shows.
 #[derive(Clone, Debug)]
@@ -15,4 +16,6 @@ pub struct Survey {
     pub weights: Vec<u64>,
     /// From when on the fingerprint can be relied on.
     pub settled_at: SystemTime,
+    /// The directories that were listed, so that the next walk need not.
+    pub(crate) listings: Listings,
 }

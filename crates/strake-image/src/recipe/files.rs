@@ -18,6 +18,7 @@ use crate::fingerprint::{self, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::survey::Survey;
 use crate::tar::{Member, Writer};
+use crate::tree::Listings;
 
 /// Changes whenever the bytes that a recipe gives change.
 const FORMAT: &[u8] = b"files, version 1\0";
@@ -74,14 +75,14 @@ impl Files {
         Ok((sink.finish(), survey))
     }
 
-    pub(super) fn write(&self, fingerprint: Option<&Fingerprint>, sink: &mut dyn Sink) -> Result<(), Error> {
-        self.pack(fingerprint, sink, copy).map(drop)
+    pub(super) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
+        self.pack(seen, sink, copy).map(drop)
     }
 
-    /// Writes all members; `content` does so for a file's content. Fails at the first that `expected` does not have.
+    /// Writes all members; `content` does so for a file's content. Fails at the first that was not `seen`.
     fn pack(
         &self,
-        expected: Option<&Fingerprint>,
+        seen: Option<&Survey>,
         sink: &mut dyn Sink,
         content: impl Fn(&mut Writer<'_>, &Member, &Opened<'_>) -> Result<(), Error>,
     ) -> Result<Survey, Error> {
@@ -96,7 +97,7 @@ impl Files {
                 Content::File(path) => {
                     let opened = Opened::new(path)?;
                     let found = fingerprint::of(path.as_os_str().as_bytes(), &opened.stat);
-                    let known = expected.map(|expected| expected.0.get(fingerprints.len()));
+                    let known = seen.map(|seen| seen.fingerprint.0.get(fingerprints.len()));
                     if known.is_some_and(|known| known != Some(&found))
                         || opened.stat.st_size.cast_unsigned() != member.size
                     {
@@ -109,7 +110,8 @@ impl Files {
             }
         }
         let size = writer.finish()?;
-        Ok(Survey { size, fingerprint: Fingerprint(fingerprints), weights: vec![size], settled_at })
+        let (fingerprint, listings) = (Fingerprint(fingerprints), Listings::default());
+        Ok(Survey { size, fingerprint, weights: vec![size], settled_at, listings })
     }
 }
 

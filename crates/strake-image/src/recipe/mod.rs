@@ -21,7 +21,6 @@ use crate::cache::Key;
 use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::fingerprint::Fingerprint;
 use crate::sink::{Sink, Watch};
 use crate::store::Store;
 use crate::survey::Survey;
@@ -117,17 +116,12 @@ impl Recipe {
         }
     }
 
-    /// Writes the stream. Fails at the first file that is not as it was when `fingerprint` was taken, if one was.
-    pub fn write(
-        &self,
-        store: &Store,
-        fingerprint: Option<&Fingerprint>,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Error> {
+    /// Writes the stream. Fails at the first file that is not as it was `seen` before, if it was.
+    pub fn write(&self, store: &Store, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
         match self {
-            Self::StorePaths(recipe) => recipe.write(store, fingerprint, sink),
-            Self::Tarball(recipe) => recipe.write(fingerprint, sink),
-            Self::Files(recipe) => recipe.write(fingerprint, sink),
+            Self::StorePaths(recipe) => recipe.write(store, seen, sink),
+            Self::Tarball(recipe) => recipe.write(seen, sink),
+            Self::Files(recipe) => recipe.write(seen, sink),
         }
     }
 }

@@ -91,20 +91,20 @@ impl StorePaths {
     pub(super) fn write(
         &self,
         store: &Store,
-        fingerprint: Option<&Fingerprint>,
+        seen: Option<&Survey>,
         sink: &mut dyn Sink,
     ) -> Result<(), Error> {
-        self.pack(store, Files::Open, fingerprint, sink, copy_file).map(drop)
+        self.pack(store, Files::Open, seen, sink, copy_file).map(drop)
     }
 
     /// Walks the store paths and writes a header for each entry; `content` does the rest for a file.
     ///
-    /// Fails at the first entry that `expected` does not have in its place.
+    /// Fails at the first entry that was not `seen` in its place.
     fn pack(
         &self,
         store: &Store,
         files: Files,
-        expected: Option<&Fingerprint>,
+        seen: Option<&Survey>,
         sink: &mut dyn Sink,
         content: impl Fn(&mut Writer<'_>, &Member, &Entry<'_>) -> Result<(), Error>,
     ) -> Result<Survey, Error> {
@@ -118,14 +118,17 @@ impl StorePaths {
         let mut fingerprints = Vec::new();
         let mut weights = Vec::with_capacity(self.paths.len());
         let mut settled_at = SystemTime::UNIX_EPOCH;
-        let mut walker = Walker::new(files);
+        let mut walker = match seen {
+            Some(seen) => Walker::again(files, &seen.listings),
+            None => Walker::new(files),
+        };
         let mut name = Vec::new();
         for path in &self.paths {
             let start = writer.position();
             let root = c_name(path.base_name(), &mut name);
             walker.walk(directory.as_fd(), root, path.as_str().as_bytes(), &mut |entry| {
                 let fingerprint = fingerprint::of(entry.path, entry.stat);
-                if expected.is_some_and(|expected| expected.0.get(fingerprints.len()) != Some(&fingerprint)) {
+                if seen.is_some_and(|seen| seen.fingerprint.0.get(fingerprints.len()) != Some(&fingerprint)) {
                     return Err(Error::Changed { path: to_path(entry.path) });
                 }
                 fingerprints.push(fingerprint);
@@ -136,12 +139,13 @@ impl StorePaths {
             })?;
             weights.push(writer.position() - start);
         }
-        if let (Some(expected), Some(path)) = (expected, self.paths.last())
-            && expected.0.len() != fingerprints.len()
+        if let (Some(seen), Some(path)) = (seen, self.paths.last())
+            && seen.fingerprint.0.len() != fingerprints.len()
         {
             return Err(Error::Changed { path: path.as_str().into() });
         }
-        Ok(Survey { size: writer.finish()?, fingerprint: Fingerprint(fingerprints), weights, settled_at })
+        let (fingerprint, listings) = (Fingerprint(fingerprints), walker.into_listings());
+        Ok(Survey { size: writer.finish()?, fingerprint, weights, settled_at, listings })
     }
 
     /// A directory of this recipe's owner.

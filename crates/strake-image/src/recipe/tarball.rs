@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
 use crate::sink::{Sink, Watch};
 use crate::survey::Survey;
+use crate::tree::Listings;
 
 const BUFFER: usize = 256 * 1024;
 
@@ -160,7 +161,7 @@ impl Tarball {
         }
     }
 
-    pub(super) fn write(&self, fingerprint: Option<&Fingerprint>, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub(super) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
         let path = self.source.path();
         let file = match &self.source {
             Source::Elsewhere { .. } => return Err(self.absent()),
@@ -168,7 +169,7 @@ impl Tarball {
             _ => self.open()?,
         };
         let unchanged = |survey: Survey| {
-            if fingerprint.is_none_or(|known| survey.fingerprint == *known) {
+            if seen.is_none_or(|seen| survey.fingerprint == seen.fingerprint) {
                 Ok(())
             } else {
                 Err(Error::Changed { path: path.to_owned() })
@@ -226,6 +227,7 @@ impl Tarball {
             fingerprint: Fingerprint(vec![fingerprint::of(path, &stat)]),
             weights: vec![self.size],
             settled_at: fingerprint::settled_at(&stat),
+            listings: Listings::default(),
         })
     }
 
@@ -236,6 +238,7 @@ impl Tarball {
             fingerprint: Fingerprint(Vec::new()),
             weights: vec![self.size],
             settled_at: SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 4),
+            listings: Listings::default(),
         }
     }
 

@@ -12,11 +12,13 @@ use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::Error;
+pub(crate) use names::Listings;
 use names::Names;
 
 /// So many directories on the way down are kept open. The rest is opened again on the way up, so that a deep tree
@@ -79,7 +81,7 @@ struct Level {
     descriptor: Option<OwnedFd>,
     device: u64,
     inode: u64,
-    names: Names,
+    names: Arc<Names>,
     next: usize,
     path_length: usize,
 }
@@ -94,16 +96,33 @@ pub(crate) enum Files {
 }
 
 /// A walker, which can be used for many trees. It holds buffers.
-pub(crate) struct Walker {
+pub(crate) struct Walker<'k> {
     files: Files,
-    spare: Vec<Names>,
+    /// What an earlier walk over the same trees has listed.
+    known: Option<&'k Listings>,
+    /// What this one lists.
+    listings: Listings,
+    /// How many directories it has come to.
+    directories: usize,
     path: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
-impl Walker {
+impl<'k> Walker<'k> {
     /// A walker that does this with files.
     pub(crate) fn new(files: Files) -> Self {
-        Self { files, spare: Vec::new(), path: Vec::new() }
+        let (path, buffer) = (Vec::new(), Vec::new());
+        Self { files, known: None, listings: Listings::default(), directories: 0, path, buffer }
+    }
+
+    /// A walker that does not list directories again. Whoever visits has to fail at the first that has changed since.
+    pub(crate) fn again(files: Files, known: &'k Listings) -> Self {
+        Self { known: Some(known), ..Self::new(files) }
+    }
+
+    /// What was listed.
+    pub(crate) fn into_listings(self) -> Listings {
+        self.listings
     }
 
     /// Visits `name` in `directory` and all that is below it. `path` is what the root is called in [`Entry::path`].
@@ -124,8 +143,7 @@ impl Walker {
                 self.leave(&mut levels)?;
                 continue;
             }
-            // The names move out while one of them is visited: entering pushes onto `levels`.
-            let names = std::mem::take(&mut level.names);
+            let names = Arc::clone(&level.names);
             let (name, kind) = names.get(level.next);
             level.next += 1;
             self.path.push(b'/');
@@ -134,7 +152,6 @@ impl Walker {
             let descriptor = levels[depth].descriptor.take().expect("the lowest level is open");
             let entered = self.enter(&mut levels, descriptor.as_fd(), name, kind, visit);
             levels[depth].descriptor = Some(descriptor);
-            levels[depth].names = names;
             entered?;
             if let Some(far) = levels.len().checked_sub(OPEN_DIRECTORIES + 1) {
                 levels[far].descriptor = None;
@@ -191,8 +208,7 @@ impl Walker {
             return Err(Error::Changed { path: to_path(&self.path) });
         }
         visit(&Entry { path: &self.path, stat: &opened, directory, name, file: None })?;
-        let mut names = self.spare.pop().unwrap_or_default();
-        names.read(descriptor.as_fd()).map_err(|error| read_error(&self.path, error))?;
+        let names = self.names(descriptor.as_fd()).map_err(|error| read_error(&self.path, error))?;
         levels.push(Level {
             descriptor: Some(descriptor),
             device: opened.st_dev,
@@ -204,10 +220,23 @@ impl Walker {
         Ok(())
     }
 
+    /// The names in the directory that it has come to.
+    fn names(&mut self, directory: BorrowedFd<'_>) -> Result<Arc<Names>, Errno> {
+        let known = self.known.and_then(|known| known.get(self.directories));
+        self.directories += 1;
+        if let Some(names) = known {
+            return Ok(Arc::clone(names));
+        }
+        let names = Arc::new(Names::read(directory, &mut self.buffer)?);
+        if self.known.is_none() {
+            self.listings.push(&names);
+        }
+        Ok(names)
+    }
+
     /// Goes up from the lowest level, and opens the one above again if it was closed.
     fn leave(&mut self, levels: &mut Vec<Level>) -> Result<(), Error> {
         let Some(left) = levels.pop() else { return Ok(()) };
-        self.spare.push(left.names);
         let Some(above) = levels.last_mut().filter(|level| level.descriptor.is_none()) else {
             return Ok(());
         };

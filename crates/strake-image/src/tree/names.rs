@@ -1,8 +1,9 @@
-//! The names in one directory, in order.
+//! The names in directories, in order.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
@@ -12,16 +13,41 @@ use crate::python::text;
 /// Room for what one `getdents` call returns.
 const LISTING: usize = 32 * 1024;
 
+/// The names of a tree are kept for the next walk if they take at most so many bytes: some ten thousand names.
+const KEPT: usize = 512 * 1024;
+
+/// The names in a tree's directories, in the order in which a walk comes to them; none if they are too many to be kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listings {
+    directories: Vec<Arc<Names>>,
+    size: usize,
+}
+
+impl Listings {
+    pub(super) fn get(&self, index: usize) -> Option<&Arc<Names>> {
+        self.directories.get(index)
+    }
+
+    pub(super) fn push(&mut self, names: &Arc<Names>) {
+        self.size += size_of::<Names>() + names.text.len() + names.entries.len() * size_of::<Name>();
+        if self.size <= KEPT {
+            self.directories.push(Arc::clone(names));
+        } else {
+            self.directories = Vec::new();
+        }
+    }
+}
+
 /// Names of a directory's entries, in one piece of memory: a directory may have very many.
-#[derive(Default)]
+#[derive(Debug)]
 pub(super) struct Names {
     /// Each name, with a zero byte behind it.
     text: Vec<u8>,
     entries: Vec<Name>,
-    listing: Vec<u8>,
 }
 
 /// Where a name is in the text, and what bears it, where the file system said so.
+#[derive(Debug)]
 struct Name {
     start: u32,
     /// Its bytes, without the zero.
@@ -30,32 +56,30 @@ struct Name {
 }
 
 impl Names {
-    /// Reads and sorts the directory's names.
-    pub(super) fn read(&mut self, directory: BorrowedFd<'_>) -> Result<(), Errno> {
-        self.text.clear();
-        self.entries.clear();
-        self.listing.clear();
-        self.listing.reserve(LISTING);
-        let listing: &mut [MaybeUninit<u8>] = self.listing.spare_capacity_mut();
+    /// Reads and sorts the directory's names. `buffer` is used meanwhile.
+    pub(super) fn read(directory: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<Self, Errno> {
+        let (mut text, mut names) = (Vec::new(), Vec::new());
+        buffer.clear();
+        buffer.reserve(LISTING);
+        let listing: &mut [MaybeUninit<u8>] = buffer.spare_capacity_mut();
         let mut entries = RawDir::new(directory, listing);
         while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if !matches!(name, b"." | b"..") {
-                let start = u32::try_from(self.text.len()).map_err(|_| Errno::FBIG)?;
+                let start = u32::try_from(text.len()).map_err(|_| Errno::FBIG)?;
                 let length = u16::try_from(name.len()).map_err(|_| Errno::NAMETOOLONG)?;
-                self.entries.push(Name { start, length, kind: entry.file_type() });
-                self.text.extend_from_slice(name);
-                self.text.push(0);
+                names.push(Name { start, length, kind: entry.file_type() });
+                text.extend_from_slice(name);
+                text.push(0);
             }
         }
-        let text = &self.text;
         if text.is_ascii() {
-            self.entries.sort_unstable_by_key(|name| name.bytes(text));
+            names.sort_unstable_by_key(|name| name.bytes(&text));
         } else {
-            self.entries.sort_unstable_by(|a, b| text::compare(a.bytes(text), b.bytes(text)));
+            names.sort_unstable_by(|a, b| text::compare(a.bytes(&text), b.bytes(&text)));
         }
-        Ok(())
+        Ok(Self { text, entries: names })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -65,7 +89,7 @@ impl Names {
     /// The name at a place in the order, and its type, which may be unknown.
     pub(super) fn get(&self, index: usize) -> (&CStr, FileType) {
         let name = &self.entries[index];
-        let text = &self.text[name.start as usize..][..usize::from(name.length) + 1];
+        let text = &self.text[name.start as usize..][..=usize::from(name.length)];
         (CStr::from_bytes_with_nul(text).expect("each name ends in its only zero byte"), name.kind)
     }
 }
