@@ -38,7 +38,9 @@ pub struct Descriptor<'a> {
     target: OwnedFd,
     staging: Option<Staging>,
     transfer: Transfer,
+    /// Always of the same length, of which `filled` bytes count: no byte is cleared only to be overwritten.
     buffer: Vec<u8>,
+    filled: usize,
     progress: &'a AtomicU64,
 }
 
@@ -54,7 +56,7 @@ impl<'a> Descriptor<'a> {
             Ok(FileType::Fifo) => (Transfer::Splice, Staging::new(target.as_fd()).ok()),
             _ => (Transfer::SendFile, None),
         };
-        Self { target, staging, transfer, buffer: Vec::with_capacity(BUFFER), progress }
+        Self { target, staging, transfer, buffer: vec![0; BUFFER], filled: 0, progress }
     }
 
     /// Writes everything that still waits and hands the descriptor back.
@@ -67,10 +69,10 @@ impl<'a> Descriptor<'a> {
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let written = self.write_all(&buffer);
-        buffer.clear();
+        let buffer = std::mem::take(&mut self.buffer);
+        let written = self.write_all(&buffer[..self.filled]);
         self.buffer = buffer;
+        self.filled = 0;
         written
     }
 
@@ -92,16 +94,15 @@ impl<'a> Descriptor<'a> {
 
     /// A range that fits into the buffer: it goes out with its neighbours.
     fn gather(&mut self, file: BorrowedFd<'_>, offset: u64, length: usize) -> Result<(), SinkError> {
-        if self.buffer.len() + length > BUFFER {
+        if self.filled + length > BUFFER {
             self.flush()?;
         }
-        let start = self.buffer.len();
-        self.buffer.resize(start + length, 0);
+        let room = &mut self.buffer[self.filled..][..length];
         let mut done = 0;
         while done < length {
-            let room = &mut self.buffer[start + done..];
-            done += read_some(file, offset + done as u64, room, (length - done) as u64)?;
+            done += read_some(file, offset + done as u64, &mut room[done..], (length - done) as u64)?;
         }
+        self.filled += length;
         Ok(())
     }
 
@@ -155,13 +156,14 @@ impl<'a> Descriptor<'a> {
 
 impl Sink for Descriptor<'_> {
     fn bytes(&mut self, data: &[u8]) -> Result<(), SinkError> {
-        if self.buffer.len() + data.len() > BUFFER {
+        if self.filled + data.len() > BUFFER {
             self.flush()?;
             if data.len() > BUFFER {
                 return self.write_all(data);
             }
         }
-        self.buffer.extend_from_slice(data);
+        self.buffer[self.filled..][..data.len()].copy_from_slice(data);
+        self.filled += data.len();
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Extended headers: the records in front of a member whose fields do not hold everything.
 
+use std::borrow::Cow;
+
 use super::header::{self, NAME, OWNER};
 use super::{Member, block_padding};
 
@@ -29,12 +31,13 @@ pub(super) fn append(member: &Member, out: &mut Vec<u8>) {
     header::append(member, out);
 }
 
-/// All records that the member needs, in order.
-fn records(member: &Member) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut records = member.records.clone();
-    let mut add = |keyword: &str, value: &dyn Fn() -> Vec<u8>| {
-        if !records.iter().any(|(known, _)| known == keyword.as_bytes()) {
-            records.push((keyword.into(), value()));
+/// All records that the member needs, in order: keyword and value.
+fn records<'m>(member: &'m Member) -> Vec<(&'m [u8], Cow<'m, [u8]>)> {
+    let given = member.records.iter().map(|(keyword, value)| (&keyword[..], Cow::from(value)));
+    let mut records: Vec<_> = given.collect();
+    let mut add = |keyword: &'m str, value: Cow<'m, [u8]>| {
+        if !records.iter().any(|(known, _)| *known == keyword.as_bytes()) {
+            records.push((keyword.as_bytes(), value));
         }
     };
     let texts = [
@@ -45,18 +48,18 @@ fn records(member: &Member) -> Vec<(Vec<u8>, Vec<u8>)> {
     ];
     for (keyword, text, length) in texts {
         if text.len() > length || !text.is_ascii() {
-            add(keyword, &|| text.clone());
+            add(keyword, text.into());
         }
     }
     for (keyword, number, field) in
         [("uid", member.uid, 8), ("gid", member.gid, 8), ("size", member.size, 12)]
     {
         if number >= header::limit(field) {
-            add(keyword, &|| number.to_string().into_bytes());
+            add(keyword, number.to_string().into_bytes().into());
         }
     }
     if u64::try_from(member.mtime).map_or(true, |mtime| mtime >= header::limit(12)) {
-        add("mtime", &|| member.mtime.to_string().into_bytes());
+        add("mtime", member.mtime.to_string().into_bytes().into());
     }
     records
 }
