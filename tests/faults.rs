@@ -10,12 +10,18 @@ use strake_testkit::tree::Node;
 
 use crate::strake::{Ran, stream, stream_with_cache};
 
-/// A store with one layer: a file larger than any pipe, then small ones.
+/// A store with one layer: a file larger than any pipe, then small ones, and a directory.
 pub(crate) fn store() -> (TestStore, PathBuf) {
     let store = TestStore::empty();
     let file = |name: &str, length| (name.as_bytes().to_vec(), Node::File(length, 0o644));
-    let entries =
-        vec![file("1-large", 5_000_000), file("2-small", 3000), file("3-large", 200_000), file("4-last", 7)];
+    let directory = (b"5-directory".to_vec(), Node::Directory(0o755, vec![file("in-it", 8)]));
+    let entries = vec![
+        file("1-large", 5_000_000),
+        file("2-small", 3000),
+        file("3-large", 200_000),
+        file("4-last", 7),
+        directory,
+    ];
     Node::Directory(0o755, entries).make(&store.real(PATH));
     let conf = store.write_conf("faults", &[vec![PATH.to_owned()]], |_| ());
     (store, conf)
@@ -44,7 +50,7 @@ fn end((mut child, mut archive): (Child, Vec<u8>)) -> Ran {
 #[test]
 fn a_file_changes_behind_the_reader() {
     type Change = fn(&Path);
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 10] = [
         ("2-small", |file| fs::write(file, "shorter").unwrap()),
         ("2-small", |file| fs::write(file, vec![1; 3001]).unwrap()),
         ("2-small", |file| fs::write(file, vec![1; 3000]).unwrap()),
@@ -55,6 +61,9 @@ fn a_file_changes_behind_the_reader() {
             std::os::unix::fs::symlink("/etc/passwd", file).unwrap();
         }),
         ("1-large", |file| fs::File::options().write(true).open(file).unwrap().set_len(2_000_000).unwrap()),
+        ("5-directory", |directory| fs::write(directory.join("new"), "").unwrap()),
+        ("5-directory", |directory| fs::remove_file(directory.join("in-it")).unwrap()),
+        ("5-directory", |directory| fs::rename(directory.join("in-it"), directory.join("other")).unwrap()),
     ];
     for (name, change) in changes {
         let (store, conf) = store();

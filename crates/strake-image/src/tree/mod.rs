@@ -268,3 +268,46 @@ pub(crate) fn to_path(bytes: &[u8]) -> PathBuf {
 fn read_error(path: &[u8], error: Errno) -> Error {
     Error::Read { path: to_path(path), source: error.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// What a walk comes to: names below the root, or the error.
+    fn walked(walker: &mut Walker<'_>, root: &std::path::Path) -> Result<Vec<Vec<u8>>, String> {
+        let mut paths = Vec::new();
+        let mut visit = |entry: &Entry<'_>| {
+            paths.push(entry.path.to_vec());
+            Ok(())
+        };
+        let name = std::ffi::CString::new(root.as_os_str().as_bytes()).unwrap();
+        walker.walk(rustix::fs::CWD, &name, b"", &mut visit).map_err(|error| error.to_string())?;
+        Ok(paths)
+    }
+
+    /// A walk over a directory with so many names of 100 bytes, and another one after one of the files has gone: does it
+    /// notice by itself?
+    fn check(count: usize, is_listed_again: bool) {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("below")).unwrap();
+        let file = |number: usize| root.path().join(format!("below/{number:0100}"));
+        (0..count).for_each(|number| fs::write(file(number), "").unwrap());
+        let mut first = Walker::new(Files::Look);
+        let seen = walked(&mut first, root.path()).unwrap();
+        assert_eq!(seen.len(), count + 2);
+        let listings = first.into_listings();
+        assert_eq!(walked(&mut Walker::again(Files::Open, &listings), root.path()), Ok(seen));
+        fs::remove_file(file(count / 2)).unwrap();
+        let again = walked(&mut Walker::again(Files::Open, &listings), root.path());
+        assert_eq!(again.map(|seen| seen.len()).ok(), is_listed_again.then_some(count + 1));
+    }
+
+    #[test]
+    fn names_are_kept_for_the_next_walk() {
+        check(1, false);
+        check(3000, false);
+        check(5000, true);
+    }
+}
