@@ -11,9 +11,9 @@ to round, on the same data and in the same minutes:
     strake cold   strake with an empty cache directory
     strake warm   strake with the cache directory of an earlier run
 
-each to a pipe read by `cat >/dev/null`, to a regular file and to /dev/null. It also prints two limits for the same
-bytes on the same machine: SHA-256 of the archive cut in one equal part per core, and sendfile(2) of it into the same
-kind of pipe. The page cache is warm throughout, so disks play no part but in the file runs, which write to the page
+each to a pipe read by `cat >/dev/null`, to one drained by splice(2), as pv does, whose reader copies nothing and so
+takes nothing of the processors, to a regular file and to /dev/null. It also prints limits for the same bytes on the
+same machine: SHA-256 of the archive cut in one equal part per core, and sendfile(2) of it into either pipe. The page cache is warm throughout, so disks play no part but in the file runs, which write to the page
 cache; what is dirty is synced between runs.
 
 The second form runs strake alone on two stores of the same kind of files and compares its cost per file and per byte.
@@ -26,6 +26,7 @@ import argparse
 import contextlib
 import datetime
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -41,7 +42,13 @@ from dataclasses import asdict, dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHUNK = 1 << 20
-SINKS = ("pipe", "file", "null")
+SINKS = ("pipe", "drain", "file", "null")
+DRAIN = """
+import os
+null = os.open(os.devnull, os.O_WRONLY)
+while os.splice(0, null, 1 << 20): pass
+"""
+READERS = {"pipe": ["sh", "-c", "cat >/dev/null"], "drain": [sys.executable, "-I", "-S", "-c", DRAIN]}
 VARIANTS = ("baseline", "strake cold", "strake warm")
 
 # Runs its arguments and reports to the file descriptor named first. The peak resident size that wait4 gives includes
@@ -113,8 +120,11 @@ def measure(command, stdout, cache):
 class Consumer:
     """The reader of a pipe; a context that gives the pipe's write end."""
 
+    def __init__(self, sink):
+        self.reader = READERS[sink]
+
     def __enter__(self):
-        self.process = subprocess.Popen("cat >/dev/null", shell=True, stdin=subprocess.PIPE)
+        self.process = subprocess.Popen(self.reader, stdin=subprocess.PIPE)
         return self.process.stdin
 
     def __exit__(self, *_):
@@ -125,8 +135,8 @@ class Consumer:
 def run(store, variant, sink, cache, scratch):
     """Run one variant into one sink."""
     os.sync()
-    if sink == "pipe":
-        with Consumer() as pipe:
+    if sink in READERS:
+        with Consumer(sink) as pipe:
             return measure(store.command(variant), pipe, cache)
     if sink == "null":
         return measure(store.command(variant), subprocess.DEVNULL, cache)
@@ -194,9 +204,9 @@ def hash_limit(archive, size):
         return time.monotonic() - start
 
 
-def copy_limit(archive, size):
-    """Return the seconds that sendfile(2) of the archive into a pipe read by `cat` takes."""
-    with Consumer() as pipe, open(archive, "rb") as file:
+def copy_limit(sink, archive, size):
+    """Return the seconds that sendfile(2) of the archive into a pipe takes."""
+    with Consumer(sink) as pipe, open(archive, "rb") as file:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK)
         start = time.monotonic()
         position = 0
@@ -205,7 +215,11 @@ def copy_limit(archive, size):
         return time.monotonic() - start
 
 
-LIMITS = {"sha256, all cores": hash_limit, "copy to a pipe": copy_limit}
+LIMITS = {
+    "sha256, all cores": hash_limit,
+    "copy to the pipe": functools.partial(copy_limit, "pipe"),
+    "copy to the drain": functools.partial(copy_limit, "drain"),
+}
 
 
 def machine(python, strake):
