@@ -16,14 +16,14 @@
 # in one layer.
 {
   archiveOf,
-  compressors,
+  archived,
+  copiedOf,
   customisationLayer,
   defaultArchitecture,
   layeringFlags,
   lib,
   makeConf,
   makeImage,
-  runCommand,
   writeText,
 }:
 lib.makeOverridable (
@@ -64,15 +64,11 @@ lib.makeOverridable (
       };
     or nix2container.buildImage with perms. For users and groups there is fakeNss. Where commands are needed,
     fakeRootCommands of streamLayeredImage run them as if they were root; with enableFakechroot the tree is / for them.'';
-  assert lib.assertMsg (contents == null || copyToRoot == null)
-    "the image ${name}: contents is the old name of copyToRoot; give only one of them";
   let
     baseName = baseNameOf name;
     imageName = lib.toLower name;
-    root = if copyToRoot == null then contents else copyToRoot;
-    copied = if root == null then [ ] else lib.toList root;
+    copied = copiedOf "the image ${name}" { inherit copyToRoot contents; };
     run = if config == null then { } else config;
-    compress = compressors compressor name;
 
     baseJson = writeText "${baseName}-config.json" (builtins.toJSON run);
     packed = customisationLayer {
@@ -116,19 +112,14 @@ lib.makeOverridable (
     };
     stream = makeImage { inherit baseName imageName conf meta; };
   in
-  runCommand "docker-image-${baseName}.tar${compress.extension}" {
-    inherit imageName meta;
-    nativeBuildInputs = compress.inputs;
-    passthru =
-      {
-        inherit (stream) imageTag conf description copyTo push load inspect;
-        inherit stream;
-        buildArgs = arguments;
-        layer = packed;
-      }
-      // passthru;
-  } ''
-    set -o pipefail
-    ${stream} --no-cache --quiet | ${compress.command} > "$out"
-  ''
+  archived {
+    inherit stream compressor meta;
+    archiveName = "docker-image-${baseName}.tar";
+    image = name;
+    passthru = {
+      buildArgs = arguments;
+      layer = packed;
+    }
+    // passthru;
+  }
 )

@@ -16,6 +16,7 @@
 #
 # The result is a conf (docs/conf.md) of just these layers, with `nestedLayers`: all that it needs below it.
 {
+  copiedOf,
   customisationsOf,
   defaultArchitecture,
   layeringFlags,
@@ -37,13 +38,9 @@
   layering ? null,
 }:
 let
-  root = if copyToRoot == null then contents else copyToRoot;
-  copied = if root == null then [ ] else lib.toList root;
+  copied = copiedOf "buildLayer" { inherit copyToRoot contents; };
   nestedLayers = lib.unique (lib.concatMap (layer: layer.nestedLayers ++ [ layer ]) layers);
 in
-assert lib.assertMsg (
-  contents == null || copyToRoot == null
-) "buildLayer: contents is the old name of copyToRoot; give only one of them";
 makeConf {
   baseName = "layer";
   tag = "layer";
@@ -66,24 +63,11 @@ makeConf {
   roots = deps ++ copied;
   inherit copied;
   excluded = lib.optional (ignore != null) ignore;
-  flags = layeringFlags (
-    if layering == null then
-      {
-        layering = null;
-        layeringPipeline = [
-          [ "popularity_contest" ]
-          [
-            "limit_layers"
-            maxLayers
-          ]
-        ];
-      }
-    else
-      {
-        inherit layering;
-        maxLayers = maxLayers + builtins.length copied;
-      }
-  );
+  flags = layeringFlags {
+    inherit layering;
+    # strake counts the trees' layers too.
+    maxLayers = if layering == null then maxLayers else maxLayers + builtins.length copied;
+  };
   without = nestedLayers;
   described = reproducible;
   passthru = {

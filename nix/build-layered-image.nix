@@ -3,9 +3,8 @@
 #
 #   compressor    none, gz (the default) or zstd, for the archive as a whole
 {
-  compressors,
+  archived,
   lib,
-  runCommand,
   streamLayeredImage,
 }:
 lib.makeOverridable (
@@ -14,21 +13,12 @@ lib.makeOverridable (
     compressor ? "gz",
     ...
   }@arguments:
-  let
+  archived {
+    inherit compressor;
     stream = streamLayeredImage (builtins.removeAttrs arguments [ "compressor" ]);
-    compress = compressors compressor name;
-  in
-  runCommand "${baseNameOf name}.tar${compress.extension}" {
-    inherit (stream) imageName;
-    nativeBuildInputs = compress.inputs;
-    passthru = {
-      inherit (stream) imageTag conf description copyTo push load inspect;
-      inherit stream;
-    }
-    // arguments.passthru or { };
+    archiveName = "${baseNameOf name}.tar";
+    image = name;
+    passthru = arguments.passthru or { };
     meta = arguments.meta or { };
-  } ''
-    set -o pipefail
-    ${stream} --no-cache --quiet | ${compress.command} > "$out"
-  ''
+  }
 )

@@ -60,7 +60,9 @@ let
   internal = {
     actions = call ./actions.nix;
     archiveOf = call ./archive-of.nix;
+    archived = call ./archived.nix;
     compressors = call ./compressors.nix;
+    copiedOf = call ./copied.nix;
     customisationsOf = call ./customisations.nix;
     customisationLayer = call ./customisation-layer.nix;
     defaultArchitecture = call ./architecture.nix;

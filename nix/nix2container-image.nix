@@ -16,6 +16,7 @@
 # copyToRegistry, which use the image's own name.
 {
   archiveOf,
+  copiedOf,
   customisationsOf,
   defaultArchitecture,
   layeringFlags,
@@ -48,14 +49,10 @@ lib.makeOverridable (
     knownLayers ? [ ],
     describe ? true,
   }:
-  assert lib.assertMsg (
-    contents == null || copyToRoot == null
-  ) "the image ${name}: contents is the old name of copyToRoot; give only one of them";
   let
     baseName = baseNameOf name;
     imageName = lib.toLower name;
-    root = if copyToRoot == null then contents else copyToRoot;
-    copied = if root == null then [ ] else lib.toList root;
+    copied = copiedOf "the image ${name}" { inherit copyToRoot contents; };
     allLayers = lib.unique (lib.concatMap (layer: layer.nestedLayers ++ [ layer ]) layers);
     configJson = writeText "${baseName}-config.json" (builtins.toJSON config);
     # As many as streamLayeredImage, where there is a choice.
@@ -92,24 +89,10 @@ lib.makeOverridable (
       roots = [ configJson ] ++ copied;
       inherit copied;
       excluded = [ configJson ];
-      flags = layeringFlags (
-        if layering == null then
-          {
-            layering = null;
-            layeringPipeline = [
-              [ "popularity_contest" ]
-              [
-                "limit_layers"
-                maxLayers
-              ]
-            ];
-          }
-        else
-          {
-            inherit layering layeringLock;
-            maxLayers = most;
-          }
-      );
+      flags = layeringFlags {
+        inherit layering layeringLock;
+        maxLayers = if layering == null then maxLayers else most;
+      };
       below = allLayers;
       described = describe;
       known = allLayers ++ knownLayers;
