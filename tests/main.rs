@@ -48,6 +48,9 @@ mod copy;
 /// skopeo, umoci, podman and docker take what strake copies, and strake takes what they wrote.
 mod copy_peers;
 
+/// The image specification's schemas hold for what strake writes.
+mod schemas;
+
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 

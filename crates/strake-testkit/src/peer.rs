@@ -35,8 +35,12 @@ pub fn require(program: &str) -> PathBuf {
 
 fn missing_message(program: &str) -> String {
     let source = source(program);
-    // Go's programs have a module's path and version.
-    let install = if source.contains('@') { "go install" } else { "apt-get install" };
+    // Go's programs have a module's path and version, our own a directory.
+    let install = match source.as_str() {
+        source if source.contains('@') => "go install",
+        source if source.starts_with("./") => "go build -C",
+        _ => "apt-get install",
+    };
     format!("{program} is not there: tests/run installs all that the tests need, or {install} {source}")
 }
 
@@ -153,6 +157,7 @@ mod tests {
     #[test]
     fn the_package_is_named() {
         assert!(missing_message("nix-store").ends_with("apt-get install nix-bin"));
+        assert!(missing_message("oci-schema").ends_with("go build -C ./tests/oci-schema"));
         assert!(
             missing_message("crane")
                 .contains("go install github.com/google/go-containerregistry/cmd/crane@v")
