@@ -1,7 +1,8 @@
 //! Walks a tree of files by descriptor, in the order that layers have.
 //!
 //! Order: a directory before what is in it, siblings as Python orders their names (`python::text`). That is the same
-//! as sorting whole paths by component, without holding more than the names of the directories on the way down.
+//! as sorting whole paths by component, without holding more than the names of the directories on the way down. As far as
+//! they are few, the names are kept for the next walk over the same trees.
 //!
 //! Nothing is looked up by its whole path, so neither depth nor a directory that is renamed in the meantime can lead
 //! astray, and symbolic links are never followed.
