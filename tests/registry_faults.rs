@@ -160,6 +160,40 @@ fn every_kind_of_request_is_tried_again() {
 }
 
 #[test]
+fn tokens_are_asked_for_again() {
+    for effect in
+        [Effect::Status(503), Effect::CutRequest(0), Effect::CutResponse(5), Effect::CutResponse(120)]
+    {
+        let faults = vec![Fault::burst("GET", "/token", 1, 2, effect)];
+        let case = Case::new(Personality { faults, ..token(Tokens::new("tester", "secret")) });
+        case.arrives(&["--creds=tester:secret"]);
+        assert!(case.count("GET", "/token") >= 3);
+    }
+}
+
+/// A token ends between the bytes of a layer and the request that ends its upload, and the next one has to wait.
+#[test]
+fn no_layer_is_sent_again_because_of_a_token() {
+    let uploads = |faults: &[Fault]| {
+        let slow = Fault::burst("PATCH", "", 1, 100, Effect::Delay(Duration::from_millis(700)));
+        let tokens = Tokens { expires_in: Some(1), ..Tokens::new("tester", "secret") };
+        let case = Case::new(Personality { faults: [&[slow], faults].concat(), ..token(tokens) });
+        let ran = case.push(&["--creds=tester:secret", "--uploads=1", "--compress=gzip"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        (case.count("POST", "/blobs/uploads/"), case.count("PATCH", "/blobs/uploads/"))
+    };
+    let expected = uploads(&[]);
+    assert!(expected.1 > 0, "nothing is slow");
+    for first in 2..5 {
+        assert_eq!(
+            uploads(&[Fault::burst("GET", "/token", first, 2, Effect::Status(503))]),
+            expected,
+            "{first}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_tried_for_ever() {
     std::thread::scope(|scope| {
         for (method, path) in REQUESTS {

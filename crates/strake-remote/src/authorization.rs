@@ -3,7 +3,7 @@
 //! Protocol: RFC 7617, "basic"; the distribution project's "token authentication specification", and its `OAuth2` variant for
 //! identity tokens.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::sync::{Mutex, PoisonError};
 
 use ureq::SendBody;
@@ -17,7 +17,7 @@ use crate::client::Shared;
 use crate::credentials::Credentials;
 use crate::error::{RemoteError, is_passing};
 use crate::origin::Origin;
-use crate::token::Tokens;
+use crate::token::{MAX_ANSWER, Tokens};
 use crate::transport::host_of;
 
 /// What we are doing here, for people.
@@ -112,7 +112,7 @@ impl Authorization {
         Asked { host: &origin.host, credentials: self.credentials.as_ref(), what: WHAT }
     }
 
-    /// Fetches a token. It is tried once: whoever needs it for something tries that again.
+    /// Fetches a token. It is tried once: whoever needs it tries again, by itself or with what it is for.
     fn fetch(
         &self,
         shared: &Shared,
@@ -136,7 +136,10 @@ impl Authorization {
             }
             return Err(asked.refusal(answer, status));
         }
-        let token = self.tokens.keep(purpose, answer.into_body().into_reader(), shared.now());
+        let mut text = Vec::new();
+        let read = answer.into_body().into_reader().take(MAX_ANSWER).read_to_end(&mut text);
+        read.map_err(|source| RemoteError::Unreachable { host, source })?;
+        let token = self.tokens.keep(purpose, &text, shared.now());
         token.ok_or_else(|| asked.odd("there is no token in its answer"))
     }
 

@@ -282,8 +282,8 @@ impl Read for Download<'_> {
                         self.body = Some(body);
                         continue;
                     }
-                    Err(error) if error.is_passing() => io::Error::other(error),
-                    Err(error) => return Err(io::Error::other(error)),
+                    Err(error) if !error.is_passing() => return Err(io::Error::other(error)),
+                    Err(error) => io::Error::other(error),
                 },
                 Some(body) => match body.read(buffer) {
                     Ok(0) if self.position < size => io::ErrorKind::UnexpectedEof.into(),

@@ -112,7 +112,9 @@ impl Repository {
         let mut refused = false;
         for _ in 0..=MAX_REDIRECTS {
             let shown = if self.origin.has(&url) {
-                Some(self.authorization.show(shared, &self.origin, &self.name, call.scope)?)
+                let show = || self.authorization.show(shared, &self.origin, &self.name, call.scope);
+                // What can be sent only once is not made anew because of a token.
+                Some(if let Payload::Stream(..) = body { again(show) } else { show() }?)
             } else {
                 None
             };

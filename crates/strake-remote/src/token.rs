@@ -3,7 +3,6 @@
 //! Protocol: the distribution project's "token authentication specification", and its `OAuth2` variant for identity tokens.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +13,7 @@ const DEFAULT_LIFE: Duration = Duration::from_mins(1);
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// No answer with a token is longer, in bytes.
-const MAX_ANSWER: u64 = 1024 * 1024;
+pub(crate) const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// Tokens by what they are for.
 #[derive(Default)]
@@ -40,8 +39,8 @@ impl Tokens {
     }
 
     /// Reads a token out of an answer and keeps it. `None`: there is none in it.
-    pub(crate) fn keep(&self, purpose: &str, answer: impl Read, now: SystemTime) -> Option<String> {
-        let answer: Answer = serde_json::from_reader(answer.take(MAX_ANSWER)).ok()?;
+    pub(crate) fn keep(&self, purpose: &str, answer: &[u8], now: SystemTime) -> Option<String> {
+        let answer: Answer = serde_json::from_slice(answer).ok()?;
         let text = answer.token.or(answer.access_token).filter(|text| !text.is_empty())?;
         let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
         let life = life.saturating_sub(MARGIN).max(life / 2).min(Duration::from_hours(24));
