@@ -112,6 +112,7 @@ lib.makeOverridable (
     };
     stream = makeImage { inherit baseName imageName conf meta; };
   in
+  assert builtins.isList copied;
   archived {
     inherit stream compressor meta;
     archiveName = "docker-image-${baseName}.tar";

@@ -41,6 +41,7 @@ let
   copied = copiedOf "buildLayer" { inherit copyToRoot contents; };
   nestedLayers = lib.unique (lib.concatMap (layer: layer.nestedLayers ++ [ layer ]) layers);
 in
+assert builtins.isList copied;
 makeConf {
   baseName = "layer";
   tag = "layer";
@@ -63,11 +64,15 @@ makeConf {
   roots = deps ++ copied;
   inherit copied;
   excluded = lib.optional (ignore != null) ignore;
-  flags = layeringFlags {
-    inherit layering;
-    # strake counts the trees' layers too.
-    maxLayers = if layering == null then maxLayers else maxLayers + builtins.length copied;
-  };
+  flags = layeringFlags (
+    if layering == null then
+      { mostPopular = maxLayers; }
+    else
+      {
+        inherit layering;
+        maxLayers = maxLayers + builtins.length copied;
+      }
+  );
   without = nestedLayers;
   described = reproducible;
   passthru = {

@@ -1,33 +1,37 @@
 # How layers are decided, as options of strake.
 #
-#   layering          auto | popularity | cost | each | one; null: as nix2container does, the most popular store paths alone
-#                     and the others together
-#   maxLayers         so many layers in all; with null, of store paths
+#   layering          auto | popularity | cost | each | one
+#   maxLayers         so many layers in all
 #   layeringPipeline  a list of operations, or a JSON file with one; it alone decides then
 #   layeringLock      a lock file, as image.updateLock writes it; with cost only
+#   mostPopular       so many layers of store paths: the most popular alone, the others together, as nix2container does. It
+#                     alone decides then
 { lib, writeText }:
 {
-  layering,
+  layering ? null,
   maxLayers ? 100,
-  layeringPipeline ? null,
+  mostPopular ? null,
+  layeringPipeline ?
+    if mostPopular == null then
+      null
+    else
+      [
+        [ "popularity_contest" ]
+        [
+          "limit_layers"
+          mostPopular
+        ]
+      ],
   layeringLock ? null,
 }:
 let
-  mostPopular = [
-    [ "popularity_contest" ]
-    [
-      "limit_layers"
-      maxLayers
-    ]
-  ];
-  wanted = if layeringPipeline == null && layering == null then mostPopular else layeringPipeline;
   pipeline =
-    if builtins.isList wanted then
-      writeText "layering-pipeline.json" (builtins.toJSON wanted)
+    if builtins.isList layeringPipeline then
+      writeText "layering-pipeline.json" (builtins.toJSON layeringPipeline)
     else
-      wanted;
+      layeringPipeline;
 in
-if wanted != null then
+if layeringPipeline != null then
   [
     "--pipeline"
     "${pipeline}"

@@ -89,10 +89,15 @@ lib.makeOverridable (
       roots = [ configJson ] ++ copied;
       inherit copied;
       excluded = [ configJson ];
-      flags = layeringFlags {
-        inherit layering layeringLock;
-        maxLayers = if layering == null then maxLayers else most;
-      };
+      flags = layeringFlags (
+        if layering == null then
+          { mostPopular = maxLayers; }
+        else
+          {
+            inherit layering layeringLock;
+            maxLayers = most;
+          }
+      );
       below = allLayers;
       described = describe;
       known = allLayers ++ knownLayers;
@@ -120,5 +125,6 @@ lib.makeOverridable (
       };
     };
   in
+  assert builtins.isList copied;
   image
 )
