@@ -13,8 +13,9 @@ to round, on the same data and in the same minutes:
 
 each to a pipe read by `cat >/dev/null`, to one drained by splice(2), as pv does, whose reader copies nothing and so
 takes nothing of the processors, to a regular file and to /dev/null. It also prints limits for the same bytes on the
-same machine: SHA-256 of the archive cut in one equal part per core, and sendfile(2) of it into either pipe. The page cache is warm throughout, so disks play no part but in the file runs, which write to the page
-cache; what is dirty is synced between runs.
+same machine: SHA-256 of the archive cut in one equal part per core, and sendfile(2) of it into either pipe. The page
+cache is warm throughout, so disks play no part but in the file runs, which write to the page cache; what is dirty is
+synced between runs.
 
 The second form runs strake alone on two stores of the same kind of files and compares its cost per file and per byte.
 
