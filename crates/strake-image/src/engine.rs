@@ -19,12 +19,16 @@ use crate::sha256::Lanes;
 use crate::sink::Watch;
 use crate::store::Store;
 use crate::survey::Survey;
+use crate::tree::Listings;
 
 /// So many packages are named in a layer's title.
 const TITLE_NAMES: usize = 3;
 
 /// Each worker may be so many layers ahead of the one that is taken: what is known of them takes memory.
 const AHEAD: usize = 8;
+
+/// So many bytes of directories' names are kept for those who write the layers, of all layers together.
+const NAMES_KEPT: usize = 8 * 1024 * 1024;
 
 /// Where and how digests are found out.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +52,8 @@ struct Shared {
     next: AtomicUsize,
     cancelled: AtomicBool,
     lanes: Lanes,
+    /// Bytes of directories' names that are kept, or would be if there were room.
+    names: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -89,6 +95,7 @@ impl Engine<'_> {
             next: AtomicUsize::new(0),
             cancelled: AtomicBool::new(false),
             lanes: Lanes::default(),
+            names: AtomicUsize::new(0),
             state: Mutex::new(State { taken: 0, done: (0..count).map(|_| None).collect() }),
             changed: Condvar::new(),
         };
@@ -132,7 +139,7 @@ impl Engine<'_> {
                 return Ok(Layer {
                     remembered: true,
                     settled: true,
-                    ..self.layer(draft, known.digest, survey)?
+                    ..self.layer(draft, known.digest, shared.bounded(survey))?
                 });
             }
         }
@@ -146,7 +153,7 @@ impl Engine<'_> {
         let cache = self.cache.filter(|_| settled);
         let title = title(&draft, &survey.weights);
         let not_remembered = cache.and_then(|cache| cache.put(key, digest, &survey, &title).err());
-        Ok(Layer { not_remembered, settled, ..self.layer(draft, digest, survey)? })
+        Ok(Layer { not_remembered, settled, ..self.layer(draft, digest, shared.bounded(survey))? })
     }
 
     /// A draft and what was found out about it, which must be what it was described as.
@@ -195,6 +202,13 @@ fn layer(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Err
 }
 
 impl Shared {
+    /// A survey with the names that were listed in it if there is room for them.
+    fn bounded(&self, survey: Survey) -> Survey {
+        let size = survey.listings.size();
+        let room = NAMES_KEPT.saturating_sub(self.names.fetch_add(size, Ordering::Relaxed));
+        if size <= room { survey } else { Survey { listings: Listings::default(), ..survey } }
+    }
+
     /// Waits for a layer.
     fn take(&self, index: usize) -> Result<Layer, Error> {
         let mut state = lock(&self.state);
@@ -252,4 +266,50 @@ fn title(draft: &LayerDraft, weights: &[u64]) -> String {
         names.push(&more);
     }
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use serde_json::Map;
+    use strake_plan::StoreDir;
+
+    use super::*;
+    use crate::recipe::{Owner, Recipe, StorePaths};
+
+    #[test]
+    fn names_of_all_layers_together_are_bounded() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = StoreDir::parse("/store").unwrap();
+        let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
+        let draft = |layer: usize| {
+            let path = dir.store_path(&format!("/store/{layer:032}-names")).unwrap();
+            let directory = root.path().join(&path.as_str()[1..]);
+            fs::create_dir_all(&directory).unwrap();
+            (0..1900).for_each(|file| drop(File::create(directory.join(format!("{file:0240}"))).unwrap()));
+            let (paths, nar_hashes) = (vec![path], Vec::new());
+            LayerDraft {
+                recipe: Recipe::StorePaths(StorePaths { paths, nar_hashes, owner: owner.clone(), mtime: 1 }),
+                origin: Origin::Store,
+                contents: Vec::new(),
+                member: None,
+                described: None,
+                history: Map::new(),
+            }
+        };
+        let engine = Engine {
+            store: &Store::new(dir.clone(), root.path()),
+            cache: None,
+            jobs: NonZeroUsize::new(3).unwrap(),
+            verify: false,
+            started: SystemTime::now(),
+            digested: &AtomicU64::new(0),
+        };
+        let layers = engine.describe_all((0..20).map(draft).collect()).unwrap();
+        let sizes = layers.iter().map(|layer| layer.survey.as_ref().unwrap().listings.size());
+        let kept: Vec<_> = sizes.filter(|size| *size > 0).collect();
+        assert!((10..20).contains(&kept.len()), "{kept:?}");
+        assert!(kept.iter().sum::<usize>() <= NAMES_KEPT, "{kept:?}");
+    }
 }

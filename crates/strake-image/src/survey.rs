@@ -16,6 +16,6 @@ pub struct Survey {
     pub weights: Vec<u64>,
     /// From when on the fingerprint can be relied on.
     pub settled_at: SystemTime,
-    /// The directories that were listed, so that the next walk need not.
+    /// The directories that were listed, so that the next walk need not; empty if they are not kept.
     pub(crate) listings: Listings,
 }

@@ -120,7 +120,7 @@ impl StorePaths {
         let mut settled_at = SystemTime::UNIX_EPOCH;
         let mut walker = match seen {
             Some(seen) => Walker::again(files, &seen.listings),
-            None => Walker::new(files),
+            None => Walker::keeping(files),
         };
         let mut name = Vec::new();
         for path in &self.paths {

@@ -101,8 +101,8 @@ pub(crate) struct Walker<'k> {
     files: Files,
     /// What an earlier walk over the same trees has listed.
     known: Option<&'k Listings>,
-    /// What this one lists.
-    listings: Listings,
+    /// What this one lists, if that is kept.
+    listings: Option<Listings>,
     /// How many directories it has come to.
     directories: usize,
     path: Vec<u8>,
@@ -113,7 +113,12 @@ impl<'k> Walker<'k> {
     /// A walker that does this with files.
     pub(crate) fn new(files: Files) -> Self {
         let (path, buffer) = (Vec::new(), Vec::new());
-        Self { files, known: None, listings: Listings::default(), directories: 0, path, buffer }
+        Self { files, known: None, listings: None, directories: 0, path, buffer }
+    }
+
+    /// A walker that keeps what it lists, for another one over the same trees.
+    pub(crate) fn keeping(files: Files) -> Self {
+        Self { listings: Some(Listings::default()), ..Self::new(files) }
     }
 
     /// A walker that does not list directories again. Whoever visits has to fail at the first that has changed since.
@@ -121,9 +126,9 @@ impl<'k> Walker<'k> {
         Self { known: Some(known), ..Self::new(files) }
     }
 
-    /// What was listed.
+    /// What was listed and kept.
     pub(crate) fn into_listings(self) -> Listings {
-        self.listings
+        self.listings.unwrap_or_default()
     }
 
     /// Visits `name` in `directory` and all that is below it. `path` is what the root is called in [`Entry::path`].
@@ -229,8 +234,8 @@ impl<'k> Walker<'k> {
             return Ok(Arc::clone(names));
         }
         let names = Arc::new(Names::read(directory, &mut self.buffer)?);
-        if self.known.is_none() {
-            self.listings.push(&names);
+        if let Some(listings) = &mut self.listings {
+            listings.push(&names);
         }
         Ok(names)
     }
@@ -295,7 +300,7 @@ mod tests {
         fs::create_dir(root.path().join("below")).unwrap();
         let file = |number: usize| root.path().join(format!("below/{number:0100}"));
         (0..count).for_each(|number| fs::write(file(number), "").unwrap());
-        let mut first = Walker::new(Files::Look);
+        let mut first = Walker::keeping(Files::Look);
         let seen = walked(&mut first, root.path()).unwrap();
         assert_eq!(seen.len(), count + 2);
         let listings = first.into_listings();

@@ -13,10 +13,11 @@ use crate::python::text;
 /// Room for what one `getdents` call returns.
 const LISTING: usize = 32 * 1024;
 
-/// The names of a tree are kept for the next walk if they take at most so many bytes: some ten thousand names.
+/// So many bytes of names one walk keeps at most for the next: some ten thousand names.
 const KEPT: usize = 512 * 1024;
 
-/// The names in a tree's directories, in the order in which a walk comes to them; none if they are too many to be kept.
+/// The names in the directories of all trees of a walk, in the order in which it comes to them; none if they are too many
+/// to be kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listings {
     directories: Vec<Arc<Names>>,
@@ -24,12 +25,18 @@ pub(crate) struct Listings {
 }
 
 impl Listings {
+    /// Bytes that they take.
+    pub(crate) fn size(&self) -> usize {
+        if self.size <= KEPT { self.size } else { 0 }
+    }
+
     pub(super) fn get(&self, index: usize) -> Option<&Arc<Names>> {
         self.directories.get(index)
     }
 
     pub(super) fn push(&mut self, names: &Arc<Names>) {
-        self.size += size_of::<Names>() + names.text.len() + names.entries.len() * size_of::<Name>();
+        let Names { text, entries } = &**names;
+        self.size += size_of::<(Names, [usize; 4])>() + text.len() + entries.len() * size_of::<Name>();
         if self.size <= KEPT {
             self.directories.push(Arc::clone(names));
         } else {
@@ -79,6 +86,8 @@ impl Names {
         } else {
             names.sort_unstable_by(|a, b| text::compare(a.bytes(&text), b.bytes(&text)));
         }
+        text.shrink_to_fit();
+        names.shrink_to_fit();
         Ok(Self { text, entries: names })
     }
 
