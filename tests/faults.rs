@@ -130,6 +130,37 @@ fn the_file_cannot_be_made() {
     }
 }
 
+/// Whatever is written: `-o /dev/null` must leave `/dev/null` in its place.
+#[test]
+fn devices_stay_what_they_are() {
+    let place = tempfile::tempdir().unwrap();
+    let null = place.path().join("null");
+    stdout_of(command("mknod", [null.as_os_str(), "c".as_ref(), "1".as_ref(), "3".as_ref()]));
+    let (device, layout) = (null.to_str().unwrap(), place.path().join("layout"));
+    let example = strake_testkit::workspace().join("examples/hello");
+    let (root, conf, graph) =
+        (example.to_str().unwrap(), example.join("conf.json"), example.join("graph.json"));
+    let (conf, graph) = (conf.to_str().unwrap(), graph.to_str().unwrap());
+    let (archive, layout) = (format!("docker-archive:{device}"), format!("oci:{}", layout.display()));
+    let commands: [&[&str]; 7] = [
+        &["stream", "--store-root", root, conf, "-o", device],
+        &["export", "--store-root", root, conf, "-o", device],
+        &["merge", "--store-root", root, conf, "-o", device],
+        &["describe", "--store-root", root, conf, "-o", device],
+        &["plan", "--name", "x", "--graph", graph, "-o", device],
+        &["copy", "--store-root", root, conf, &archive],
+        &["copy", "--store-root", root, conf, &layout, "--digest-file", device],
+    ];
+    for arguments in commands {
+        let mut strake = crate::strake::program();
+        strake.args(arguments).env("STRAKE_CACHE_DIR", place.path().join("cache"));
+        let ran = crate::strake::ran(output_of(&mut strake));
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
+        let kind = fs::symlink_metadata(&null).unwrap().file_type();
+        assert!(std::os::unix::fs::FileTypeExt::is_char_device(&kind), "{arguments:?}");
+    }
+}
+
 #[test]
 fn killed_at_any_moment() {
     let (store, conf) = store();

@@ -27,6 +27,10 @@ impl Output {
             }
             return Ok(Self::Stdout);
         };
+        Self::named(path)
+    }
+
+    fn named(path: &Path) -> Result<Self, Failure> {
         let failed = |error| cannot_write(path, &error);
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
@@ -57,13 +61,11 @@ impl Output {
     }
 }
 
-/// Writes a small file, which appears when it is whole.
+/// Writes a small file, which appears when it is whole, or into what is no file.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let written = NewFile::create(path).and_then(|new| {
-        new.file().write_all(content)?;
-        new.commit()
-    });
-    written.map_err(|error| cannot_write(path, &error))
+    let output = Output::named(path)?;
+    File::from(output.descriptor()?).write_all(content).map_err(|error| cannot_write(path, &error))?;
+    output.commit()
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
