@@ -11,7 +11,7 @@ use strake_testkit::store::TestStore;
 use crate::nix::{DERIVATIONS, nix};
 use crate::strake::{program, ran};
 
-/// A store of Nix's making: a tool that needs a library, a tree that needs nothing. Returns the tool and the tree.
+/// A store of Nix's build: a tool that needs a library, a tree that needs nothing. Returns the tool and the tree.
 fn built() -> (TestStore, String, String) {
     let store = TestStore::empty();
     let root = store.root();

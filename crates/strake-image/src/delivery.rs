@@ -62,7 +62,7 @@ impl<'a> Delivery<'a> {
     /// Writes a layer to several destinations, reading it once, or not at all if none wants it. Returns what a manifest
     /// is to list.
     pub fn write(&self, layer: &Layer, destinations: &mut [&mut dyn Destination]) -> Result<Blob, Error> {
-        let compresses = layer.is_plain() && !destinations.iter().all(|one| one.takes_layers_as_they_are());
+        let compresses = layer.is_plain() && !destinations.iter().all(|one| one.uncompressed_only());
         match self.pool.filter(|_| compresses) {
             Some(pool) => self.compress(layer, pool, destinations),
             None => self.write_plain(layer, destinations).map(|()| layer.blob),
@@ -101,14 +101,14 @@ impl<'a> Delivery<'a> {
     ) -> Result<Blob, Error> {
         let known = self.cache.and_then(|cache| {
             let has = |one: &&mut dyn Destination, blob: &Blob| {
-                one.takes_layers_as_they_are() || one.has(blob.digest, blob.size)
+                one.uncompressed_only() || one.has(blob.digest, blob.size)
             };
             let everywhere = |blob: &Blob| destinations.iter().all(|one| has(one, blob));
             self::known(cache, layer.diff_id, pool.compression(), everywhere)
         });
         let (mut plain, mut compressed) = (Vec::new(), Vec::new());
         for destination in &mut *destinations {
-            if destination.takes_layers_as_they_are() {
+            if destination.uncompressed_only() {
                 plain.extend(destination.begin(layer, Some(&layer.blob))?);
             } else {
                 compressed.extend(destination.begin(layer, known.as_ref().map(|known| &known.blob))?);
@@ -130,7 +130,7 @@ impl<'a> Delivery<'a> {
             }
         };
         for destination in destinations {
-            let as_it_is = destination.takes_layers_as_they_are();
+            let as_it_is = destination.uncompressed_only();
             destination.end(layer, if as_it_is { &layer.blob } else { &blob })?;
         }
         Ok(blob)

@@ -5,10 +5,10 @@
 use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::foreign::OpenError;
 use crate::image::Image;
 use crate::layer::Layer;
 use crate::manifest::Manifest;
+use crate::parsed::OpenError;
 use crate::python::json::JsonError;
 use crate::sink::Sink;
 
@@ -21,7 +21,7 @@ pub trait Destination {
 
     /// Whether layers go there as they are, even if they are to be compressed for others. Then the blob that it is told of
     /// is [`Layer::blob`].
-    fn takes_layers_as_they_are(&self) -> bool {
+    fn uncompressed_only(&self) -> bool {
         false
     }
 

@@ -54,11 +54,11 @@ struct Shared {
     lanes: Lanes,
     /// Bytes of directories' names that are kept, or would be if there were room.
     names: AtomicUsize,
-    state: Mutex<State>,
+    state: Mutex<Results>,
     changed: Condvar,
 }
 
-struct State {
+struct Results {
     taken: usize,
     done: Vec<Option<Result<Layer, Error>>>,
 }
@@ -96,7 +96,7 @@ impl Engine<'_> {
             cancelled: AtomicBool::new(false),
             lanes: Lanes::default(),
             names: AtomicUsize::new(0),
-            state: Mutex::new(State { taken: 0, done: (0..count).map(|_| None).collect() }),
+            state: Mutex::new(Results { taken: 0, done: (0..count).map(|_| None).collect() }),
             changed: Condvar::new(),
         };
         std::thread::scope(|scope| {

@@ -8,8 +8,8 @@ use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::foreign::{Foreign, OpenError};
 use crate::media_type::codec_of_layer;
+use crate::parsed::{OpenError, ParsedImage};
 use crate::reference;
 
 /// Something that is not as it is said to be.
@@ -36,10 +36,10 @@ pub enum Problem {
     },
     /// Something that stands beside the images of an index cannot be read, or is another than is said.
     #[error("beside the images: {}", chain(.0))]
-    Companion(Error),
+    Attachment(Error),
     /// Something that stands beside the images of an index is not there.
     #[error("beside the images: the blob {0} is missing")]
-    MissingCompanion(Digest),
+    MissingAttachment(Digest),
     /// A layer is compressed in another way than its media type says.
     #[error("layer {number}: is {found}, and its media type is {said:?}")]
     MediaType {
@@ -64,7 +64,7 @@ pub enum Problem {
 }
 
 /// Reads the whole image and holds it against all that it says of itself.
-pub fn verify(image: Foreign, engine: &Engine<'_>) -> Vec<Problem> {
+pub fn verify(image: ParsedImage, engine: &Engine<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let layers = image.layers.len();
     if let Some(history) = image.config.history_layers.filter(|history| *history != layers) {
@@ -95,12 +95,12 @@ pub fn verify(image: Foreign, engine: &Engine<'_>) -> Vec<Problem> {
 }
 
 /// Reads what stands beside the images of an index.
-pub fn verify_companions(companions: Vec<LayerDraft>, engine: &Engine<'_>) -> Vec<Problem> {
+pub fn verify_attachments(attachments: Vec<LayerDraft>, engine: &Engine<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let Ok(()) = engine.describe_each(companions, |blob| {
+    let Ok(()) = engine.describe_each(attachments, |blob| {
         problems.extend(match blob {
-            Err(error) => Some(Problem::Companion(error)),
-            Ok(blob) => blob.is_elsewhere().then_some(Problem::MissingCompanion(blob.blob.digest)),
+            Err(error) => Some(Problem::Attachment(error)),
+            Ok(blob) => blob.is_elsewhere().then_some(Problem::MissingAttachment(blob.blob.digest)),
         });
         Ok::<(), Infallible>(())
     });

@@ -11,7 +11,7 @@ use strake_image::customisation::Customisation;
 use strake_image::engine::Engine;
 use strake_image::error::Error;
 use strake_image::flatten::flatten;
-use strake_image::foreign::{Foreign, OpenError};
+use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::sink::Discard;
 use strake_image::spec::{CustomisationSource, Spec};
 use strake_image::store::Store;
@@ -90,7 +90,7 @@ fn held(layer: &[u8], compressed: bool) -> Option<Vec<String>> {
     Some(paths.iter().filter(|path| held.contains(path)).map(ToString::to_string).collect())
 }
 
-fn open(text: &[u8]) -> Result<Foreign, OpenError> {
+fn open(text: &[u8]) -> Result<ParsedImage, OpenError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text).unwrap();
     archive::open(file.path())

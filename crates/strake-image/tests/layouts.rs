@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 use strake_image::digest::Digest;
 use strake_image::engine::Engine;
-use strake_image::foreign::{Foreign, OpenError};
-use strake_image::layout::{Layout, Pick};
+use strake_image::layout::{Layout, LayoutPick};
 use strake_image::manifest::{Manifest, Opened, Platform};
+use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::store::Store;
 use strake_image::verify::verify;
 use strake_plan::StoreDir;
@@ -67,15 +67,15 @@ fn original(place: usize) -> String {
     }
 }
 
-fn open(place: usize, text: &[u8]) -> (tempfile::TempDir, Result<Foreign, OpenError>) {
+fn open(place: usize, text: &[u8]) -> (tempfile::TempDir, Result<ParsedImage, OpenError>) {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), place, text);
-    let pick = Pick { name: None, platform: Platform::linux("amd64") };
+    let pick = LayoutPick { name: None, platform: Platform::linux("amd64") };
     let opened = Layout::directory(root.path()).and_then(|layout| layout.image(&pick));
     (root, opened)
 }
 
-fn problems(image: Foreign) -> usize {
+fn problems(image: ParsedImage) -> usize {
     let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/");
     let digested = AtomicU64::new(0);
     let engine = Engine {
@@ -123,13 +123,13 @@ fn open_all(text: &[u8]) -> Result<Opened, OpenError> {
         described(text)
     );
     fs::write(root.path().join("index.json"), listed).unwrap();
-    Layout::directory(root.path())?.all(&Pick { name: None, platform: Platform::linux("amd64") })
+    Layout::directory(root.path())?.all(&LayoutPick { name: None, platform: Platform::linux("amd64") })
 }
 
 #[test]
 fn an_index_without_changes_is_right_and_stays() {
     let Opened::Index(index) = open_all(index().as_bytes()).unwrap() else { panic!("it is an index") };
-    assert_eq!((index.images.len(), index.companions.len(), index.frame.manifests.len()), (1, 1, 1));
+    assert_eq!((index.images.len(), index.attachments.len(), index.frame.manifests.len()), (1, 1, 1));
     let manifests: Vec<Manifest> = index
         .images
         .iter()

@@ -29,7 +29,7 @@ pub(crate) struct Asked<'a> {
 
 /// An error's text. Those who hand out tokens have other words than registries.
 #[derive(serde::Deserialize)]
-struct Text {
+struct ErrorText {
     errors: Option<Vec<Item>>,
     details: Option<String>,
     error_description: Option<String>,
@@ -97,7 +97,7 @@ impl Asked<'_> {
         let mut text = Vec::new();
         // An error's text that cannot be read is as good as none.
         let _ = answer.into_body().into_reader().take(MAX_MESSAGE).read_to_end(&mut text);
-        let Ok(Text { errors, details, error_description }) = serde_json::from_slice(&text) else {
+        let Ok(ErrorText { errors, details, error_description }) = serde_json::from_slice(&text) else {
             return (Vec::new(), String::new());
         };
         let errors = errors.unwrap_or_default();

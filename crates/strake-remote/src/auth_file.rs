@@ -31,7 +31,7 @@ pub struct AuthFile {
 }
 
 #[derive(Default, serde::Deserialize)]
-struct Text {
+struct AuthFileText {
     #[serde(default)]
     auths: BTreeMap<String, Entry>,
     #[serde(default, rename = "credHelpers")]
@@ -66,7 +66,7 @@ pub(crate) fn find(files: &[AuthFile], of: &Reference) -> Result<Option<Credenti
     Ok(None)
 }
 
-fn read(file: &AuthFile) -> io::Result<Option<Text>> {
+fn read(file: &AuthFile) -> io::Result<Option<AuthFileText>> {
     let mut text = Vec::new();
     match File::open(&file.path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !file.required => return Ok(None),
@@ -85,7 +85,7 @@ fn quiet(error: &serde_json::Error) -> io::Error {
 }
 
 fn in_file(
-    text: &Text,
+    text: &AuthFileText,
     of: &Reference,
     failed: impl Fn(io::Error) -> RemoteError,
 ) -> Result<Option<Credentials>, RemoteError> {
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, reference: &str, expected: Option<&str>) {
-        let parsed: Text = serde_json::from_str(text).unwrap();
+        let parsed: AuthFileText = serde_json::from_str(text).unwrap();
         let of = Reference::parse(reference).unwrap();
         let failed = |source| RemoteError::AuthFile { path: PathBuf::new(), source };
         let found = in_file(&parsed, &of, failed).unwrap().map(|found| match found {
@@ -208,13 +208,13 @@ mod tests {
         for text in
             [r#"{"auths": {"a.b": {"auth": "c2VjcmV0"}}}"#, r#"{"auths": {"a.b": {"auth": "secret!"}}}"#]
         {
-            let parsed: Text = serde_json::from_str(text).unwrap();
+            let parsed: AuthFileText = serde_json::from_str(text).unwrap();
             let of = Reference::parse("a.b/c").unwrap();
             let failed = |source| RemoteError::AuthFile { path: PathBuf::new(), source };
             let error = format!("{:?}", in_file(&parsed, &of, failed).unwrap_err());
             assert!(!error.contains("secret") && !error.contains("c2Vj"), "{error}");
         }
-        let error = serde_json::from_str::<Text>(r#"{"auths": "secret"}"#).map(|_| ()).unwrap_err();
+        let error = serde_json::from_str::<AuthFileText>(r#"{"auths": "secret"}"#).map(|_| ()).unwrap_err();
         assert!(!quiet(&error).to_string().contains("secret"));
     }
 }

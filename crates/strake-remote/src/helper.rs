@@ -24,7 +24,7 @@ const TOKEN: &str = "<token>";
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct HelperAnswer {
     username: String,
     secret: String,
 }
@@ -46,7 +46,7 @@ pub(crate) fn get(name: &str, server: &str, host: &str) -> Result<Option<Credent
         return if has_none { Ok(None) } else { Err(failed("it fails".to_owned())) };
     }
     // The answer is secret, and no part of any message.
-    let Answer { username, secret } =
+    let HelperAnswer { username, secret } =
         serde_json::from_slice(&answer).map_err(|_| failed("its answer makes no sense".to_owned()))?;
     Ok(match username.as_str() {
         "" if secret.is_empty() => None,

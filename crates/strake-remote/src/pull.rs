@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use strake_image::digest::Digest;
-use strake_image::foreign::{Foreign, MAX_JSON, OpenError};
-use strake_image::manifest::{self, Blobs, Entry, Found, Listed, Opened, Platform};
+use strake_image::manifest::{self, Blobs, Entry, FoundBlob, Listed, Opened, Platform};
 use strake_image::media_type::Format;
+use strake_image::parsed::{MAX_JSON, OpenError, ParsedImage};
 use strake_image::recipe::{Remote, Source};
 use ureq::Body;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE};
@@ -53,7 +53,11 @@ pub fn digest(repository: &Repository, of: &Reference) -> Result<Digest, RemoteE
 }
 
 /// Opens an image in a registry. Where it is there for several platforms, the one for this.
-pub fn open(repository: Arc<Repository>, of: &Reference, platform: &Platform) -> Result<Foreign, OpenError> {
+pub fn open(
+    repository: Arc<Repository>,
+    of: &Reference,
+    platform: &Platform,
+) -> Result<ParsedImage, OpenError> {
     let found = find(&repository, of)?;
     manifest::open(&RegistryBlobs(repository), found, platform)
 }
@@ -182,10 +186,10 @@ impl Blobs for RegistryBlobs {
         of_size(digest, size, pulled.ok_or_else(|| fetch(not_found(&self.0, &wanted)))?.text)
     }
 
-    fn layer(&self, digest: Digest, size: u64) -> Found {
+    fn layer(&self, digest: Digest, size: u64) -> FoundBlob {
         let name = format!("docker://{}", self.0.image(&digest.to_string())).into();
         let blob = RemoteBlob { repository: self.0.clone(), digest, size, name };
-        Found { source: Source::Remote(Arc::new(blob)), problem: None }
+        FoundBlob { source: Source::Remote(Arc::new(blob)), problem: None }
     }
 }
 

@@ -25,7 +25,7 @@ struct Token {
 }
 
 #[derive(serde::Deserialize)]
-struct Answer {
+struct TokenAnswer {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<u64>,
@@ -40,7 +40,7 @@ impl Tokens {
 
     /// Reads a token out of an answer and keeps it. `None`: there is none in it.
     pub(crate) fn keep(&self, purpose: &str, answer: &[u8], now: SystemTime) -> Option<String> {
-        let answer: Answer = serde_json::from_slice(answer).ok()?;
+        let answer: TokenAnswer = serde_json::from_slice(answer).ok()?;
         let text = answer.token.or(answer.access_token).filter(|text| !text.is_empty())?;
         let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
         let life = life.saturating_sub(MARGIN).max(life / 2).min(Duration::from_hours(24));

@@ -20,7 +20,7 @@ use crate::{finished, input, layering, planning, references};
 
 /// The layers that are an image's own, as its conf says them.
 #[derive(Default)]
-struct Layers {
+struct ConfLayers {
     store_paths: Vec<Vec<String>>,
     customisations: Vec<Value>,
     /// What the history says of each, first those of store paths.
@@ -30,14 +30,14 @@ struct Layers {
 /// The whole conf.
 pub(crate) fn complete(arguments: &PlanCommand, file: &Path) -> Result<Value, Failure> {
     let mut conf = object(file)?;
-    let mut layers = Layers::default();
+    let mut layers = ConfLayers::default();
     let mut taken = HashSet::new();
     for file in &arguments.without {
-        taken.extend(Layers::of(file)?.store_paths.into_iter().flatten());
+        taken.extend(ConfLayers::of(file)?.store_paths.into_iter().flatten());
     }
-    let mut below = Layers::default();
+    let mut below = ConfLayers::default();
     for file in &arguments.below {
-        below.append(Layers::of(file)?);
+        below.append(ConfLayers::of(file)?);
     }
     for (paths, history) in below.store_paths.into_iter().zip(below.history.0) {
         let fresh: Vec<String> = paths.into_iter().filter(|path| taken.insert(path.clone())).collect();
@@ -168,7 +168,7 @@ fn named(conf: &mut Map<String, Value>, tag: Option<&str>) {
     conf.insert("repo_tag".to_owned(), named.into());
 }
 
-impl Layers {
+impl ConfLayers {
     fn of(file: &Path) -> Result<Self, Failure> {
         let conf = object(file)?;
         let spec = Spec::parse(Value::Object(conf.clone()).to_string().as_bytes());

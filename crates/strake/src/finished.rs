@@ -1,9 +1,9 @@
 //! Opens images that are finished.
 
 use strake_image::draft::Draft;
-use strake_image::foreign::{Foreign, OpenError};
 use strake_image::layout::{self, Layout};
 use strake_image::manifest::{Opened, Platform};
+use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::store::Store;
 use strake_image::{archive, reference};
 
@@ -12,7 +12,11 @@ use crate::place::{self, FilePlace, Form, Place};
 use crate::registry::Registries;
 
 /// Opens an image: the one for this platform, if it is there for several.
-pub(crate) fn open(place: &Place, platform: &Platform, registries: &Registries) -> Result<Foreign, Failure> {
+pub(crate) fn open(
+    place: &Place,
+    platform: &Platform,
+    registries: &Registries,
+) -> Result<ParsedImage, Failure> {
     image(place, platform, registries)?.map_err(|error| Failure::open(&place.to_string(), &error))
 }
 
@@ -29,7 +33,7 @@ pub(crate) fn opened(
 }
 
 /// The image as one that is to be copied as it is, if nothing is wrong with it.
-pub(crate) fn draft(place: &Place, image: Foreign) -> Result<Draft, Failure> {
+pub(crate) fn draft(place: &Place, image: ParsedImage) -> Result<Draft, Failure> {
     match image.problems.first() {
         Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
         None => Ok(image.into_draft()),
@@ -54,7 +58,7 @@ pub(crate) fn base(
     architecture: &str,
     store: &Store,
     registries: &Registries,
-) -> Result<Foreign, Failure> {
+) -> Result<ParsedImage, Failure> {
     let place = match place::base(text)? {
         Place::File(named) => Place::File(FilePlace { path: store.locate(&named.path), ..named }),
         registry @ Place::Registry(_) => registry,
@@ -81,7 +85,7 @@ pub(crate) fn is_absent(text: &str, store: &Store) -> Result<bool, Failure> {
 }
 
 /// What is to be said where a base image is not for the platform that an image on it is for.
-pub(crate) fn other_platform(base: &Foreign, architecture: &str) -> Option<String> {
+pub(crate) fn other_platform(base: &ParsedImage, architecture: &str) -> Option<String> {
     let os = base.config.os.as_deref().unwrap_or("linux");
     let found = base.config.architecture.as_deref().unwrap_or(architecture);
     let platform = reference::list(&[&format!("{os}/{found}")]);
@@ -103,7 +107,7 @@ fn image(
     place: &Place,
     platform: &Platform,
     registries: &Registries,
-) -> Result<Result<Foreign, OpenError>, Failure> {
+) -> Result<Result<ParsedImage, OpenError>, Failure> {
     Ok(match place {
         Place::Registry(reference) => {
             strake_remote::open(registries.repository(reference)?, reference, platform)
@@ -124,16 +128,16 @@ fn layout(place: &FilePlace) -> Option<Result<Layout, OpenError>> {
     }
 }
 
-fn pick(place: &FilePlace, platform: &Platform) -> layout::Pick {
-    layout::Pick { name: place.name.clone(), platform: platform.clone() }
+fn pick(place: &FilePlace, platform: &Platform) -> layout::LayoutPick {
+    layout::LayoutPick { name: place.name.clone(), platform: platform.clone() }
 }
 
-fn archived(place: &FilePlace) -> Result<Result<Foreign, OpenError>, Failure> {
+fn archived(place: &FilePlace) -> Result<Result<ParsedImage, OpenError>, Failure> {
     let pick = match place.name.as_deref() {
-        None => archive::Pick::First,
+        None => archive::ArchivePick::First,
         Some(name) => match name.strip_prefix('@') {
-            None => archive::Pick::Named(name.to_owned()),
-            Some(number) => archive::Pick::At(number.parse().map_err(|_| {
+            None => archive::ArchivePick::Named(name.to_owned()),
+            Some(number) => archive::ArchivePick::At(number.parse().map_err(|_| {
                 Failure::new(format!("{place}: {name:?} is not a place in the archive"))
                     .hint("@0 is the first image, @1 the second")
             })?),

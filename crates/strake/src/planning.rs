@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use strake_image::customisation::{Customisation, NixDatabase};
 use strake_image::digest::Digest;
-use strake_image::foreign::Foreign;
+use strake_image::parsed::ParsedImage;
 use strake_image::spec::{self, Conf, Customisations, Id, Os, PathEntry};
 use strake_image::store::Store;
 use strake_plan::layering::{MAX_LAYERS, budget};
@@ -158,7 +158,7 @@ fn customisation(plan: &Plan, store: &Store) -> Result<Customisation, Failure> {
 fn layers(
     plan: &Plan,
     closure: &Closure,
-    base: Option<&Foreign>,
+    base: Option<&ParsedImage>,
     customised: bool,
 ) -> Result<Vec<Vec<StorePath>>, Failure> {
     let held = match base {

@@ -136,7 +136,7 @@ impl Pushing<'_> {
         goal: &Goal,
         images: &[(Image, Store)],
         several: Option<&Several>,
-        companions: &[Layer],
+        attachments: &[Layer],
         reporter: &Reporter,
         dry_run: bool,
     ) -> Result<Digest, Failure> {
@@ -156,12 +156,12 @@ impl Pushing<'_> {
         let (inside, top) = listed(several, images, &manifests, self.listing.format)?;
         matches(goal.digest, &top)?;
         let as_they_are = Pushing { delivery: Delivery { pool: None, ..self.delivery }, ..self };
-        let contents: Vec<LayerContent<'_>> = companions
+        let contents: Vec<LayerContent<'_>> = attachments
             .iter()
             .map(|layer| LayerContent { layer, promised: None, pushing: as_they_are })
             .collect();
         let parts: Vec<Part<'_>> = contents.iter().map(|content| content.part(goal)).collect();
-        let title = |part: usize| companions.get(part).map_or("", |layer| layer.title.as_str());
+        let title = |part: usize| attachments.get(part).map_or("", |layer| layer.title.as_str());
         let report = |event: Event| reporter.blob(&goal.name(), &event, title(event.part));
         let beside = Push { repository: &goal.repository, tags: &[], report: &report };
         let push = Push { tags: &goal.tags, ..beside };

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use strake_remote::{AuthFile, Client, Credentials, Proxies, Reference, Repository, Settings};
 
-use crate::cli::Connecting;
+use crate::cli::RegistryArgs;
 use crate::failure::Failure;
 
 /// What Nix sets where it wants nobody to trust anybody.
@@ -22,13 +22,13 @@ pub(crate) struct Registries {
 }
 
 impl Registries {
-    pub(crate) fn new(connecting: &Connecting) -> Result<Self, Failure> {
-        Ok(Self::with(settings(connecting)?))
+    pub(crate) fn new(registry: &RegistryArgs) -> Result<Self, Failure> {
+        Ok(Self::with(settings(registry)?))
     }
 
     /// As they are talked to where nothing is said on the command line.
     pub(crate) fn usual() -> Result<Self, Failure> {
-        Self::new(&Connecting::default())
+        Self::new(&RegistryArgs::default())
     }
 
     /// For a base image. Whatever names it may come from anywhere: credentials on the command line are only for the
@@ -66,8 +66,8 @@ impl Registries {
     }
 }
 
-fn settings(connecting: &Connecting) -> Result<Settings, Failure> {
-    let credentials = connecting
+fn settings(registry: &RegistryArgs) -> Result<Settings, Failure> {
+    let credentials = registry
         .creds
         .as_deref()
         .map(|text| Credentials::parse(text).ok_or_else(|| Failure::new("--creds is not USER:PASSWORD")));
@@ -75,13 +75,13 @@ fn settings(connecting: &Connecting) -> Result<Settings, Failure> {
     let certificates_by_host = under("containers/certs.d").into_iter().chain(under("docker/certs.d"));
     Ok(Settings {
         credentials: credentials.transpose()?,
-        auth_files: auth_files(connecting),
-        verify_tls: connecting.tls_verify,
+        auth_files: auth_files(registry),
+        verify_tls: registry.tls_verify,
         root_certificates: ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"]
             .into_iter()
             .find_map(path)
             .filter(|path| path.as_os_str() != NO_CERTIFICATES),
-        certificates: connecting.cert_dir.clone(),
+        certificates: registry.cert_dir.clone(),
         certificates_by_host: certificates_by_host.collect(),
         proxies: Proxies {
             http: text("http_proxy").or_else(|| text("all_proxy")),
@@ -89,15 +89,15 @@ fn settings(connecting: &Connecting) -> Result<Settings, Failure> {
             none_for: text("no_proxy").unwrap_or_default(),
         },
         user_agent: concat!("strake/", env!("CARGO_PKG_VERSION")).to_owned(),
-        chunk: connecting.chunk_size.map(|mebibytes| u64::from(mebibytes.get()) << 20),
-        uploads: connecting.uploads.map(NonZeroUsize::get),
+        chunk: registry.chunk_size.map(|mebibytes| u64::from(mebibytes.get()) << 20),
+        uploads: registry.uploads.map(NonZeroUsize::get),
         now: SystemTime::now,
     })
 }
 
 /// Where credentials may be, in the order in which podman and skopeo look: containers-auth.json(5).
-fn auth_files(connecting: &Connecting) -> Vec<AuthFile> {
-    if let Some(named) = connecting.authfile.clone().or_else(|| path("REGISTRY_AUTH_FILE")) {
+fn auth_files(registry: &RegistryArgs) -> Vec<AuthFile> {
+    if let Some(named) = registry.authfile.clone().or_else(|| path("REGISTRY_AUTH_FILE")) {
         return vec![AuthFile { path: named, required: true }];
     }
     let runtime = path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json"));

@@ -2,7 +2,7 @@
 
 use strake_image::draft::LayerDraft;
 use strake_image::image::Image;
-use strake_image::manifest::{Frame, IndexError, Manifest, Platform};
+use strake_image::manifest::{IndexError, IndexPlan, Manifest, Platform};
 use strake_image::media_type::Format;
 use strake_image::store::Store;
 
@@ -12,9 +12,9 @@ pub(crate) enum Several {
     New,
     /// An index that somebody has made.
     Given {
-        frame: Frame,
+        frame: IndexPlan,
         /// What it leads to besides images.
-        companions: Vec<LayerDraft>,
+        attachments: Vec<LayerDraft>,
         platforms: Vec<Platform>,
     },
 }

@@ -7,7 +7,7 @@ use strake_image::draft::Draft;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
 
-use crate::cli::{OnePlatform, Opening, Plan};
+use crate::cli::{ImageArgs, OnePlatform, Plan};
 use crate::failure::Failure;
 use crate::place::{Place, Source};
 use crate::registry::Registries;
@@ -75,13 +75,13 @@ pub(crate) fn draft(
 /// Opens an image that stands alone in a command: finished, or a conf, or store paths.
 pub(crate) fn any(
     image: &[PathBuf],
-    opening: &Opening,
+    opening: &ImageArgs,
     now: SystemTime,
     registries: &Registries,
     warnings: &mut Vec<String>,
 ) -> Result<(Draft, Store), Failure> {
-    let Opening { arch, making, .. } = opening;
-    let store_root = &making.store_root;
+    let ImageArgs { arch, build, .. } = opening;
+    let store_root = &build.store_root;
     match place::source(image)? {
         Source::Plan(image) => {
             no_platform(&arch.one)?;

@@ -5,5 +5,5 @@
 mod read;
 mod write;
 
-pub use read::{Pick, open, open_image};
+pub use read::{ArchivePick, open, open_image};
 pub use write::ArchiveWriter;

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use crate::digest::Digest;
 use crate::draft::{LayerDraft, Origin};
-use crate::foreign::{Config, Foreign, Members, OpenError, parse};
+use crate::parsed::{Config, Members, OpenError, ParsedImage, parse};
 use crate::recipe::{Recipe, Tarball};
 use crate::reference;
 use crate::tar::Member;
 
 /// Which of an archive's images is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Pick {
+pub enum ArchivePick {
     /// The first.
     #[default]
     First,
@@ -34,12 +34,12 @@ struct ManifestItem {
 const MANIFEST: &str = "manifest.json";
 
 /// Opens a docker-archive, plain or compressed, of which the first image is taken.
-pub fn open(path: &Path) -> Result<Foreign, OpenError> {
-    open_image(path, &Pick::First)
+pub fn open(path: &Path) -> Result<ParsedImage, OpenError> {
+    open_image(path, &ArchivePick::First)
 }
 
 /// Opens an image of a docker-archive, plain or compressed.
-pub fn open_image(path: &Path, pick: &Pick) -> Result<Foreign, OpenError> {
+pub fn open_image(path: &Path, pick: &ArchivePick) -> Result<ParsedImage, OpenError> {
     let members = Members::open(path)?;
     let manifest = members.json(MANIFEST)?;
     let item = picked(parse(MANIFEST, &manifest)?, pick)?;
@@ -50,7 +50,7 @@ pub fn open_image(path: &Path, pick: &Pick) -> Result<Foreign, OpenError> {
         layers.push(layer(&members, &listed, name, *diff_id)?);
     }
     let tags = item.repo_tags.unwrap_or_default();
-    Ok(Foreign {
+    Ok(ParsedImage {
         layers,
         config,
         tags,
@@ -61,13 +61,13 @@ pub fn open_image(path: &Path, pick: &Pick) -> Result<Foreign, OpenError> {
     })
 }
 
-fn picked(mut items: Vec<ManifestItem>, pick: &Pick) -> Result<ManifestItem, OpenError> {
+fn picked(mut items: Vec<ManifestItem>, pick: &ArchivePick) -> Result<ManifestItem, OpenError> {
     let place = match pick {
-        Pick::First => (!items.is_empty()).then_some(0).ok_or(OpenError::NoImage)?,
-        Pick::At(place) => (*place < items.len()).then_some(*place).ok_or_else(|| {
+        ArchivePick::First => (!items.is_empty()).then_some(0).ok_or(OpenError::NoImage)?,
+        ArchivePick::At(place) => (*place < items.len()).then_some(*place).ok_or_else(|| {
             OpenError::NoSuchImage { wanted: format!("@{place}"), there: format!("{} of them", items.len()) }
         })?,
-        Pick::Named(name) => {
+        ArchivePick::Named(name) => {
             let named =
                 |item: &ManifestItem| item.repo_tags.iter().flatten().any(|tag| reference::same(tag, name));
             items.iter().position(named).ok_or_else(|| {

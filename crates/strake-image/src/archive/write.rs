@@ -80,7 +80,7 @@ impl<'s> ArchiveWriter<'s> {
 
 impl Destination for ArchiveWriter<'_> {
     /// Docker's format names layers by their diff ids, and `docker load` would have to decompress them.
-    fn takes_layers_as_they_are(&self) -> bool {
+    fn uncompressed_only(&self) -> bool {
         true
     }
 

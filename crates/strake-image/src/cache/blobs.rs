@@ -42,7 +42,7 @@ pub struct BlobEntry {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct BlobHead {
     diff_id: String,
     digest: String,
     size: u64,
@@ -69,7 +69,7 @@ impl Maker {
 impl Cache {
     /// What a layer became when it was compressed in this way. A damaged entry is none.
     pub fn blob(&self, diff_id: Digest, maker: Maker) -> Option<Blob> {
-        let (head, _) = entry::use_it::<Head>(&self.blob_path(diff_id, maker))?;
+        let (head, _) = entry::use_it::<BlobHead>(&self.blob_path(diff_id, maker))?;
         let blob =
             Blob { digest: Digest::parse(&head.digest).ok()?, size: head.size, codec: Some(maker.codec()) };
         // The name says as much. But a digest is not to be promised because a file was renamed.
@@ -80,7 +80,7 @@ impl Cache {
     ///
     /// [`Maker::Here`] only for what [`Compressing`](crate::compression::Compressing) made of bytes with just this diff id.
     pub fn remember_blob(&self, diff_id: Digest, maker: Maker, blob: &Blob) -> io::Result<()> {
-        let head = Head {
+        let head = BlobHead {
             diff_id: diff_id.to_string(),
             digest: blob.digest.to_string(),
             size: blob.size,
@@ -98,7 +98,7 @@ impl Cache {
     /// All compressed layers that are remembered, the last used first.
     pub fn blobs(&self) -> io::Result<Vec<BlobEntry>> {
         self.list(BLOBS, |file| {
-            let (Head { diff_id, digest, size, made }, _) = entry::read(&file.path)?;
+            let (BlobHead { diff_id, digest, size, made }, _) = entry::read(&file.path)?;
             let (diff_id, digest) = (Digest::parse(&diff_id).ok()?, Digest::parse(&digest).ok()?);
             Some(BlobEntry { diff_id, digest, size, made, used: file.used })
         })

@@ -43,7 +43,7 @@ pub struct LayerEntry {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct LayerHead {
     digest: String,
     size: u64,
     files: u64,
@@ -72,7 +72,7 @@ impl Cache {
     /// Remembers a digest. `title` is for people who look at the cache.
     pub(crate) fn put(&self, key: Key, digest: Digest, survey: &Survey, title: &str) -> io::Result<()> {
         let fingerprint = &survey.fingerprint.0;
-        let head = Head {
+        let head = LayerHead {
             digest: digest.to_string(),
             size: survey.size,
             files: fingerprint.len() as u64,
@@ -91,7 +91,7 @@ impl Cache {
     /// All layers whose digests are remembered, the last used first.
     pub fn layers(&self) -> io::Result<Vec<LayerEntry>> {
         self.list(LAYERS, |file| {
-            let (Head { digest, size, files, title }, _) = whole(entry::read(&file.path)?)?;
+            let (LayerHead { digest, size, files, title }, _) = whole(entry::read(&file.path)?)?;
             let digest = Digest::parse(&digest).ok()?;
             Some(LayerEntry { digest, size, files, title, used: file.used })
         })
@@ -103,6 +103,6 @@ impl Cache {
 }
 
 /// The entry, if its fingerprint is as long as it says.
-fn whole((head, body): (Head, Vec<u8>)) -> Option<(Head, Vec<u8>)> {
+fn whole((head, body): (LayerHead, Vec<u8>)) -> Option<(LayerHead, Vec<u8>)> {
     (body.len() as u64 == head.files.checked_mul(8)?).then_some((head, body))
 }

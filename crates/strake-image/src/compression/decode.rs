@@ -104,10 +104,10 @@ impl CompressedFile {
     }
 
     /// `length` decompressed bytes from `offset` on, to be read.
-    pub fn range(self: &Arc<Self>, offset: u64, length: u64) -> io::Result<Range> {
+    pub fn range(self: &Arc<Self>, offset: u64, length: u64) -> io::Result<DecodedRange> {
         let cursor = self.cursor().take();
         let cursor = self.cursor_at(cursor, offset).map_err(io::Error::other)?;
-        Ok(Range { file: self.clone(), cursor: Some(cursor), left: length })
+        Ok(DecodedRange { file: self.clone(), cursor: Some(cursor), left: length })
     }
 
     fn cursor(&self) -> MutexGuard<'_, Option<Cursor>> {
@@ -126,14 +126,14 @@ impl CompressedFile {
 }
 
 /// A range of a [`CompressedFile`]'s content.
-pub struct Range {
+pub struct DecodedRange {
     file: Arc<CompressedFile>,
     /// `None` after a failure.
     cursor: Option<Cursor>,
     left: u64,
 }
 
-impl Read for Range {
+impl Read for DecodedRange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let want = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if want == 0 {
@@ -152,7 +152,7 @@ impl Read for Range {
 }
 
 /// What comes behind it can be read from here on.
-impl Drop for Range {
+impl Drop for DecodedRange {
     fn drop(&mut self) {
         if let Some(cursor) = self.cursor.take() {
             *self.file.cursor() = Some(cursor);

@@ -14,7 +14,7 @@ use super::merge::{Merge, What};
 use super::path::ImagePath;
 use crate::error::Error;
 use crate::store::Store;
-use crate::tree::{Entry, Files, Walker, to_path};
+use crate::tree::{FileAccess, TreeEntry, Walker, to_path};
 
 /// Merges a tree as `lndir` does, which `symlinkJoin` runs: directories are made, regular files become symbolic links to
 /// the file by the name that it has in the store, symbolic links are copied as they are.
@@ -48,7 +48,7 @@ fn walk(
     merge: &mut Merge<'_>,
     store: &Store,
     directory: &str,
-    what: impl Fn(&Entry<'_>, &[u8]) -> Result<What, Error>,
+    what: impl Fn(&TreeEntry<'_>, &[u8]) -> Result<What, Error>,
 ) -> Result<(), CustomisationError> {
     let origin: Rc<str> = directory.into();
     let real = real_directory(store, directory)?;
@@ -58,7 +58,7 @@ fn walk(
     let base = base.strip_suffix(b"/").unwrap_or(base);
     let name = CString::from(c".");
     let mut failed = None;
-    let walked = Walker::new(Files::Look).walk(opened.as_fd(), &name, base, &mut |entry| {
+    let walked = Walker::new(FileAccess::Look).walk(opened.as_fd(), &name, base, &mut |entry| {
         let relative = &entry.path[base.len()..];
         let what = what(entry, relative)?;
         merge.insert_shared(&ImagePath::walked(relative), &origin, what).map_err(|error| {

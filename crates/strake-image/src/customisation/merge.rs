@@ -11,7 +11,7 @@ use rustix::fs::Stat;
 
 use super::CustomisationError;
 use super::path::ImagePath;
-use crate::recipe::Content;
+use crate::recipe::FileContent;
 use crate::store::Store;
 use crate::tar::{Kind, Member};
 
@@ -123,7 +123,7 @@ impl<'s> Merge<'s> {
     }
 
     /// The tree's members in order, owned by root, with this modification time.
-    pub(super) fn finish(mut self, mtime: i64) -> Vec<(Member, Content)> {
+    pub(super) fn finish(mut self, mtime: i64) -> Vec<(Member, FileContent)> {
         self.tree
             .entry(ImagePath::root())
             .or_insert(Planned { origin: IMPLIED.into(), what: What::Directory { mode: 0o755 } });
@@ -132,7 +132,7 @@ impl<'s> Merge<'s> {
 }
 
 /// Names begin with `./` and directories' end in `/`, as GNU tar writes them for `tar … .`.
-fn member(path: &ImagePath, what: What, mtime: i64) -> (Member, Content) {
+fn member(path: &ImagePath, what: What, mtime: i64) -> (Member, FileContent) {
     let mut member = Member::file([b"./", path.as_bytes()].concat(), 0, mtime);
     let content = match what {
         What::Directory { mode } => {
@@ -141,22 +141,22 @@ fn member(path: &ImagePath, what: What, mtime: i64) -> (Member, Content) {
             if !path.as_bytes().is_empty() {
                 member.name.push(b'/');
             }
-            Content::None
+            FileContent::None
         }
         What::Symlink(target) => {
             member.kind = Kind::SYMLINK;
             member.mode = 0o777;
             member.linkname = target;
-            Content::None
+            FileContent::None
         }
         What::Text(bytes) => {
             member.size = bytes.len() as u64;
-            Content::Bytes(bytes)
+            FileContent::Bytes(bytes)
         }
         What::File { path, mode, size } => {
             member.mode = mode;
             member.size = size;
-            if size == 0 { Content::None } else { Content::File(path) }
+            if size == 0 { FileContent::None } else { FileContent::File(path) }
         }
     };
     (member, content)

@@ -7,7 +7,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use regex_automata::meta::Regex;
 
 use super::{CustomisationError, FileType, Rule, capabilities};
-use crate::recipe::Content;
+use crate::recipe::FileContent;
 use crate::tar::{Kind, Member};
 
 /// Under this name the kernel keeps a file's capabilities.
@@ -64,7 +64,7 @@ impl Rule {
 }
 
 /// Gives the members the attributes that the rules say, each rule in turn.
-pub(super) fn apply(rules: &[Rule], files: &mut [(Member, Content)]) -> Result<(), CustomisationError> {
+pub(super) fn apply(rules: &[Rule], files: &mut [(Member, FileContent)]) -> Result<(), CustomisationError> {
     let mut rules = rules.iter().map(Compiled::new).collect::<Result<Vec<_>, _>>()?;
     for (member, _) in files {
         // `./` and `./etc/` stand for `/` and `/etc`.

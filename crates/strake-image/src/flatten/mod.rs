@@ -18,8 +18,8 @@ use std::sync::atomic::AtomicU64;
 use tar::{Archive, Entry};
 
 use crate::error::Error;
-use crate::foreign::{self, Records};
 use crate::layer::Layer;
+use crate::parsed::{self, Records};
 use crate::sink::{Descriptor, Sink};
 use crate::store::Store;
 use crate::tar::{Kind, Member, Writer};
@@ -153,7 +153,7 @@ fn each(
             let mut global = Records::new();
             for (place, entry) in archive.entries().map_err(broken)?.enumerate() {
                 let mut entry = entry.map_err(broken)?;
-                let Some(member) = foreign::next_member(&mut entry, &mut global).map_err(broken)? else {
+                let Some(member) = parsed::next_member(&mut entry, &mut global).map_err(broken)? else {
                     continue;
                 };
                 let path = normal(&member.name);

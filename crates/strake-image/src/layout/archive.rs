@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::index::Index;
+use super::index::LayoutIndex;
 use super::spool::Spool;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::blob::Blob;
@@ -123,7 +123,7 @@ impl Destination for LayoutArchiveWriter<'_> {
     }
 
     fn finish(&mut self, top: &Manifest, names: &[String]) -> Result<u64, FinishError> {
-        let mut index = Index::empty();
+        let mut index = LayoutIndex::empty();
         index.add(top, self.tags.as_deref().unwrap_or(names));
         self.file(INDEX, &index.text())?;
         Ok(self.tar.finish().map_err(Error::from)?)

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{LAYOUT, blob_name};
 use crate::digest::Digest;
-use crate::foreign::{MAX_JSON, Members, OpenError, parse};
-use crate::manifest::{Blobs, Found};
+use crate::manifest::{Blobs, FoundBlob};
+use crate::parsed::{MAX_JSON, Members, OpenError, parse};
 use crate::recipe::Source;
 
 /// Where a layout's files are.
@@ -70,7 +70,7 @@ impl Blobs for LayoutBlobs {
         }
     }
 
-    fn layer(&self, digest: Digest, size: u64) -> Found {
+    fn layer(&self, digest: Digest, size: u64) -> FoundBlob {
         let name = blob_name(digest);
         let (found, place) = match self {
             Self::Directory(root) => (layer_file(root, &name), root.join(&name)),
@@ -84,15 +84,15 @@ impl Blobs for LayoutBlobs {
             Ok((source, length)) if length == size => {
                 let found = match &source {
                     Source::Compressed { digest: found, .. } if *found != digest => *found,
-                    _ => return Found { source, problem: None },
+                    _ => return FoundBlob { source, problem: None },
                 };
                 OpenError::Digest { expected: digest, found }
             }
             Ok((_, found)) => OpenError::Size { digest, expected: size, found },
-            Err(OpenError::Missing(_)) => return Found { source: elsewhere, problem: None },
+            Err(OpenError::Missing(_)) => return FoundBlob { source: elsewhere, problem: None },
             Err(problem) => problem,
         };
-        Found { source: elsewhere, problem: Some(problem) }
+        FoundBlob { source: elsewhere, problem: Some(problem) }
     }
 }
 

@@ -12,17 +12,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::FlockOperation;
 
 use super::blobs::LayoutBlobs;
-use super::index::Index;
+use super::index::LayoutIndex;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::blob::Blob;
 use crate::destination::{Destination, FinishError};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::foreign::OpenError;
 use crate::image::Image;
 use crate::layer::Layer;
 use crate::manifest::Manifest;
 use crate::new_file::NewFile;
+use crate::parsed::OpenError;
 use crate::sink::{Descriptor, Sink};
 
 /// Why images cannot be put into a directory.
@@ -88,10 +88,10 @@ impl<'p> LayoutWriter<'p> {
         Ok(directory)
     }
 
-    fn index(&self, blobs: &LayoutBlobs) -> Result<Index, OpenError> {
+    fn index(&self, blobs: &LayoutBlobs) -> Result<LayoutIndex, OpenError> {
         match self.root.join(INDEX).symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Index::empty()),
-            _ => Index::parse(&blobs.file(INDEX)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(LayoutIndex::empty()),
+            _ => LayoutIndex::parse(&blobs.file(INDEX)?),
         }
     }
 

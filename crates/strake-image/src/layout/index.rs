@@ -3,14 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::INDEX;
-use crate::foreign::{OpenError, parse};
 use crate::manifest::{Manifest, REF_NAME};
 use crate::media_type::Format;
+use crate::parsed::{OpenError, parse};
 
 /// The text of an index.
-pub(super) struct Index(Map<String, Value>);
+pub(super) struct LayoutIndex(Map<String, Value>);
 
-impl Index {
+impl LayoutIndex {
     /// An index without manifests.
     pub(super) fn empty() -> Self {
         let mut index = Map::new();

@@ -12,7 +12,7 @@ mod spool;
 
 pub use archive::LayoutArchiveWriter;
 pub use directory::{LayoutWriter, PrepareError};
-pub use pick::Pick;
+pub use pick::LayoutPick;
 pub use read::Layout;
 
 use crate::digest::Digest;

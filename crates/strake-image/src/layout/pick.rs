@@ -2,13 +2,13 @@
 
 use super::INDEX;
 use super::blobs::LayoutBlobs;
-use crate::foreign::{OpenError, parse};
 use crate::manifest::{Blobs, Entry, Listed, Platform, choose, names};
+use crate::parsed::{OpenError, parse};
 use crate::reference;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Pick {
+pub struct LayoutPick {
     /// The image's name; `None`: the only one.
     pub name: Option<String>,
     /// The platform, where an image is there for several.
@@ -21,7 +21,7 @@ struct List {
 }
 
 /// Finds the manifest or index that is meant.
-pub(super) fn listed(blobs: &LayoutBlobs, pick: &Pick) -> Result<Listed, OpenError> {
+pub(super) fn listed(blobs: &LayoutBlobs, pick: &LayoutPick) -> Result<Listed, OpenError> {
     let list: List = parse(INDEX, &blobs.file(INDEX)?)?;
     let all = list.manifests.unwrap_or_default();
     let wanted = match &pick.name {

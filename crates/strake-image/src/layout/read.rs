@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::blobs::LayoutBlobs;
-use super::pick::{self, Pick};
-use crate::foreign::{Foreign, OpenError};
+use super::pick::{self, LayoutPick};
 use crate::manifest::{self, Opened};
+use crate::parsed::{OpenError, ParsedImage};
 
 /// A layout to read from.
 pub struct Layout(LayoutBlobs);
@@ -27,12 +27,12 @@ impl Layout {
     }
 
     /// Opens an image.
-    pub fn image(&self, pick: &Pick) -> Result<Foreign, OpenError> {
+    pub fn image(&self, pick: &LayoutPick) -> Result<ParsedImage, OpenError> {
         manifest::open(&self.0, pick::listed(&self.0, pick)?, &pick.platform)
     }
 
     /// Opens an image, or all that an index lists where one is meant.
-    pub fn all(&self, pick: &Pick) -> Result<Opened, OpenError> {
+    pub fn all(&self, pick: &LayoutPick) -> Result<Opened, OpenError> {
         manifest::open_all(&self.0, pick::listed(&self.0, pick)?)
     }
 }

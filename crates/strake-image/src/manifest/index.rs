@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::pick::Entry;
 use super::read::{self, Blobs, Listed, MAX_DEPTH, ManifestText};
-use super::{Frame, Manifest, Platform};
+use super::{IndexPlan, Manifest, Platform};
 use crate::digest::Digest;
 use crate::draft::{LayerDraft, Origin};
-use crate::foreign::{Foreign, OpenError, parse};
 use crate::media_type::Format;
+use crate::parsed::{OpenError, ParsedImage, parse};
 use crate::recipe::{Recipe, Tarball};
 
 /// What the texts of all that an index lists may take together, in bytes.
@@ -17,20 +17,20 @@ const MAX_TEXTS: u64 = 16 * 1024 * 1024;
 /// What a name leads to.
 pub enum Opened {
     /// An image.
-    Image(Box<Foreign>),
+    Image(Box<ParsedImage>),
     /// An index.
-    Index(ForeignIndex),
+    Index(ParsedIndex),
 }
 
 /// Images for several platforms that somebody else has listed together.
 #[derive(Debug)]
-pub struct ForeignIndex {
+pub struct ParsedIndex {
     /// The images, in its order, each once.
-    pub images: Vec<(Platform, Foreign)>,
+    pub images: Vec<(Platform, ParsedImage)>,
     /// What the manifests list that are no images'.
-    pub companions: Vec<LayerDraft>,
+    pub attachments: Vec<LayerDraft>,
     /// All that lists these.
-    pub frame: Frame,
+    pub frame: IndexPlan,
 }
 
 /// Opens what is listed: an image, or all that an index leads to.
@@ -44,18 +44,18 @@ pub fn open_all(blobs: &dyn Blobs, listed: Listed) -> Result<Opened, OpenError> 
         left: MAX_TEXTS,
         seen: HashSet::new(),
         images: Vec::new(),
-        companions: Vec::new(),
+        attachments: Vec::new(),
         manifests: Vec::new(),
     };
     walk.index(&listed.entry, &listed.text, 1)?;
-    let Walk { images, companions, manifests, .. } = walk;
-    let frame = Frame {
+    let Walk { images, attachments, manifests, .. } = walk;
+    let frame = IndexPlan {
         tags: listed.tags,
         top: Manifest { text: listed.text, media_type },
         manifests,
         images: images.iter().map(|(_, image)| Digest::of(&image.manifest)).collect(),
     };
-    Ok(Opened::Index(ForeignIndex { images, companions, frame }))
+    Ok(Opened::Index(ParsedIndex { images, attachments, frame }))
 }
 
 /// Goes through all that an index lists.
@@ -64,8 +64,8 @@ struct Walk<'b> {
     /// What texts may still take.
     left: u64,
     seen: HashSet<String>,
-    images: Vec<(Platform, Foreign)>,
-    companions: Vec<LayerDraft>,
+    images: Vec<(Platform, ParsedImage)>,
+    attachments: Vec<LayerDraft>,
     manifests: Vec<Manifest>,
 }
 
@@ -98,7 +98,7 @@ impl Walk<'_> {
         }
         let manifest: ManifestText = parse(&entry.digest, &text)?;
         let is_image = Format::ALL.iter().any(|format| format.config() == manifest.config.media_type);
-        if is_image && !entry.is_remark() {
+        if is_image && !entry.is_attestation() {
             self.left = self
                 .left
                 .checked_sub(manifest.config.size)
@@ -128,7 +128,7 @@ impl Walk<'_> {
         let source = found.source;
         let tarball =
             Tarball { source, size: entry.size, diff_id: digest, digest: Some(digest), codec: None };
-        self.companions.push(LayerDraft {
+        self.attachments.push(LayerDraft {
             recipe: Recipe::Tarball(tarball),
             origin: Origin::Copied,
             contents: vec![entry.media_type.clone()],

@@ -26,7 +26,7 @@ pub enum IndexError {
 
 /// All that lists images for several platforms, as somebody else has written it.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub struct IndexPlan {
     /// The names of all of it.
     pub tags: Vec<String>,
     /// The index.
@@ -64,7 +64,7 @@ impl Manifest {
     }
 }
 
-impl Frame {
+impl IndexPlan {
     /// The same where the images have these manifests, in their order, and all indexes are in this format. What nothing of
     /// that changes stays as it is, byte for byte. Returns what is in the index, and the index.
     pub fn around(&self, images: &[Manifest], format: Option<Format>) -> (Vec<Manifest>, Manifest) {

@@ -10,10 +10,10 @@ mod platform;
 mod read;
 mod write;
 
-pub use index::{ForeignIndex, Opened, open_all};
-pub use list::{Frame, IndexError, check_platforms};
+pub use index::{Opened, ParsedIndex, open_all};
+pub use list::{IndexError, IndexPlan, check_platforms};
 pub(crate) use pick::names;
 pub use pick::{Entry, choose};
 pub use platform::Platform;
-pub use read::{Blobs, Found, Listed, entries, open};
+pub use read::{Blobs, FoundBlob, Listed, entries, open};
 pub use write::{Listing, Manifest, REF_NAME, descriptor};

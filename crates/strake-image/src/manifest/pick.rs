@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{Platform, REF_NAME};
 use crate::digest::Digest;
-use crate::foreign::OpenError;
 use crate::media_type::Format;
+use crate::parsed::OpenError;
 use crate::reference;
 
 /// A descriptor, of which a part is used.
@@ -49,7 +49,7 @@ impl Entry {
     }
 
     /// Whether it describes another manifest rather than being an image of its own, as attestations of builds do.
-    pub(super) fn is_remark(&self) -> bool {
+    pub(super) fn is_attestation(&self) -> bool {
         self.annotations.as_ref().is_some_and(|all| all.contains_key("vnd.docker.reference.type"))
     }
 }
@@ -57,7 +57,7 @@ impl Entry {
 /// The entry for this platform, or the only one.
 pub fn choose(entries: Vec<Entry>, wanted: &Platform) -> Result<Entry, OpenError> {
     let mut seen = HashSet::new();
-    let is_new = |entry: &Entry| !entry.is_remark() && seen.insert(entry.digest.clone());
+    let is_new = |entry: &Entry| !entry.is_attestation() && seen.insert(entry.digest.clone());
     let mut left: Vec<Entry> = entries.into_iter().filter(is_new).collect();
     if left.len() > 1 {
         let fits = |entry: &Entry| entry.platform.as_ref().is_some_and(|platform| platform.is_a(wanted));

@@ -4,8 +4,8 @@ use super::Platform;
 use super::pick::{Entry, choose};
 use crate::digest::Digest;
 use crate::draft::{LayerDraft, Origin, usual_member_name};
-use crate::foreign::{Config, Fault, Foreign, OpenError, parse};
 use crate::media_type::{Format, codec_of_layer};
+use crate::parsed::{Config, Fault, OpenError, ParsedImage, parse};
 use crate::recipe::{Recipe, Source, Tarball};
 
 /// Indexes may list indexes, so deep.
@@ -22,11 +22,11 @@ pub trait Blobs {
     }
 
     /// A layer's blob. That it is missing is no problem until it is needed.
-    fn layer(&self, digest: Digest, size: u64) -> Found;
+    fn layer(&self, digest: Digest, size: u64) -> FoundBlob;
 }
 
 /// What is known of a layer's blob before it is read.
-pub struct Found {
+pub struct FoundBlob {
     /// Where its bytes are.
     pub source: Source,
     /// What is wrong with it.
@@ -46,7 +46,7 @@ pub struct Listed {
 /// The part of a manifest that tells what it is.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Text {
+struct MediaTypeText {
     media_type: Option<String>,
 }
 
@@ -64,12 +64,12 @@ pub(super) struct ManifestText {
 }
 
 /// Opens the image that is listed, or the one for this platform where an index is.
-pub fn open(blobs: &dyn Blobs, listed: Listed, platform: &Platform) -> Result<Foreign, OpenError> {
+pub fn open(blobs: &dyn Blobs, listed: Listed, platform: &Platform) -> Result<ParsedImage, OpenError> {
     open_image(blobs, descend(blobs, listed, platform)?)
 }
 
 /// Opens the image that a manifest lists.
-pub(super) fn open_image(blobs: &dyn Blobs, listed: Listed) -> Result<Foreign, OpenError> {
+pub(super) fn open_image(blobs: &dyn Blobs, listed: Listed) -> Result<ParsedImage, OpenError> {
     let Listed { entry, text, tags } = listed;
     let name = entry.digest.as_str();
     let media_type = media_type(&entry, &text)?;
@@ -88,13 +88,13 @@ pub(super) fn open_image(blobs: &dyn Blobs, listed: Listed) -> Result<Foreign, O
         layers.push(layer(blobs, entry, *diff_id, layers.len(), &mut problems)?);
     }
     let media_types = manifest.layers.into_iter().map(|entry| entry.media_type).collect();
-    Ok(Foreign { layers, config, tags, manifest: text, has_oci_manifest: true, media_types, problems })
+    Ok(ParsedImage { layers, config, tags, manifest: text, has_oci_manifest: true, media_types, problems })
 }
 
 /// The images that an index lists. `None`: it is a manifest.
 pub fn entries(entry: &Entry, text: &[u8]) -> Result<Option<Vec<Entry>>, OpenError> {
     let entries = all_entries(entry, text)?;
-    Ok(entries.map(|entries| entries.into_iter().filter(|entry| !entry.is_remark()).collect()))
+    Ok(entries.map(|entries| entries.into_iter().filter(|entry| !entry.is_attestation()).collect()))
 }
 
 /// All that an index lists. `None`: it is none.
@@ -109,7 +109,7 @@ pub(super) fn all_entries(entry: &Entry, text: &[u8]) -> Result<Option<Vec<Entry
 
 /// What a manifest or an index says that it is, or else is listed as.
 pub(super) fn media_type(entry: &Entry, text: &[u8]) -> Result<String, OpenError> {
-    let said: Text = parse(&entry.digest, text)?;
+    let said: MediaTypeText = parse(&entry.digest, text)?;
     Ok(said.media_type.unwrap_or_else(|| entry.media_type.clone()))
 }
 

@@ -12,14 +12,14 @@ use crate::error::Error;
 const BUFFER: usize = 256 * 1024;
 
 /// The stream.
-pub(crate) struct Content<'a> {
+pub(crate) struct TarContent<'a> {
     bytes: Bytes<'a>,
     position: u64,
     /// Whether only its end shows that it is what is said.
     is_checked: bool,
 }
 
-impl Content<'_> {
+impl TarContent<'_> {
     /// Reads what is left, where that is needed to trust what was read.
     pub(crate) fn end(mut self) -> io::Result<()> {
         if self.is_checked {
@@ -31,7 +31,7 @@ impl Content<'_> {
 
 enum Bytes<'a> {
     /// A range of a file.
-    Plain(Range),
+    Plain(FileRange),
     /// Whatever can only be read.
     Stream(Box<dyn Read + 'a>),
 }
@@ -44,20 +44,20 @@ struct Checked<'a> {
     expected: Digest,
 }
 
-struct Range {
+struct FileRange {
     file: File,
     offset: u64,
     left: u64,
 }
 
 impl Tarball {
-    /// Opens the archive. Where it is on another machine [`Content::end`] tells whether it was what is said; elsewhere its
+    /// Opens the archive. Where it is on another machine [`TarContent::end`] tells whether it was what is said; elsewhere its
     /// digest is not looked at.
-    pub(crate) fn content(&self) -> Result<Content<'_>, Error> {
+    pub(crate) fn content(&self) -> Result<TarContent<'_>, Error> {
         let codec = self.codec()?;
         let bytes = match &self.source {
             Source::File { offset, .. } => {
-                Bytes::Plain(Range { file: self.open()?, offset: *offset, left: self.size })
+                Bytes::Plain(FileRange { file: self.open()?, offset: *offset, left: self.size })
             }
             Source::Compressed { file, offset, .. } => Bytes::Stream(Box::new(
                 file.range(*offset, self.size).map_err(|error| self.read_error(error))?,
@@ -75,7 +75,7 @@ impl Tarball {
             Some(codec) => Bytes::Stream(decoder(codec, bytes).map_err(|error| self.read_error(error))?),
         };
         let is_checked = matches!(self.source, Source::Remote(_));
-        Ok(Content { bytes, position: 0, is_checked })
+        Ok(TarContent { bytes, position: 0, is_checked })
     }
 }
 
@@ -87,7 +87,7 @@ fn decoder(codec: Codec, bytes: Bytes<'_>) -> io::Result<Box<dyn Read + '_>> {
     Ok(Box::new(codec.decoder(BufReader::with_capacity(BUFFER, stream))?))
 }
 
-impl Read for Content<'_> {
+impl Read for TarContent<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = match &mut self.bytes {
             Bytes::Plain(range) => range.read(buffer)?,
@@ -117,7 +117,7 @@ impl Read for Checked<'_> {
     }
 }
 
-impl Read for Range {
+impl Read for FileRange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let got = self.file.read_at(&mut buffer[..most], self.offset)?;
@@ -128,7 +128,7 @@ impl Read for Range {
 }
 
 /// Only forward, which is all that listing an archive takes.
-impl Seek for Content<'_> {
+impl Seek for TarContent<'_> {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         let SeekFrom::Current(distance) = position else { return Err(io::ErrorKind::Unsupported.into()) };
         let distance = u64::try_from(distance).map_err(|_| io::ErrorKind::Unsupported)?;

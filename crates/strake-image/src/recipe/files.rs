@@ -27,12 +27,12 @@ const FORMAT: &[u8] = b"files, version 1\0";
 #[derive(Clone, Debug)]
 pub struct Files {
     /// What it holds, in this order.
-    pub files: Arc<Vec<(Member, Content)>>,
+    pub files: Arc<Vec<(Member, FileContent)>>,
 }
 
 /// Where a member's content comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum FileContent {
     /// It has none.
     None,
     /// From memory.
@@ -51,9 +51,9 @@ impl Files {
             member.append_header(&mut header);
             hasher.update(&header);
             match content {
-                Content::None => {}
-                Content::Bytes(bytes) => hasher.update(bytes),
-                Content::File(path) => {
+                FileContent::None => {}
+                FileContent::Bytes(bytes) => hasher.update(bytes),
+                FileContent::File(path) => {
                     hasher.update(path.as_os_str().as_bytes());
                     hasher.update(b"\0");
                 }
@@ -84,7 +84,7 @@ impl Files {
         &self,
         seen: Option<&Survey>,
         sink: &mut dyn Sink,
-        content: impl Fn(&mut Writer<'_>, &Member, &Opened<'_>) -> Result<(), Error>,
+        content: impl Fn(&mut Writer<'_>, &Member, &OpenFile<'_>) -> Result<(), Error>,
     ) -> Result<Survey, Error> {
         let mut writer = Writer::new(sink);
         let mut fingerprints = Vec::new();
@@ -92,10 +92,10 @@ impl Files {
         for (member, source) in &*self.files {
             writer.member(member)?;
             match source {
-                Content::None => {}
-                Content::Bytes(bytes) => writer.bytes(bytes)?,
-                Content::File(path) => {
-                    let opened = Opened::new(path)?;
+                FileContent::None => {}
+                FileContent::Bytes(bytes) => writer.bytes(bytes)?,
+                FileContent::File(path) => {
+                    let opened = OpenFile::new(path)?;
                     let found = fingerprint::of(path.as_os_str().as_bytes(), &opened.stat);
                     let known = seen.map(|seen| seen.fingerprint.0.get(fingerprints.len()));
                     if known.is_some_and(|known| known != Some(&found))
@@ -116,13 +116,13 @@ impl Files {
 }
 
 /// A file that is open to be copied.
-struct Opened<'a> {
+struct OpenFile<'a> {
     path: &'a Path,
     file: OwnedFd,
     stat: Stat,
 }
 
-impl<'a> Opened<'a> {
+impl<'a> OpenFile<'a> {
     fn new(path: &'a Path) -> Result<Self, Error> {
         let failed = |error: rustix::io::Errno| Error::Read { path: path.to_owned(), source: error.into() };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -133,9 +133,9 @@ impl<'a> Opened<'a> {
 }
 
 /// Sends a file's content, and makes sure that it was the same file's from beginning to end.
-fn copy(writer: &mut Writer<'_>, member: &Member, opened: &Opened<'_>) -> Result<(), Error> {
+fn copy(writer: &mut Writer<'_>, member: &Member, opened: &OpenFile<'_>) -> Result<(), Error> {
     use std::os::fd::AsFd;
-    let Opened { path, file, stat } = opened;
+    let OpenFile { path, file, stat } = opened;
     writer.file(file.as_fd(), member.size).map_err(|error| Error::from_sink(error, path))?;
     let now = rustix::fs::fstat(file)
         .map_err(|error| Error::Read { path: path.to_path_buf(), source: io::Error::from(error) })?;

@@ -10,7 +10,7 @@ mod store_paths;
 mod tarball;
 
 pub(crate) use digests::Digests;
-pub use files::{Content, Files};
+pub use files::{FileContent, Files};
 use std::ffi::CStr;
 pub use store_paths::{Owner, StorePaths};
 pub use tarball::{Remote, Source, Tarball};

@@ -21,7 +21,7 @@ use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::store::Store;
 use crate::survey::Survey;
 use crate::tar::{Kind, Member, Writer};
-use crate::tree::{Entry, Files, Walker, to_path};
+use crate::tree::{FileAccess, TreeEntry, Walker, to_path};
 
 /// Changes whenever the bytes that a recipe gives change, so that no remembered digest outlives its meaning.
 const FORMAT: &str = "store paths, PAX as CPython 3.9 to 3.13, version 1";
@@ -76,7 +76,7 @@ impl StorePaths {
     }
 
     pub(super) fn survey(&self, store: &Store) -> Result<Survey, Error> {
-        self.pack(store, Files::Look, None, &mut Discard, |writer, member, _| {
+        self.pack(store, FileAccess::Look, None, &mut Discard, |writer, member, _| {
             writer.skip(member.size);
             Ok(())
         })
@@ -84,7 +84,7 @@ impl StorePaths {
 
     pub(super) fn digest(&self, store: &Store, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
         let mut sink = Digesting::new(watch);
-        let survey = self.pack(store, Files::Open, None, &mut sink, copy_file)?;
+        let survey = self.pack(store, FileAccess::Open, None, &mut sink, copy_file)?;
         Ok((sink.finish(), survey))
     }
 
@@ -94,7 +94,7 @@ impl StorePaths {
         seen: Option<&Survey>,
         sink: &mut dyn Sink,
     ) -> Result<(), Error> {
-        self.pack(store, Files::Open, seen, sink, copy_file).map(drop)
+        self.pack(store, FileAccess::Open, seen, sink, copy_file).map(drop)
     }
 
     /// Walks the store paths and writes a header for each entry; `content` does the rest for a file.
@@ -103,10 +103,10 @@ impl StorePaths {
     fn pack(
         &self,
         store: &Store,
-        files: Files,
+        files: FileAccess,
         seen: Option<&Survey>,
         sink: &mut dyn Sink,
-        content: impl Fn(&mut Writer<'_>, &Member, &Entry<'_>) -> Result<(), Error>,
+        content: impl Fn(&mut Writer<'_>, &Member, &TreeEntry<'_>) -> Result<(), Error>,
     ) -> Result<Survey, Error> {
         let directory = store.open()?;
         let mut writer = Writer::new(sink);
@@ -163,7 +163,7 @@ impl StorePaths {
 }
 
 /// Fills in what the file system says of the entry.
-fn describe(entry: &Entry<'_>, member: &mut Member) -> Result<(), Error> {
+fn describe(entry: &TreeEntry<'_>, member: &mut Member) -> Result<(), Error> {
     member.name.clear();
     member.name.extend_from_slice(entry.path);
     member.linkname.clear();
@@ -194,7 +194,7 @@ fn describe(entry: &Entry<'_>, member: &mut Member) -> Result<(), Error> {
 }
 
 /// Sends a file's content, and makes sure that it was the described file's from beginning to end.
-fn copy_file(writer: &mut Writer<'_>, member: &Member, entry: &Entry<'_>) -> Result<(), Error> {
+fn copy_file(writer: &mut Writer<'_>, member: &Member, entry: &TreeEntry<'_>) -> Result<(), Error> {
     let Some(file) = entry.file() else { return Err(Error::Changed { path: to_path(entry.path) }) };
     writer.file(file, member.size).map_err(|error| Error::from_sink(error, &to_path(entry.path)))?;
     entry.check_unchanged(file)

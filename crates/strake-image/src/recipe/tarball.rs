@@ -128,7 +128,7 @@ impl Tarball {
     pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
         let survey = self.survey()?;
         let bytes: Box<dyn Read + '_> = match &self.source {
-            Source::File { offset, .. } => Box::new(Range { file: self.open()?, offset: *offset }),
+            Source::File { offset, .. } => Box::new(OpenRange { file: self.open()?, offset: *offset }),
             Source::Compressed { digest, .. } => return Ok((*digest, survey)),
             Source::Remote(remote) => remote.open().map_err(|error| self.read_error(error))?,
             Source::Elsewhere { .. } => return Ok((self.digest.unwrap_or(self.diff_id), survey)),
@@ -253,12 +253,12 @@ impl Tarball {
 }
 
 /// A file from an offset on.
-struct Range {
+struct OpenRange {
     file: File,
     offset: u64,
 }
 
-impl Read for Range {
+impl Read for OpenRange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.file.read_at(buffer, self.offset)?;
         self.offset += got as u64;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::draft::{LayerDraft, Origin};
-use crate::foreign::{Config, Foreign, OpenError};
 use crate::layer::Layer;
+use crate::parsed::{Config, OpenError, ParsedImage};
 use crate::recipe::{Recipe, Source, Tarball};
 
 /// What is known of a base image. It counts only where the base image itself is not there.
@@ -47,7 +47,7 @@ impl DescribedBase {
     }
 
     /// The base image, of which no layer is here. `place` is where it would be.
-    pub fn open(&self, place: &str) -> Result<Foreign, OpenError> {
+    pub fn open(&self, place: &str) -> Result<ParsedImage, OpenError> {
         let config = Config::parse("config", self.config.clone().into_bytes(), self.layers.len())?;
         let layers = self.layers.iter().zip(&config.diff_ids);
         let layer = |(blob, diff_id): (&DescribedBlob, &Digest)| LayerDraft {
@@ -64,7 +64,7 @@ impl DescribedBase {
             described: None,
             history: serde_json::Map::new(),
         };
-        Ok(Foreign {
+        Ok(ParsedImage {
             layers: layers.map(layer).collect(),
             config,
             tags: Vec::new(),

@@ -18,7 +18,7 @@ use crate::customisation::CustomisationError;
 use crate::digest::Digest;
 use crate::draft::{About, Description, Draft, LayerDraft, Origin, Settings, usual_member_name};
 use crate::error::Error;
-use crate::foreign::{Foreign, OpenError};
+use crate::parsed::{OpenError, ParsedImage};
 use crate::python::datetime::DateTime;
 use crate::recipe::{Recipe, Source, StorePaths, Tarball};
 use crate::store::Store;
@@ -75,13 +75,17 @@ impl Spec {
     pub fn draft<E: From<DraftError>>(
         &self,
         surroundings: &Surroundings<'_>,
-        open_base: impl FnOnce(&str) -> Result<Foreign, E>,
+        open_base: impl FnOnce(&str) -> Result<ParsedImage, E>,
     ) -> Result<Draft, E> {
         let base = self.from_image.as_deref().map(open_base).transpose()?;
         Ok(self.draft_on(base, surroundings)?)
     }
 
-    fn draft_on(&self, base: Option<Foreign>, surroundings: &Surroundings<'_>) -> Result<Draft, DraftError> {
+    fn draft_on(
+        &self,
+        base: Option<ParsedImage>,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Draft, DraftError> {
         let store = surroundings.store;
         let now = || {
             let since = surroundings.now.duration_since(UNIX_EPOCH).map_err(|_| DraftError::Clock)?;

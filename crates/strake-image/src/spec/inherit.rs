@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::DraftError;
-use crate::foreign::{Config, OpenError};
+use crate::parsed::{Config, OpenError};
 
 const HEALTHCHECK: &str = "Healthcheck";
 

@@ -22,7 +22,7 @@ impl Spec {
         let Value::Object(conf) = serde_json::from_slice(json).map_err(SpecError::Json)? else {
             return Err(SpecError::NotAnObject);
         };
-        let conf = Conf(conf);
+        let conf = Keys(conf);
         // The script writes "linux" whatever it is told, so nothing else can be wanted.
         conf.optional("os", "\"linux\"", |value| (value == "linux").then_some(()))?;
         let store_dir = conf.text("store_dir")?;
@@ -75,9 +75,9 @@ impl Spec {
 }
 
 /// The conf's object.
-struct Conf(Map<String, Value>);
+struct Keys(Map<String, Value>);
 
-impl Conf {
+impl Keys {
     /// The value of a key, taken by `take`; `expected` says what that takes.
     fn key<T>(
         &self,

@@ -27,7 +27,7 @@ use names::Names;
 const OPEN_DIRECTORIES: usize = 32;
 
 /// One file, directory or symbolic link that the walk has come to.
-pub(crate) struct Entry<'a> {
+pub(crate) struct TreeEntry<'a> {
     /// Its path: the one that the walk was given, and the names below it.
     pub(crate) path: &'a [u8],
     /// What the file system says of it.
@@ -38,7 +38,7 @@ pub(crate) struct Entry<'a> {
     file: Option<OwnedFd>,
 }
 
-impl Entry<'_> {
+impl TreeEntry<'_> {
     /// What it is.
     pub(crate) fn file_type(&self) -> FileType {
         FileType::from_raw_mode(self.stat.st_mode)
@@ -89,7 +89,7 @@ struct Level {
 
 /// What a walk does with regular files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Files {
+pub(crate) enum FileAccess {
     /// Only looks at them.
     Look,
     /// Opens them to be read.
@@ -98,7 +98,7 @@ pub(crate) enum Files {
 
 /// A walker, which can be used for many trees. It holds buffers.
 pub(crate) struct Walker<'k> {
-    files: Files,
+    files: FileAccess,
     /// What an earlier walk over the same trees has listed.
     known: Option<&'k Listings>,
     /// What this one lists, if that is kept.
@@ -111,18 +111,18 @@ pub(crate) struct Walker<'k> {
 
 impl<'k> Walker<'k> {
     /// A walker that does this with files.
-    pub(crate) fn new(files: Files) -> Self {
+    pub(crate) fn new(files: FileAccess) -> Self {
         let (path, buffer) = (Vec::new(), Vec::new());
         Self { files, known: None, listings: None, directories: 0, path, buffer }
     }
 
     /// A walker that keeps what it lists, for another one over the same trees.
-    pub(crate) fn keeping(files: Files) -> Self {
+    pub(crate) fn keeping(files: FileAccess) -> Self {
         Self { listings: Some(Listings::default()), ..Self::new(files) }
     }
 
     /// A walker that does not list directories again. Whoever visits has to fail at the first that has changed since.
-    pub(crate) fn again(files: Files, known: &'k Listings) -> Self {
+    pub(crate) fn again(files: FileAccess, known: &'k Listings) -> Self {
         Self { known: Some(known), ..Self::new(files) }
     }
 
@@ -131,13 +131,13 @@ impl<'k> Walker<'k> {
         self.listings.unwrap_or_default()
     }
 
-    /// Visits `name` in `directory` and all that is below it. `path` is what the root is called in [`Entry::path`].
+    /// Visits `name` in `directory` and all that is below it. `path` is what the root is called in [`TreeEntry::path`].
     pub(crate) fn walk(
         &mut self,
         directory: BorrowedFd<'_>,
         name: &CStr,
         path: &[u8],
-        visit: &mut dyn FnMut(&Entry<'_>) -> Result<(), Error>,
+        visit: &mut dyn FnMut(&TreeEntry<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.path.clear();
         self.path.extend_from_slice(path);
@@ -173,14 +173,14 @@ impl<'k> Walker<'k> {
         directory: BorrowedFd<'_>,
         name: &CStr,
         kind: FileType,
-        visit: &mut dyn FnMut(&Entry<'_>) -> Result<(), Error>,
+        visit: &mut dyn FnMut(&TreeEntry<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let failed = |error| read_error(&self.path, error);
         let mut stat = None;
         if kind != FileType::Directory {
             let mut file = None;
             // To look at an open file saves looking it up once more.
-            if kind == FileType::RegularFile && self.files == Files::Open {
+            if kind == FileType::RegularFile && self.files == FileAccess::Open {
                 file = Some(match open_file(directory, name) {
                     // It was a file when the directory was read.
                     Err(Errno::LOOP) => return Err(Error::Changed { path: to_path(&self.path) }),
@@ -194,7 +194,7 @@ impl<'k> Walker<'k> {
             let found = found.map_err(failed)?;
             let found_kind = FileType::from_raw_mode(found.st_mode);
             if found_kind != FileType::Directory {
-                if found_kind == FileType::RegularFile && self.files == Files::Open && file.is_none() {
+                if found_kind == FileType::RegularFile && self.files == FileAccess::Open && file.is_none() {
                     let opened = open_file(directory, name).map_err(failed)?;
                     let now = rustix::fs::fstat(&opened).map_err(failed)?;
                     if !same(&now, &found) {
@@ -202,7 +202,7 @@ impl<'k> Walker<'k> {
                     }
                     file = Some(opened);
                 }
-                return visit(&Entry { path: &self.path, stat: &found, directory, name, file });
+                return visit(&TreeEntry { path: &self.path, stat: &found, directory, name, file });
             }
             stat = Some(found);
         }
@@ -213,7 +213,7 @@ impl<'k> Walker<'k> {
         if stat.is_some_and(|stat| !same(&stat, &opened)) {
             return Err(Error::Changed { path: to_path(&self.path) });
         }
-        visit(&Entry { path: &self.path, stat: &opened, directory, name, file: None })?;
+        visit(&TreeEntry { path: &self.path, stat: &opened, directory, name, file: None })?;
         let names = self.names(descriptor.as_fd()).map_err(|error| read_error(&self.path, error))?;
         levels.push(Level {
             descriptor: Some(descriptor),
@@ -284,7 +284,7 @@ mod tests {
     /// What a walk comes to: names below the root, or the error.
     fn walked(walker: &mut Walker<'_>, root: &std::path::Path) -> Result<Vec<Vec<u8>>, String> {
         let mut paths = Vec::new();
-        let mut visit = |entry: &Entry<'_>| {
+        let mut visit = |entry: &TreeEntry<'_>| {
             paths.push(entry.path.to_vec());
             Ok(())
         };
@@ -300,13 +300,13 @@ mod tests {
         fs::create_dir(root.path().join("below")).unwrap();
         let file = |number: usize| root.path().join(format!("below/{number:0100}"));
         (0..count).for_each(|number| fs::write(file(number), "").unwrap());
-        let mut first = Walker::keeping(Files::Look);
+        let mut first = Walker::keeping(FileAccess::Look);
         let seen = walked(&mut first, root.path()).unwrap();
         assert_eq!(seen.len(), count + 2);
         let listings = first.into_listings();
-        assert_eq!(walked(&mut Walker::again(Files::Open, &listings), root.path()), Ok(seen));
+        assert_eq!(walked(&mut Walker::again(FileAccess::Open, &listings), root.path()), Ok(seen));
         fs::remove_file(file(count / 2)).unwrap();
-        let again = walked(&mut Walker::again(Files::Open, &listings), root.path());
+        let again = walked(&mut Walker::again(FileAccess::Open, &listings), root.path());
         assert_eq!(again.map(|seen| seen.len()).ok(), is_listed_again.then_some(count + 1));
     }
 

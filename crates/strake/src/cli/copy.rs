@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use strake_image::compression::{Compression, CompressionError};
 use strake_image::manifest::Platform;
 
-use super::{Connecting, EXIT_CODES, Making, Plan, Writing};
+use super::{BuildArgs, EXIT_CODES, Plan, RegistryArgs, Writing};
 
 const PLACES: &str = "\
 An image is a CONF or store paths, as strake stream takes them, or one of
@@ -56,13 +56,13 @@ impl Arch {
 
 /// How an image is opened that stands alone in a command.
 #[derive(Debug, Args)]
-pub(crate) struct Opening {
+pub(crate) struct ImageArgs {
     #[command(flatten)]
-    pub(crate) making: Making,
+    pub(crate) build: BuildArgs,
     #[command(flatten)]
     pub(crate) arch: Arch,
     #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) registry: RegistryArgs,
 }
 
 /// One platform.
@@ -119,9 +119,9 @@ pub(crate) struct Copy {
     #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) registry: RegistryArgs,
     #[command(flatten)]
-    pub(crate) making: Making,
+    pub(crate) build: BuildArgs,
     #[command(flatten)]
     pub(crate) one: OnePlatform,
     /// For store paths: what the image is to be. Of an image that is there for several platforms --arch says which
@@ -149,7 +149,7 @@ pub(crate) struct Inspect {
     #[arg(long)]
     pub(crate) raw: bool,
     #[command(flatten)]
-    pub(crate) opening: Opening,
+    pub(crate) opening: ImageArgs,
 }
 
 #[derive(Debug, Args)]
@@ -164,7 +164,7 @@ pub(crate) struct Merge {
     #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]
-    pub(crate) opening: Opening,
+    pub(crate) opening: ImageArgs,
 }
 
 #[derive(Debug, Args)]
@@ -177,7 +177,7 @@ pub(crate) struct Export {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) opening: Opening,
+    pub(crate) opening: ImageArgs,
 }
 
 #[derive(Debug, Args)]
@@ -187,7 +187,7 @@ pub(crate) struct Verify {
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) source: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) opening: Opening,
+    pub(crate) opening: ImageArgs,
 }
 
 #[derive(Debug, Args)]
@@ -199,5 +199,5 @@ pub(crate) struct Pin {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) registry: RegistryArgs,
 }

@@ -1,18 +1,18 @@
 //! What can be said on the command line.
 
-mod connecting;
+mod build;
 mod copy;
-mod making;
 mod planning;
+mod registry;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use connecting::Connecting;
-pub(crate) use copy::{Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Opening, Pin, Verify};
-pub(crate) use making::{Making, Writing};
+pub(crate) use build::{BuildArgs, Writing};
+pub(crate) use copy::{Copy, Export, ImageArgs, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
 pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
+pub(crate) use registry::RegistryArgs;
 
 use crate::report::Style;
 
@@ -77,7 +77,7 @@ pub(crate) struct Stream {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) making: Making,
+    pub(crate) build: BuildArgs,
     #[command(flatten)]
     pub(crate) writing: Writing,
     /// For store paths: what the image is to be
@@ -108,7 +108,7 @@ pub(crate) struct Describe {
     #[arg(short, long)]
     pub(crate) quiet: bool,
     #[command(flatten)]
-    pub(crate) making: Making,
+    pub(crate) build: BuildArgs,
 }
 
 #[derive(Debug, Args)]
@@ -177,7 +177,7 @@ impl From<Script> for Stream {
             image: vec![script.conf],
             repo_tag: script.repo_tag,
             output: None,
-            making: Making::default(),
+            build: BuildArgs::default(),
             writing: Writing::default(),
             plan: Plan::default(),
             script: true,

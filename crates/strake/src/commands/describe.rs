@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use strake_image::cache::Key;
 use strake_image::draft::{Description, LayerDraft};
 use strake_image::engine::Engine;
-use strake_image::foreign::Foreign;
 use strake_image::layer::Layer;
+use strake_image::parsed::ParsedImage;
 use strake_image::spec::{DescribedBase, Spec};
 use strake_image::store::Store;
 
@@ -28,11 +28,8 @@ pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     if let Some(repo_tag) = &arguments.repo_tag {
         conf.insert("repo_tag".to_owned(), json!(repo_tag));
     }
-    let describing = Describing {
-        arguments,
-        store: Store::new(spec.store_dir.clone(), &arguments.making.store_root),
-        now,
-    };
+    let describing =
+        Describing { arguments, store: Store::new(spec.store_dir.clone(), &arguments.build.store_root), now };
     if spec.described.is_empty() {
         conf.insert("described".to_owned(), json!(describing.own(&spec)?));
     }
@@ -74,7 +71,7 @@ impl Describing<'_> {
     }
 
     fn base(&self, text: &str, architecture: &str) -> Result<DescribedBase, Failure> {
-        let Foreign { layers, config, .. } =
+        let ParsedImage { layers, config, .. } =
             finished::base(text, architecture, &self.store, &Registries::usual()?)?;
         Ok(DescribedBase::of(&config, &self.layers(layers)?))
     }
@@ -90,11 +87,11 @@ impl Describing<'_> {
         let Self { arguments, store, now } = self;
         let progress = Arc::new(Progress::default());
         let mut reporter = Reporter::new(arguments.style(), &[(&drafts, store)], &progress);
-        let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
+        let cache = super::usable_cache(arguments.build.no_cache, |warning| reporter.warning(warning));
         let engine = Engine {
             store,
             cache: cache.as_ref(),
-            jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+            jobs: arguments.build.jobs.unwrap_or_else(super::all_processors),
             verify: false,
             started: *now,
             digested: &progress.digested,

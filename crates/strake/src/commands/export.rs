@@ -16,12 +16,12 @@ use crate::source;
 
 pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
     let now = SystemTime::now();
-    let registries = Registries::new(&arguments.opening.connecting)?;
+    let registries = Registries::new(&arguments.opening.registry)?;
     let mut warnings = Vec::new();
     let (draft, store) = source::any(&arguments.source, &arguments.opening, now, &registries, &mut warnings)?;
     let output = Output::open(arguments.output.as_deref())?;
     let cache =
-        super::usable_cache(arguments.opening.making.no_cache, |warning| warnings.push(warning.to_owned()));
+        super::usable_cache(arguments.opening.build.no_cache, |warning| warnings.push(warning.to_owned()));
     for warning in &warnings {
         super::warn(warning);
     }
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
-        jobs: arguments.opening.making.jobs.unwrap_or_else(super::all_processors),
+        jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
         verify: false,
         started: now,
         digested: &digested,

@@ -12,9 +12,9 @@ use strake_image::destination::FinishError;
 use strake_image::digest::Digest;
 use strake_image::draft::{Draft, LayerDraft, summary};
 use strake_image::engine::Engine;
-use strake_image::foreign::Foreign;
 use strake_image::image::Image;
 use strake_image::manifest::{Listing, Manifest, Opened};
+use strake_image::parsed::ParsedImage;
 use strake_image::recipe::Recipe;
 use strake_image::store::Store;
 
@@ -41,11 +41,11 @@ struct Row {
 }
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
-    let registries = Registries::new(&arguments.opening.connecting)?;
+    let registries = Registries::new(&arguments.opening.registry)?;
     let text = match place::source(&arguments.source)? {
         Source::Plan(image) => {
             source::no_platform(&arguments.opening.arch.one)?;
-            let store_root = &arguments.opening.making.store_root;
+            let store_root = &arguments.opening.build.store_root;
             let plan = source::plan_for(arguments.opening.arch.arch.as_deref());
             let spec = source::spec(&image, &plan, store_root, &registries)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
@@ -68,11 +68,11 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             } else if arguments.manifest && image.has_oci_manifest {
                 json_text(image.manifest, false)
             } else if arguments.manifest {
-                let store = references::usual_store(&arguments.opening.making.store_root);
+                let store = references::usual_store(&arguments.opening.build.store_root);
                 let image = digested(arguments, image.into_draft(), &store)?;
                 json_text(Manifest::new(&image, &Listing::default()).text, false)
             } else {
-                show(arguments, Shown::of_foreign(image))
+                show(arguments, Shown::of_parsed(image))
             }
         }
     };
@@ -81,11 +81,11 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
 
 /// Finds out what only reading the layers can tell.
 fn digested(arguments: &Inspect, draft: Draft, store: &Store) -> Result<Image, Failure> {
-    let cache = super::usable_cache(arguments.opening.making.no_cache, super::warn);
+    let cache = super::usable_cache(arguments.opening.build.no_cache, super::warn);
     let engine = Engine {
         store,
         cache: cache.as_ref(),
-        jobs: arguments.opening.making.jobs.unwrap_or_else(super::all_processors),
+        jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
         verify: false,
         started: SystemTime::now(),
         digested: &AtomicU64::new(0),
@@ -127,7 +127,7 @@ impl Shown {
         Self { layers: rows.collect(), id: image.id(), names: image.tags, config: image.config }
     }
 
-    fn of_foreign(image: Foreign) -> Self {
+    fn of_parsed(image: ParsedImage) -> Self {
         let id = Digest::of(&image.config.text);
         let mut history = image.config.history.into_iter();
         let rows = image.layers.iter().zip(&image.config.diff_ids).map(|(layer, diff_id)| Row {

@@ -23,7 +23,7 @@ use crate::source;
 pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
-    let registries = Registries::new(&arguments.opening.connecting)?;
+    let registries = Registries::new(&arguments.opening.registry)?;
     let mut warnings = Vec::new();
     let mut images = Vec::with_capacity(arguments.sources.len());
     for image in &arguments.sources {
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let drafts: Vec<_> = images.iter().map(|(draft, store)| (&draft.layers[..], store)).collect();
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &progress);
     let cache =
-        super::usable_cache(arguments.opening.making.no_cache, |warning| warnings.push(warning.to_owned()));
+        super::usable_cache(arguments.opening.build.no_cache, |warning| warnings.push(warning.to_owned()));
     for warning in &warnings {
         reporter.warning(warning);
     }
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
         let engine = Engine {
             store: &store,
             cache: cache.as_ref(),
-            jobs: arguments.opening.making.jobs.unwrap_or_else(super::all_processors),
+            jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
             verify: arguments.writing.verify,
             started: now,
             digested: &progress.digested,

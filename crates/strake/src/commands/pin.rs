@@ -13,7 +13,7 @@ use crate::report::printable;
 pub(crate) fn run(arguments: &Pin) -> Result<(), Failure> {
     let name = arguments.name.strip_prefix("docker://").unwrap_or(&arguments.name);
     let reference = Reference::parse(name).map_err(|error| Failure::reference(name, &error))?;
-    let repository = Registries::new(&arguments.connecting)?.repository(&reference)?;
+    let repository = Registries::new(&arguments.registry)?.repository(&reference)?;
     let pins = strake_remote::pins(&repository, &reference)
         .map_err(|error| Failure::open(&format!("docker://{name}"), &error))?;
     let mut text = String::new();

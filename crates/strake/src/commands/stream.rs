@@ -24,12 +24,11 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let now = SystemTime::now();
     let begun = Instant::now();
     let registries = Registries::usual()?;
-    let mut spec =
-        source::spec(&arguments.image, &arguments.plan, &arguments.making.store_root, &registries)?;
+    let mut spec = source::spec(&arguments.image, &arguments.plan, &arguments.build.store_root, &registries)?;
     if let Some(repo_tag) = &arguments.repo_tag {
         spec.repo_tag.clone_from(repo_tag);
     }
-    let store = Store::new(spec.store_dir.clone(), &arguments.making.store_root);
+    let store = Store::new(spec.store_dir.clone(), &arguments.build.store_root);
     let mut warnings = Vec::new();
     let Draft { layers: drafts, about } = source::draft(&spec, &store, now, &registries, &mut warnings)?;
 
@@ -39,11 +38,11 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     for warning in &warnings {
         reporter.warning(warning);
     }
-    let cache = super::usable_cache(arguments.making.no_cache, |warning| reporter.warning(warning));
+    let cache = super::usable_cache(arguments.build.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
         store: &store,
         cache: cache.as_ref(),
-        jobs: arguments.making.jobs.unwrap_or_else(super::all_processors),
+        jobs: arguments.build.jobs.unwrap_or_else(super::all_processors),
         verify: arguments.writing.verify,
         started: now,
         digested: &progress.digested,

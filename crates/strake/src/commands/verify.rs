@@ -16,14 +16,14 @@ use crate::registry::Registries;
 use crate::{finished, place, references, source};
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
-    let registries = Registries::new(&arguments.opening.connecting)?;
+    let registries = Registries::new(&arguments.opening.registry)?;
     let now = SystemTime::now();
-    let store_root = &arguments.opening.making.store_root;
+    let store_root = &arguments.opening.build.store_root;
     let digested = AtomicU64::new(0);
     let engine = |store| Engine {
         store,
         cache: None,
-        jobs: arguments.opening.making.jobs.unwrap_or_else(super::all_processors),
+        jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
         verify: true,
         started: now,
         digested: &digested,
@@ -88,7 +88,7 @@ fn verify_all(opened: Opened, engine: &Engine<'_>) -> (String, Vec<String>) {
         let found = verify::verify(image, engine);
         problems.extend(found.iter().map(|problem| format!("{platform}: {problem}")));
     }
-    let beside = verify::verify_companions(index.companions, engine);
+    let beside = verify::verify_attachments(index.attachments, engine);
     problems.extend(beside.iter().map(ToString::to_string));
     (format!("{images} images, {layers} layers"), problems)
 }

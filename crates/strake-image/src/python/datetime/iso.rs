@@ -4,7 +4,7 @@
 /// What a text says, whether or not there is such a date.
 pub(super) struct Parts {
     pub(super) date: Date,
-    pub(super) time: Time,
+    pub(super) time: ClockTime,
     pub(super) offset: Option<Offset>,
 }
 
@@ -16,7 +16,7 @@ pub(super) enum Date {
 
 /// A time of day, or an amount of time.
 #[derive(Default)]
-pub(super) struct Time {
+pub(super) struct ClockTime {
     pub(super) hour: i64,
     pub(super) minute: i64,
     pub(super) second: i64,
@@ -26,10 +26,10 @@ pub(super) struct Time {
 /// The distance from UTC.
 pub(super) struct Offset {
     pub(super) west: bool,
-    pub(super) time: Time,
+    pub(super) time: ClockTime,
 }
 
-impl Time {
+impl ClockTime {
     fn new([hour, minute, second]: [i64; 3], microsecond: u32) -> Self {
         Self { hour, minute, second, microsecond }
     }
@@ -93,7 +93,7 @@ fn date(text: &[u8]) -> Option<Date> {
     }
 }
 
-fn time_and_offset(text: &[u8]) -> Option<(Time, Option<Offset>)> {
+fn time_and_offset(text: &[u8]) -> Option<(ClockTime, Option<Offset>)> {
     let Some(at) = text.iter().position(|byte| b"+-Z".contains(byte)) else {
         return Some((whole_time(text)?, None));
     };
@@ -101,14 +101,14 @@ fn time_and_offset(text: &[u8]) -> Option<(Time, Option<Offset>)> {
     let (time, _) = time(&text[..at])?;
     let (sign, after) = (text[at], &text[at + 1..]);
     let offset = match sign {
-        b'Z' if is_end(after) => Time::default(),
+        b'Z' if is_end(after) => ClockTime::default(),
         b'Z' => return None,
         _ => whole_time(after)?,
     };
     Some((time, Some(Offset { west: sign == b'-', time: offset })))
 }
 
-fn whole_time(text: &[u8]) -> Option<Time> {
+fn whole_time(text: &[u8]) -> Option<ClockTime> {
     time(text).filter(|(_, rest)| is_end(rest)).map(|(time, _)| time)
 }
 
@@ -119,7 +119,7 @@ fn is_end(text: &[u8]) -> bool {
 
 /// `HH`, `MM` and `SS`, as many as there are, with colons or without, then a fraction of a second, even
 /// if there are no seconds; and what of the text is left over.
-fn time(text: &[u8]) -> Option<(Time, &[u8])> {
+fn time(text: &[u8]) -> Option<(ClockTime, &[u8])> {
     let mut fields = [0; 3];
     let mut colons = false;
     let mut rest = text;
@@ -132,7 +132,7 @@ fn time(text: &[u8]) -> Option<(Time, &[u8])> {
         }
         match rest {
             // A last byte on its own is not looked at.
-            [] | [_] => return Some((Time::new(fields, 0), rest)),
+            [] | [_] => return Some((ClockTime::new(fields, 0), rest)),
             [b'.' | b',', fraction @ ..] => {
                 rest = fraction;
                 break;
@@ -146,7 +146,7 @@ fn time(text: &[u8]) -> Option<(Time, &[u8])> {
     }
     let (digits, rest) = rest.split_at(rest.len().min(6));
     let unread = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    Some((Time::new(fields, microseconds(digits)?), &rest[unread..]))
+    Some((ClockTime::new(fields, microseconds(digits)?), &rest[unread..]))
 }
 
 fn microseconds(digits: &[u8]) -> Option<u32> {

@@ -34,12 +34,12 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let begun = Instant::now();
     let (sources, targets) = sources::places(arguments)?;
     let listing = targets::listing(arguments, &targets)?;
-    let registries = Registries::new(&arguments.connecting)?;
+    let registries = Registries::new(&arguments.registry)?;
     let mut goals = push::goals(&targets, &registries)?;
     let mut warnings = Vec::new();
     let mut load = sources::open(&sources, &targets, arguments, &registries, now, &mut warnings)?;
     let only = if targets.iter().all(Target::has_a_manifest) { None } else { Some(load.only()?) };
-    let mut companions = load.take_companions();
+    let mut attachments = load.take_attachments();
     let several = load.several.as_ref();
     let compression = arguments.compress.0;
     for (draft, _) in &load.images {
@@ -59,24 +59,24 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
         let about = &load.images[only.unwrap_or(0)].0.about;
         destinations.push(targets::destination(target, sink.as_mut(), about, &progress)?);
     }
-    let cache = super::usable_cache(arguments.making.no_cache, |warning| warnings.push(warning.to_owned()));
+    let cache = super::usable_cache(arguments.build.no_cache, |warning| warnings.push(warning.to_owned()));
     if goals.is_empty() {
         let compressed = cache.as_ref().zip(compression);
         for (place, (draft, _)) in load.images.iter_mut().enumerate() {
             let all = those_that_take(&mut destinations, &targets, Some(place) == only);
             targets::leave_out(&mut draft.layers, &all, compressed);
         }
-        targets::leave_out(&mut companions, &those_that_take(&mut destinations, &targets, false), None);
+        targets::leave_out(&mut attachments, &those_that_take(&mut destinations, &targets, false), None);
     }
 
-    let usual_store = references::usual_store(&arguments.making.store_root);
+    let usual_store = references::usual_store(&arguments.build.store_root);
     let mut drafts: Vec<_> = load.images.iter().map(|(draft, store)| (&draft.layers[..], store)).collect();
-    drafts.push((&companions, &usual_store));
+    drafts.push((&attachments, &usual_store));
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &progress);
     for warning in &warnings {
         reporter.warning(warning);
     }
-    let jobs = arguments.making.jobs.unwrap_or_else(super::all_processors);
+    let jobs = arguments.build.jobs.unwrap_or_else(super::all_processors);
     // More threads than processors make compressing no faster.
     let pool = compression.map(|compression| Pool::new(compression, jobs.min(super::processors())));
     let pool = pool.transpose().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
@@ -94,8 +94,8 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let mut along: Vec<Along<'_>> = goals.iter().map(|goal| goal.along(&progress.written)).collect();
     along.truncate(if is_read_anyway { along.len() } else { 0 });
     let writing = Writing { engine, delivery, listing: &listing, targets: &targets, only };
-    let Made { images, companions, top } =
-        writing.write(load.images, companions, several, &mut destinations, &mut along, &mut reporter)?;
+    let Made { images, attachments, top } =
+        writing.write(load.images, attachments, several, &mut destinations, &mut along, &mut reporter)?;
     drop(destinations);
     for (goal, along) in goals.iter_mut().zip(along) {
         goal.sent = along.sent();
@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
 
     let previous = arguments.previous.as_deref();
     let pushing = Pushing { delivery, listing: &listing, sent: &progress.written, previous };
-    let push = |goal| pushing.push(goal, &images, several, &companions, &reporter, arguments.dry_run);
+    let push = |goal| pushing.push(goal, &images, several, &attachments, &reporter, arguments.dry_run);
     let pushed = goals.iter().map(push).collect::<Result<Vec<_>, _>>()?;
     for (sink, output) in sinks.into_iter().zip(&mut outputs) {
         if let (Some(sink), Some(output)) = (sink, output.take()) {
@@ -143,7 +143,7 @@ struct Writing<'w> {
 /// What has been written.
 struct Made {
     images: Vec<(Image, Store)>,
-    companions: Vec<Layer>,
+    attachments: Vec<Layer>,
     top: Manifest,
 }
 
@@ -152,7 +152,7 @@ impl Writing<'_> {
     fn write(
         &self,
         drafts: Vec<(Draft, Store)>,
-        companions: Vec<LayerDraft>,
+        attachments: Vec<LayerDraft>,
         several: Option<&Several>,
         destinations: &mut [Box<dyn Destination + '_>],
         along: &mut [Along<'_>],
@@ -179,7 +179,7 @@ impl Writing<'_> {
         let mut all = those_that_take(destinations, targets, false);
         all.extend(along.iter_mut().map(|one| one as &mut dyn Destination));
         let write = |blob: &_| delivery.write(blob, &mut all);
-        let (companions, _) = super::write_layers(&engine, companions, reporter, write)?;
+        let (attachments, _) = super::write_layers(&engine, attachments, reporter, write)?;
         let (inside, top) = listed(several, &images, &manifests, listing.format)?;
         let names = &images[only.unwrap_or(0)].0.tags;
         for destination in destinations {
@@ -187,7 +187,7 @@ impl Writing<'_> {
             destination.manifest(&top)?;
             destination.finish(&top, names)?;
         }
-        Ok(Made { images, companions, top })
+        Ok(Made { images, attachments, top })
     }
 }
 

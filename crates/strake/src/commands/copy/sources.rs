@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use strake_image::draft::{Draft, LayerDraft};
-use strake_image::foreign::{Foreign, OpenError};
 use strake_image::manifest::{Opened, Platform, check_platforms};
+use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::store::Store;
 
 use crate::cli::Copy;
@@ -60,7 +60,7 @@ pub(super) fn open(
     now: SystemTime,
     warnings: &mut Vec<String>,
 ) -> Result<Load, Failure> {
-    let store_root = &arguments.making.store_root;
+    let store_root = &arguments.build.store_root;
     let usual = || references::usual_store(store_root);
     let mut images = Vec::with_capacity(sources.len());
     for source in sources {
@@ -93,11 +93,11 @@ pub(super) fn open(
             Opened::Index(index) => {
                 let (platforms, opened): (Vec<_>, Vec<_>) = index.images.into_iter().unzip();
                 for image in opened {
-                    let image = Foreign { tags: index.frame.tags.clone(), ..image };
+                    let image = ParsedImage { tags: index.frame.tags.clone(), ..image };
                     images.push((finished::draft(place, image)?, usual()));
                 }
-                let (frame, companions) = (index.frame, index.companions);
-                let several = Some(Several::Given { frame, companions, platforms });
+                let (frame, attachments) = (index.frame, index.attachments);
+                let several = Some(Several::Given { frame, attachments, platforms });
                 return Ok(Load { images, several });
             }
         }
@@ -125,9 +125,9 @@ impl Load {
     }
 
     /// What goes along with the images.
-    pub(super) fn take_companions(&mut self) -> Vec<LayerDraft> {
+    pub(super) fn take_attachments(&mut self) -> Vec<LayerDraft> {
         match &mut self.several {
-            Some(Several::Given { companions, .. }) => std::mem::take(companions),
+            Some(Several::Given { attachments, .. }) => std::mem::take(attachments),
             _ => Vec::new(),
         }
     }

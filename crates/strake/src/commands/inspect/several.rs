@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use strake_image::digest::Digest;
-use strake_image::foreign::Foreign;
-use strake_image::manifest::{ForeignIndex, Manifest, Platform};
+use strake_image::manifest::{Manifest, ParsedIndex, Platform};
+use strake_image::parsed::ParsedImage;
 
 use super::{indented, json_text, printable, total};
 use crate::cli::Inspect;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::place::Place;
 
 /// What is to be shown.
-pub(super) fn shown(arguments: &Inspect, place: &Place, index: ForeignIndex) -> Result<Vec<u8>, Failure> {
+pub(super) fn shown(arguments: &Inspect, place: &Place, index: ParsedIndex) -> Result<Vec<u8>, Failure> {
     if arguments.config {
         let platforms: Vec<Platform> = index.images.into_iter().map(|(platform, _)| platform).collect();
         return Err(Failure::several_platforms(place, &platforms));
@@ -30,7 +30,7 @@ pub(super) fn shown(arguments: &Inspect, place: &Place, index: ForeignIndex) -> 
     })
 }
 
-fn json(index: &ForeignIndex) -> Value {
+fn json(index: &ParsedIndex) -> Value {
     let images: Vec<Value> = index.images.iter().map(image).collect();
     let others: Vec<String> = others(index).map(|digest| digest.to_string()).collect();
     json!({
@@ -41,7 +41,7 @@ fn json(index: &ForeignIndex) -> Value {
     })
 }
 
-fn image((platform, image): &(Platform, Foreign)) -> Value {
+fn image((platform, image): &(Platform, ParsedImage)) -> Value {
     json!({
         "platform": platform.to_string(),
         "manifest": Digest::of(&image.manifest).to_string(),
@@ -52,11 +52,11 @@ fn image((platform, image): &(Platform, Foreign)) -> Value {
 }
 
 /// The digests of the manifests that are no images.
-fn others(index: &ForeignIndex) -> impl Iterator<Item = Digest> {
+fn others(index: &ParsedIndex) -> impl Iterator<Item = Digest> {
     index.frame.manifests.iter().map(Manifest::digest)
 }
 
-fn table(index: &ForeignIndex) -> String {
+fn table(index: &ParsedIndex) -> String {
     let mut text = format!("{:<16}  {:>6}  {:>11}  manifest\n", "platform", "layers", "size");
     for (platform, image) in &index.images {
         let (platform, size) = (printable(&platform.to_string()), HumanBytes(total(image.layers.iter())));

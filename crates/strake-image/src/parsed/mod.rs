@@ -10,7 +10,7 @@ mod index;
 mod members;
 mod metered;
 
-pub use config::{Config, Fault, Foreign};
+pub use config::{Config, Fault, ParsedImage};
 pub use error::OpenError;
 pub(crate) use index::{Records, next_member};
 pub(crate) use members::{Members, parse};

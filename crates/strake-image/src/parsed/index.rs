@@ -23,7 +23,7 @@ const MAX_SMALL: u64 = 8 * 1024 * 1024;
 
 /// One member of an archive.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundMember {
     pub(super) member: Member,
     /// Where its content begins.
     pub(super) position: u64,
@@ -34,12 +34,12 @@ pub(super) struct Found {
 }
 
 /// An archive's members by name; of several with one name the last counts, as it does when they are unpacked.
-pub(super) type Index = HashMap<String, Found>;
+pub(super) type MemberIndex = HashMap<String, FoundMember>;
 
 pub(crate) type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Lists a plain archive. Only headers are read.
-pub(super) fn plain(file: &File) -> Result<Index, OpenError> {
+pub(super) fn plain(file: &File) -> Result<MemberIndex, OpenError> {
     let length = file.metadata().map_err(OpenError::Read)?.len();
     let budget = Budget::default();
     let mut archive = Archive::new(Metered { inner: file, budget: budget.clone() });
@@ -56,7 +56,7 @@ pub(super) fn plain(file: &File) -> Result<Index, OpenError> {
 }
 
 /// Lists a compressed archive. All of it is read, so the digests are taken as well.
-pub(super) fn compressed(file: &CompressedFile) -> Result<Index, OpenError> {
+pub(super) fn compressed(file: &CompressedFile) -> Result<MemberIndex, OpenError> {
     let budget = Budget::default();
     let decoder = file.open().map_err(OpenError::Read)?;
     let mut archive = Archive::new(Metered { inner: decoder, budget: budget.clone() });
@@ -84,7 +84,7 @@ pub(super) fn compressed(file: &CompressedFile) -> Result<Index, OpenError> {
 
 #[derive(Default)]
 struct Indexer {
-    index: Index,
+    index: MemberIndex,
     /// Records that hold for all members from here on.
     global: Records,
 }
@@ -102,7 +102,7 @@ impl Indexer {
         if let Ok(name) = String::from_utf8(member.name.clone()) {
             let position = entry.raw_file_position();
             let key = name.strip_prefix("./").unwrap_or(&name).to_owned();
-            self.index.insert(key, Found { member, position, digests, content });
+            self.index.insert(key, FoundMember { member, position, digests, content });
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::report::Style;
 
 /// How an image is made that is given as a CONF or store paths, and read in any case.
 #[derive(Debug, Args)]
-pub(crate) struct Making {
+pub(crate) struct BuildArgs {
     /// Directory below which the store lies: /nix/store is at DIR/nix/store
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) store_root: PathBuf,
@@ -35,7 +35,7 @@ pub(crate) struct Writing {
     pub(crate) json: bool,
 }
 
-impl Default for Making {
+impl Default for BuildArgs {
     fn default() -> Self {
         Self { store_root: "/".into(), jobs: None, no_cache: false }
     }

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 /// How registries are talked to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For registries")]
-pub(crate) struct Connecting {
+pub(crate) struct RegistryArgs {
     /// File with credentials, as podman login and docker login write it [default: $`REGISTRY_AUTH_FILE`, else those of
     /// podman and docker]
     #[arg(long, value_name = "FILE")]
@@ -30,7 +30,7 @@ pub(crate) struct Connecting {
     pub(crate) chunk_size: Option<NonZeroU32>,
 }
 
-impl Default for Connecting {
+impl Default for RegistryArgs {
     fn default() -> Self {
         Self {
             authfile: None,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::MAX_JSON;
 use super::error::OpenError;
-use super::index::{self, Found, Index};
+use super::index::{self, FoundMember, MemberIndex};
 use crate::codec::Codec;
 use crate::compression::CompressedFile;
 use crate::digest::Digest;
@@ -24,7 +24,7 @@ const MAX_LINKS: usize = 8;
 /// An archive whose members are known.
 pub(crate) struct Members {
     archive: Archive,
-    index: Index,
+    index: MemberIndex,
 }
 
 enum Archive {
@@ -86,7 +86,7 @@ impl Members {
         }
     }
 
-    fn content(&self, found: &Found) -> io::Result<Vec<u8>> {
+    fn content(&self, found: &FoundMember) -> io::Result<Vec<u8>> {
         match &self.archive {
             Archive::Plain(_, file) => {
                 let mut content = vec![0; usize::try_from(found.member.size).unwrap_or(0)];
@@ -125,7 +125,7 @@ impl Members {
         Err(OpenError::LayerType(name))
     }
 
-    fn source(&self, found: &Found) -> Option<Source> {
+    fn source(&self, found: &FoundMember) -> Option<Source> {
         Some(match &self.archive {
             Archive::Plain(path, _) => Source::File { path: path.clone(), offset: found.position },
             Archive::Compressed(file) => {
@@ -141,7 +141,7 @@ impl Members {
     }
 
     /// The member of this name, which must not lead out of the archive.
-    fn find(&self, name: &str) -> Result<&Found, OpenError> {
+    fn find(&self, name: &str) -> Result<&FoundMember, OpenError> {
         let name = name.strip_prefix("./").unwrap_or(name);
         if name.split('/').any(|part| matches!(part, "" | "." | "..")) || name.contains('\0') {
             return Err(OpenError::UnsafeName(name.to_owned()));

@@ -8,7 +8,7 @@ use crate::draft::{About, Draft, Given, LayerDraft, Origin};
 
 /// An image that somebody else has made. Its layers' bytes have not been looked at.
 #[derive(Debug)]
-pub struct Foreign {
+pub struct ParsedImage {
     /// Its layers, lowest first.
     pub layers: Vec<LayerDraft>,
     /// Its config.
@@ -65,7 +65,7 @@ pub struct Config {
 
 /// The part of an image config that is used.
 #[derive(serde::Deserialize)]
-struct Text {
+struct ConfigText {
     config: Option<Map<String, Value>>,
     rootfs: RootFs,
     architecture: Option<Value>,
@@ -82,7 +82,7 @@ struct RootFs {
 impl Config {
     /// Reads a config for an image of so many layers.
     pub(crate) fn parse(name: &str, text: Vec<u8>, layers: usize) -> Result<Self, OpenError> {
-        let Text { config, rootfs, architecture, os, created, history } = super::parse(name, &text)?;
+        let ConfigText { config, rootfs, architecture, os, created, history } = super::parse(name, &text)?;
         let diff_ids = rootfs.diff_ids;
         if diff_ids.len() != layers {
             return Err(OpenError::Count { layers, diff_ids: diff_ids.len() });
@@ -123,7 +123,7 @@ impl Config {
     }
 }
 
-impl Foreign {
+impl ParsedImage {
     /// The image as one that is to be copied as it is.
     pub fn into_draft(self) -> Draft {
         let mut layers = self.layers;

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use strake_plan::StorePath;
 use tar::{Archive, EntryType};
 
-use super::Foreign;
+use super::ParsedImage;
 use super::metered::{Budget, Metered};
 use crate::error::Error;
 use crate::recipe::{Recipe, Tarball};
@@ -22,7 +22,7 @@ const WHITEOUT: &[u8] = b".wh.";
 /// In a directory with an entry of this name nothing is left of what the layers below have in it.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-impl Foreign {
+impl ParsedImage {
     /// Those of the store paths that the image holds. Reads all its layers, of those that are not compressed only what
     /// their entries are called.
     pub fn held<'p>(&self, paths: impl Iterator<Item = &'p StorePath>) -> Result<HashSet<StorePath>, Error> {
