@@ -11,13 +11,10 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::sink::{Fan, Sink};
-use crate::store::Store;
 
 /// How layers are written.
 #[derive(Clone, Copy)]
 pub struct Delivery<'a> {
-    /// The store that the recipes' paths are in.
-    pub store: &'a Store,
     /// See [`Layer::write`].
     pub verify: bool,
     /// What compresses layers that nobody has compressed; `None`: they go as they are.
@@ -56,7 +53,7 @@ pub fn known(
 impl<'a> Delivery<'a> {
     /// Writes what an engine describes, as it does so.
     pub fn new(engine: &Engine<'a>, pool: Option<&'a Pool>, compressed: &'a AtomicU64) -> Self {
-        Self { store: engine.store, verify: engine.verify, pool, cache: engine.cache, compressed }
+        Self { verify: engine.verify, pool, cache: engine.cache, compressed }
     }
 
     /// Writes a layer to several destinations, reading it once, or not at all if none wants it. Returns what a manifest
@@ -146,7 +143,7 @@ impl<'a> Delivery<'a> {
 
     /// Writes the layer as it is. A digest that turns out to be wrong is forgotten.
     fn read(&self, layer: &Layer, sink: &mut dyn Sink) -> Result<(), Error> {
-        let written = layer.write(self.store, self.verify, sink);
+        let written = layer.write(self.verify, sink);
         if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) = (&written, self.cache) {
             cache.remove(layer.key());
         }

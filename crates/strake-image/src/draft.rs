@@ -1,14 +1,11 @@
 //! An image whose layers have recipes but no digests yet.
 
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::digest::Digest;
 use crate::recipe::Recipe;
-use crate::store::Store;
 use crate::tar::Member;
 
 /// All that decides an image, but for what only reading its layers can tell.
@@ -94,14 +91,6 @@ pub struct Description {
     pub diff_id: Digest,
     /// The length of that, in bytes.
     pub size: u64,
-}
-
-impl LayerDraft {
-    /// What to call the place of its bytes: its first store path, or the store.
-    pub(crate) fn path(&self, store: &Store) -> PathBuf {
-        let paths = self.recipe.store_paths().unwrap_or_default();
-        paths.first().map_or(store.dir().as_str(), |path| path.as_str()).into()
-    }
 }
 
 /// The name that a layer has in a docker-archive, where that is the usual one.

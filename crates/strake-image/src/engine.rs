@@ -17,7 +17,6 @@ use crate::error::Error;
 use crate::layer::Layer;
 use crate::sha256::Lanes;
 use crate::sink::Watch;
-use crate::store::Store;
 use crate::survey::Survey;
 use crate::tree::Listings;
 
@@ -33,8 +32,6 @@ const NAMES_KEPT: usize = 8 * 1024 * 1024;
 /// Where and how digests are found out.
 #[derive(Clone, Copy, Debug)]
 pub struct Engine<'a> {
-    /// The store that the recipes' paths are in.
-    pub store: &'a Store,
     /// Where digests are remembered, if they are.
     pub cache: Option<&'a Cache>,
     /// How many layers are digested at once.
@@ -134,7 +131,7 @@ impl Engine<'_> {
         let key = draft.recipe.key();
         let trusted = !self.verify || draft.recipe.packs();
         if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
-            let survey = draft.recipe.survey(self.store)?;
+            let survey = draft.recipe.survey()?;
             if survey.fingerprint == known.fingerprint && survey.size == known.size {
                 return Ok(Layer {
                     remembered: true,
@@ -148,7 +145,7 @@ impl Engine<'_> {
         }
         let Shared { cancelled, lanes, .. } = shared;
         let watch = Watch { progress: self.digested, cancelled, lanes };
-        let (digest, survey) = draft.recipe.digest(self.store, watch)?;
+        let (digest, survey) = draft.recipe.digest(watch)?;
         let settled = survey.settled_at <= self.started;
         let cache = self.cache.filter(|_| settled);
         let title = title(&draft, &survey.weights);
@@ -161,7 +158,7 @@ impl Engine<'_> {
         let found = Description { diff_id: digest, size: survey.size };
         match draft.described {
             Some(described) if draft.recipe.packs() && described != found => {
-                let path = draft.path(self.store);
+                let path = draft.recipe.place().to_owned();
                 Err(Error::Digest { path, expected: described.diff_id, found: digest })
             }
             _ => layer(draft, digest, survey),
@@ -277,11 +274,13 @@ mod tests {
 
     use super::*;
     use crate::recipe::{Owner, Recipe, StorePaths};
+    use crate::store::Store;
 
     #[test]
     fn names_of_all_layers_together_are_bounded() {
         let root = tempfile::tempdir().unwrap();
         let dir = StoreDir::parse("/store").unwrap();
+        let store = std::sync::Arc::new(Store::new(dir.clone(), root.path()));
         let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
         let draft = |layer: usize| {
             let path = dir.store_path(&format!("/store/{layer:032}-names")).unwrap();
@@ -290,7 +289,13 @@ mod tests {
             (0..1900).for_each(|file| drop(File::create(directory.join(format!("{file:0240}"))).unwrap()));
             let (paths, nar_hashes) = (vec![path], Vec::new());
             LayerDraft {
-                recipe: Recipe::StorePaths(StorePaths { paths, nar_hashes, owner: owner.clone(), mtime: 1 }),
+                recipe: Recipe::StorePaths(StorePaths {
+                    store: store.clone(),
+                    paths,
+                    nar_hashes,
+                    owner: owner.clone(),
+                    mtime: 1,
+                }),
                 origin: Origin::Store,
                 contents: Vec::new(),
                 member: None,
@@ -299,7 +304,6 @@ mod tests {
             }
         };
         let engine = Engine {
-            store: &Store::new(dir.clone(), root.path()),
             cache: None,
             jobs: NonZeroUsize::new(3).unwrap(),
             verify: false,

@@ -8,7 +8,6 @@ use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
 use crate::sink::{Sink, Tee};
-use crate::store::Store;
 use crate::survey::Survey;
 
 /// A layer.
@@ -53,19 +52,19 @@ impl Layer {
     ///
     /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, and where the
     /// digest was only described, what is packed here is digested on its way.
-    pub fn write(&self, store: &Store, verify: bool, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub fn write(&self, verify: bool, sink: &mut dyn Sink) -> Result<(), Error> {
         let recipe = &self.draft.recipe;
         let survey = self.survey.as_ref();
         if !recipe.packs() || (survey.is_some() && !verify) {
-            return recipe.write(store, survey, sink);
+            return recipe.write(survey, sink);
         }
         let mut tee = Tee::new(sink);
-        recipe.write(store, survey, &mut tee)?;
+        recipe.write(survey, &mut tee)?;
         let size = tee.size();
         let found = tee.finish();
         if (found, size) == (self.blob.digest, self.blob.size) {
             return Ok(());
         }
-        Err(Error::Digest { path: self.draft.path(store), expected: self.blob.digest, found })
+        Err(Error::Digest { path: recipe.place().to_owned(), expected: self.blob.digest, found })
     }
 }

@@ -101,9 +101,7 @@ fn flat(layer: &[u8]) -> Option<u64> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&image_of(layer)).unwrap();
     let image = archive::open(file.path()).ok()?;
-    let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
     let engine = Engine {
-        store: &store,
         cache: None,
         jobs: NonZeroUsize::MIN,
         verify: false,
@@ -116,7 +114,7 @@ fn flat(layer: &[u8]) -> Option<u64> {
         Ok::<(), Error>(())
     });
     described.ok()?;
-    flatten(&layers, &store, &mut Discard).ok()
+    flatten(&layers, &mut Discard).ok()
 }
 
 #[test]

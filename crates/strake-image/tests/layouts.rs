@@ -12,9 +12,7 @@ use strake_image::engine::Engine;
 use strake_image::layout::{Layout, LayoutPick};
 use strake_image::manifest::{Manifest, Opened, Platform};
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::store::Store;
 use strake_image::verify::verify;
-use strake_plan::StoreDir;
 use strake_testkit::mutated::mutated;
 
 /// The texts of a layout: `index.json`, a manifest, a config. `{…}` stands for a descriptor's digest and size.
@@ -76,10 +74,8 @@ fn open(place: usize, text: &[u8]) -> (tempfile::TempDir, Result<ParsedImage, Op
 }
 
 fn problems(image: ParsedImage) -> usize {
-    let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/");
     let digested = AtomicU64::new(0);
     let engine = Engine {
-        store: &store,
         cache: None,
         jobs: NonZeroUsize::MIN,
         verify: true,

@@ -30,7 +30,7 @@ const CHECKS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 ///
 /// That a listed blob is the layer that stands in the same place of its image's config is believed, or, with
 /// [`Delivery::verify`], seen to: only then it is remembered.
-pub(crate) fn known(
+pub(crate) fn known_blobs(
     delivery: &Delivery<'_>,
     image: &Image,
     repository: &Arc<Repository>,
@@ -70,7 +70,7 @@ pub(crate) fn known(
         let mut listed = listed(repository, named, tag, &image.architecture(), codec);
         if delivery.verify {
             listed.retain(|diff_id, _| places.iter().any(|place| image.layers[*place].diff_id == *diff_id));
-            listed = checked(delivery, listed);
+            listed = checked(listed);
         }
         let blob = |place: usize| Some((place, listed.get(&image.layers[place].diff_id)?.1));
         let found: Vec<(usize, Blob)> = places.into_iter().filter_map(blob).collect();
@@ -110,9 +110,8 @@ fn listed(
 }
 
 /// Those that are what is said of them: each is fetched and decompressed.
-fn checked(delivery: &Delivery<'_>, listed: Listed) -> Listed {
+fn checked(listed: Listed) -> Listed {
     let engine = Engine {
-        store: delivery.store,
         cache: None,
         jobs: CHECKS,
         verify: true,

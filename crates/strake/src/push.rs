@@ -13,7 +13,6 @@ use strake_image::image::Image;
 use strake_image::layer::Layer;
 use strake_image::manifest::{Listing, Manifest};
 use strake_image::sink::{Counted, Sink};
-use strake_image::store::Store;
 use strake_remote::{Along, Content, Event, Outcome, Part, Push, Reference, RemoteError, Repository};
 
 use crate::failure::Failure;
@@ -134,24 +133,23 @@ impl Pushing<'_> {
     pub(crate) fn push(
         self,
         goal: &Goal,
-        images: &[(Image, Store)],
+        images: &[Image],
         several: Option<&Several>,
         attachments: &[Layer],
         reporter: &Reporter,
         dry_run: bool,
     ) -> Result<Digest, Failure> {
-        let of = |store| Pushing { delivery: Delivery { store, ..self.delivery }, ..self };
-        if let (None, [(image, store)]) = (several, images) {
-            let pushed = of(store).push_image(goal, image, &goal.tags, goal.digest, reporter, dry_run)?;
+        if let (None, [image]) = (several, images) {
+            let pushed = self.push_image(goal, image, &goal.tags, goal.digest, reporter, dry_run)?;
             return Ok(pushed.map_or(image.id(), |manifest| manifest.digest()));
         }
         let mut manifests = Vec::with_capacity(images.len());
-        for (image, store) in images {
-            manifests.extend(of(store).push_image(goal, image, &[], None, reporter, dry_run)?);
+        for image in images {
+            manifests.extend(self.push_image(goal, image, &[], None, reporter, dry_run)?);
         }
         if manifests.len() < images.len() {
             // What is not made is not known. It will be said when it is.
-            return Ok(images[0].0.id());
+            return Ok(images[0].id());
         }
         let (inside, top) = listed(several, images, &manifests, self.listing.format)?;
         matches(goal.digest, &top)?;
@@ -192,8 +190,13 @@ impl Pushing<'_> {
         reporter: &Reporter,
         dry_run: bool,
     ) -> Result<Option<Manifest>, Failure> {
-        let known =
-            learning::known(&self.delivery, image, &goal.repository, &goal.reference, &self.tags(goal))?;
+        let known = learning::known_blobs(
+            &self.delivery,
+            image,
+            &goal.repository,
+            &goal.reference,
+            &self.tags(goal),
+        )?;
         let content = |(layer, promised)| LayerContent { layer, promised, pushing: self };
         let contents: Vec<LayerContent<'_>> =
             image.layers.iter().zip(known.iter().copied()).map(content).collect();

@@ -13,8 +13,8 @@ use strake_image::draft::{LayerDraft, Origin};
 use strake_image::image::Image;
 use strake_image::layer::Layer;
 use strake_image::python::repr::repr_list;
+use strake_image::recipe::Recipe;
 use strake_image::reference::list;
-use strake_image::store::Store;
 use strake_remote::{Event, Outcome};
 
 /// How often the progress bar is drawn.
@@ -66,13 +66,13 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// Will report on the layers that are made from `drafts`, each in its store.
-    pub(crate) fn new(style: Style, drafts: &[(&[LayerDraft], &Store)], progress: &Arc<Progress>) -> Self {
+    pub(crate) fn new(style: Style, drafts: &[&[LayerDraft]], progress: &Arc<Progress>) -> Self {
         let bar = (style == Style::Lines && stderr().is_terminal()).then(|| Bar::start(drafts, progress));
-        let mut layers = drafts.iter().flat_map(|(layers, _)| *layers);
+        let mut layers = drafts.iter().copied().flatten();
         if style == Style::Script && !layers.any(|draft| draft.origin == Origin::Base) {
             eprintln!("No 'fromImage' provided");
         }
-        let count = drafts.iter().map(|(layers, _)| layers.len()).sum();
+        let count = drafts.iter().map(|layers| layers.len()).sum();
         Self { style, count, number: 0, bar, warned: false }
     }
 
@@ -287,15 +287,15 @@ struct Bar {
 }
 
 impl Bar {
-    fn start(drafts: &[(&[LayerDraft], &Store)], progress: &Arc<Progress>) -> Self {
+    fn start(drafts: &[&[LayerDraft]], progress: &Arc<Progress>) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         let template = "{bytes:>11}/{total_bytes} {wide_bar} {bytes_per_sec} {msg:40!}";
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
         let stop = Arc::new(AtomicBool::new(false));
         let mut recipes = Vec::new();
-        for (layers, store) in drafts {
+        for layers in drafts {
             let here = layers.iter().filter(|draft| !draft.recipe.is_elsewhere());
-            recipes.extend(here.map(|draft| (draft.recipe.clone(), (*store).clone())));
+            recipes.extend(here.map(|draft| draft.recipe.clone()));
         }
         let drawer = std::thread::spawn({
             let (bar, stop, progress) = (bar.clone(), stop.clone(), progress.clone());
@@ -306,7 +306,7 @@ impl Bar {
             move || {
                 // What cannot be looked at here will be reported where it is read.
                 let all = recipes.iter().take_while(|_| !stopped());
-                for survey in all.flat_map(|(recipe, store)| recipe.survey(store)) {
+                for survey in all.flat_map(Recipe::survey) {
                     bar.inc_length(survey.size);
                     show(&bar);
                 }

@@ -4,7 +4,6 @@ use strake_image::draft::LayerDraft;
 use strake_image::image::Image;
 use strake_image::manifest::{IndexError, IndexPlan, Manifest, Platform};
 use strake_image::media_type::Format;
-use strake_image::store::Store;
 
 /// What makes one thing of several images.
 pub(crate) enum Several {
@@ -22,14 +21,14 @@ pub(crate) enum Several {
 /// What lists images: what stands between them and the top, and the top, which is the only image's manifest or an index.
 pub(crate) fn listed(
     several: Option<&Several>,
-    images: &[(Image, Store)],
+    images: &[Image],
     manifests: &[Manifest],
     format: Option<Format>,
 ) -> Result<(Vec<Manifest>, Manifest), IndexError> {
     Ok(match several {
         None => (Vec::new(), manifests[0].clone()),
         Some(Several::New) => {
-            let listed: Vec<_> = images.iter().map(|(image, _)| image).zip(manifests).collect();
+            let listed: Vec<_> = images.iter().zip(manifests).collect();
             (Vec::new(), Manifest::index(&listed, format.unwrap_or_default())?)
         }
         Some(Several::Given { frame, .. }) => frame.around(manifests, format),

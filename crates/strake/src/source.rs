@@ -73,13 +73,13 @@ pub(crate) fn draft(
 }
 
 /// Opens an image that stands alone in a command: finished, or a conf, or store paths.
-pub(crate) fn any(
+pub(crate) fn open_image(
     image: &[PathBuf],
     opening: &ImageArgs,
     now: SystemTime,
     registries: &Registries,
     warnings: &mut Vec<String>,
-) -> Result<(Draft, Store), Failure> {
+) -> Result<Draft, Failure> {
     let ImageArgs { arch, build, .. } = opening;
     let store_root = &build.store_root;
     match place::source(image)? {
@@ -87,12 +87,12 @@ pub(crate) fn any(
             no_platform(&arch.one)?;
             let spec = spec(&image, &plan_for(arch.arch.as_deref()), store_root, registries)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
-            Ok((draft(&spec, &store, now, registries, warnings)?, store))
+            draft(&spec, &store, now, registries, warnings)
         }
         Source::Image(place) => {
             let platform = arch.wanted().unwrap_or_else(finished::machine);
             let image = finished::open(&place, &platform, registries)?;
-            Ok((finished::draft(&place, image)?, references::usual_store(store_root)))
+            finished::draft(&place, image)
         }
     }
 }

@@ -21,7 +21,6 @@ use crate::error::Error;
 use crate::layer::Layer;
 use crate::parsed::{self, Records};
 use crate::sink::{Descriptor, Sink};
-use crate::store::Store;
 use crate::tar::{Kind, Member, Writer};
 use winners::{Claim, Winners};
 
@@ -29,10 +28,10 @@ use winners::{Claim, Winners};
 const BUFFER: usize = 256 * 1024;
 
 /// Writes the file system that these layers make, the lowest first, as a tar archive. Returns its length in bytes.
-pub fn flatten(layers: &[Layer], store: &Store, sink: &mut dyn Sink) -> Result<u64, Error> {
+pub fn flatten(layers: &[Layer], sink: &mut dyn Sink) -> Result<u64, Error> {
     let mut winners = Winners::default();
     for (number, layer) in layers.iter().enumerate().rev() {
-        each(layer, store, |place, path, member, _| {
+        each(layer, |place, path, member, _| {
             winners.claim(Claim { layer: number, place }, path, member);
             Ok(())
         })?;
@@ -41,7 +40,7 @@ pub fn flatten(layers: &[Layer], store: &Store, sink: &mut dyn Sink) -> Result<u
     let moved = winners.moved_links();
     let mut flat = Flat { winners: &winners, moved, written: HashSet::new(), writer: Writer::new(sink) };
     for (number, layer) in layers.iter().enumerate() {
-        each(layer, store, |place, path, member, content| {
+        each(layer, |place, path, member, content| {
             flat.entry(Claim { layer: number, place }, path, member, content)
         })?;
     }
@@ -131,7 +130,6 @@ impl Flat<'_, '_> {
 /// Hands over each entry of a layer: its place in it, its path without slashes around it, what is said of it, its content.
 fn each(
     layer: &Layer,
-    store: &Store,
     mut take: impl FnMut(usize, &[u8], Member, &mut dyn Read) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let broken = |source| unreadable(layer.title.as_bytes(), source);
@@ -140,7 +138,7 @@ fn each(
         let written = scope.spawn(move || {
             let progress = AtomicU64::new(0);
             let mut sink = Descriptor::new(OwnedFd::from(writer), &progress);
-            layer.write(store, false, &mut sink)?;
+            layer.write(false, &mut sink)?;
             sink.finish().map_err(Error::from).map(drop)
         });
         let read = || {

@@ -12,6 +12,7 @@ mod tarball;
 pub(crate) use digests::Digests;
 pub use files::{FileContent, Files};
 use std::ffi::CStr;
+use std::path::Path;
 pub use store_paths::{Owner, StorePaths};
 pub use tarball::{Remote, Source, Tarball};
 
@@ -22,7 +23,6 @@ use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::sink::{Sink, Watch};
-use crate::store::Store;
 use crate::survey::Survey;
 
 /// What a layer is made of.
@@ -42,6 +42,15 @@ impl Recipe {
         match self {
             Self::StorePaths(recipe) => Some(&recipe.paths),
             Self::Tarball(_) | Self::Files(_) => None,
+        }
+    }
+
+    /// What messages call the place of its bytes.
+    pub fn place(&self) -> &Path {
+        match self {
+            Self::StorePaths(recipe) => recipe.place(),
+            Self::Tarball(recipe) => recipe.source.path(),
+            Self::Files(_) => Path::new("the customisation layer"),
         }
     }
 
@@ -73,9 +82,9 @@ impl Recipe {
     }
 
     /// Looks at the files without reading them.
-    pub fn survey(&self, store: &Store) -> Result<Survey, Error> {
+    pub fn survey(&self) -> Result<Survey, Error> {
         match self {
-            Self::StorePaths(recipe) => recipe.survey(store),
+            Self::StorePaths(recipe) => recipe.survey(),
             Self::Tarball(recipe) => recipe.survey(),
             Self::Files(recipe) => recipe.survey(),
         }
@@ -108,18 +117,18 @@ impl Recipe {
     /// Reads everything and computes the digest of the stream: the diff id, unless it is a tarball that is compressed.
     ///
     /// `watch` tells how far it is, and can stop it.
-    pub fn digest(&self, store: &Store, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
+    pub fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
         match self {
-            Self::StorePaths(recipe) => recipe.digest(store, watch),
+            Self::StorePaths(recipe) => recipe.digest(watch),
             Self::Tarball(recipe) => recipe.digest(watch),
             Self::Files(recipe) => recipe.digest(watch),
         }
     }
 
     /// Writes the stream. Fails at the first file that is not as it was `seen` before, if it was.
-    pub fn write(&self, store: &Store, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
         match self {
-            Self::StorePaths(recipe) => recipe.write(store, seen, sink),
+            Self::StorePaths(recipe) => recipe.write(seen, sink),
             Self::Tarball(recipe) => recipe.write(seen, sink),
             Self::Files(recipe) => recipe.write(seen, sink),
         }

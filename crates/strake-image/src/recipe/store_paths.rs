@@ -6,6 +6,8 @@
 //! not matter whether the store is optimised.
 
 use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustix::fs::FileType;
@@ -42,6 +44,8 @@ pub struct Owner {
 /// A layer of store paths.
 #[derive(Clone, Debug)]
 pub struct StorePaths {
+    /// The store that they are in.
+    pub store: Arc<Store>,
     /// The store paths, in the order in which the layer holds them.
     pub paths: Vec<StorePath>,
     /// Their NAR hashes, in the same order; none if not all are known. They change no byte, but a digest that is
@@ -75,26 +79,26 @@ impl StorePaths {
         Key::new(hasher.finish())
     }
 
-    pub(super) fn survey(&self, store: &Store) -> Result<Survey, Error> {
-        self.pack(store, FileAccess::Look, None, &mut Discard, |writer, member, _| {
+    /// What messages call the place of its bytes: its first store path, or the store.
+    pub(super) fn place(&self) -> &Path {
+        Path::new(self.paths.first().map_or(self.store.dir().as_str(), StorePath::as_str))
+    }
+
+    pub(super) fn survey(&self) -> Result<Survey, Error> {
+        self.pack(FileAccess::Look, None, &mut Discard, |writer, member, _| {
             writer.skip(member.size);
             Ok(())
         })
     }
 
-    pub(super) fn digest(&self, store: &Store, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
+    pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
         let mut sink = Digesting::new(watch);
-        let survey = self.pack(store, FileAccess::Open, None, &mut sink, copy_file)?;
+        let survey = self.pack(FileAccess::Open, None, &mut sink, copy_file)?;
         Ok((sink.finish(), survey))
     }
 
-    pub(super) fn write(
-        &self,
-        store: &Store,
-        seen: Option<&Survey>,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Error> {
-        self.pack(store, FileAccess::Open, seen, sink, copy_file).map(drop)
+    pub(super) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
+        self.pack(FileAccess::Open, seen, sink, copy_file).map(drop)
     }
 
     /// Walks the store paths and writes a header for each entry; `content` does the rest for a file.
@@ -102,13 +106,12 @@ impl StorePaths {
     /// Fails at the first entry that was not `seen` in its place.
     fn pack(
         &self,
-        store: &Store,
         files: FileAccess,
         seen: Option<&Survey>,
         sink: &mut dyn Sink,
         content: impl Fn(&mut Writer<'_>, &Member, &TreeEntry<'_>) -> Result<(), Error>,
     ) -> Result<Survey, Error> {
-        let directory = store.open()?;
+        let directory = self.store.open()?;
         let mut writer = Writer::new(sink);
         let mut member = self.template();
         for name in ["/nix/", "/nix/store/"] {

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::iter;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Map;
@@ -101,6 +102,7 @@ impl Spec {
         let mut config = self.config.clone();
         let mut base_config = Map::new();
         let mut held = HashSet::new();
+        let shared = Arc::new(store.clone());
         if let Some(base) = base {
             config = inherited(self.inherit, &base.config.run, &config)?;
             if self.inherit == Inherit::All {
@@ -120,6 +122,7 @@ impl Spec {
             }
             let described = described.filter(|_| paths.len() == all.len());
             let recipe = StorePaths {
+                store: Arc::clone(&shared),
                 paths: paths.clone(),
                 nar_hashes: self.nar_hashes(&paths),
                 owner: self.owner.clone(),

@@ -84,12 +84,11 @@ impl Describing<'_> {
     }
 
     fn layers(&self, drafts: Vec<LayerDraft>) -> Result<Vec<Layer>, Failure> {
-        let Self { arguments, store, now } = self;
+        let Self { arguments, now, .. } = self;
         let progress = Arc::new(Progress::default());
-        let mut reporter = Reporter::new(arguments.style(), &[(&drafts, store)], &progress);
+        let mut reporter = Reporter::new(arguments.style(), &[&drafts], &progress);
         let cache = super::usable_cache(arguments.build.no_cache, |warning| reporter.warning(warning));
         let engine = Engine {
-            store,
             cache: cache.as_ref(),
             jobs: arguments.build.jobs.unwrap_or_else(super::all_processors),
             verify: false,

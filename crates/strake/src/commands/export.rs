@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
     let now = SystemTime::now();
     let registries = Registries::new(&arguments.opening.registry)?;
     let mut warnings = Vec::new();
-    let (draft, store) = source::any(&arguments.source, &arguments.opening, now, &registries, &mut warnings)?;
+    let draft = source::open_image(&arguments.source, &arguments.opening, now, &registries, &mut warnings)?;
     let output = Output::open(arguments.output.as_deref())?;
     let cache =
         super::usable_cache(arguments.opening.build.no_cache, |warning| warnings.push(warning.to_owned()));
@@ -27,7 +27,6 @@ pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
     }
     let digested = AtomicU64::new(0);
     let engine = Engine {
-        store: &store,
         cache: cache.as_ref(),
         jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
         verify: false,
@@ -37,7 +36,7 @@ pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
     let layers = engine.describe_all(draft.layers)?;
     let written = AtomicU64::new(0);
     let mut sink = Descriptor::new(output.descriptor()?, &written);
-    flatten(&layers, &store, &mut sink)?;
+    flatten(&layers, &mut sink)?;
     sink.finish().map_err(Error::from)?;
     output.commit()
 }

@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::place::Source;
 use crate::registry::Registries;
 use crate::report::printable;
-use crate::{finished, place, references, source};
+use crate::{finished, place, source};
 
 /// What is shown of an image.
 struct Shown {
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             let spec = source::spec(&image, &plan, store_root, &registries)?;
             let store = Store::new(spec.store_dir.clone(), store_root);
             let draft = super::draft(&spec, &store, SystemTime::now(), &registries)?;
-            let image = digested(arguments, draft, &store)?;
+            let image = digested(arguments, draft)?;
             if arguments.manifest || arguments.raw && !arguments.config {
                 json_text(Manifest::new(&image, &Listing::default()).text, arguments.raw)
             } else {
@@ -68,8 +68,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
             } else if arguments.manifest && image.has_oci_manifest {
                 json_text(image.manifest, false)
             } else if arguments.manifest {
-                let store = references::usual_store(&arguments.opening.build.store_root);
-                let image = digested(arguments, image.into_draft(), &store)?;
+                let image = digested(arguments, image.into_draft())?;
                 json_text(Manifest::new(&image, &Listing::default()).text, false)
             } else {
                 show(arguments, Shown::of_parsed(image))
@@ -80,10 +79,9 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
 }
 
 /// Finds out what only reading the layers can tell.
-fn digested(arguments: &Inspect, draft: Draft, store: &Store) -> Result<Image, Failure> {
+fn digested(arguments: &Inspect, draft: Draft) -> Result<Image, Failure> {
     let cache = super::usable_cache(arguments.opening.build.no_cache, super::warn);
     let engine = Engine {
-        store,
         cache: cache.as_ref(),
         jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
         verify: false,

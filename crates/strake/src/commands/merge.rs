@@ -28,15 +28,15 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let mut images = Vec::with_capacity(arguments.sources.len());
     for image in &arguments.sources {
         let image = slice::from_ref(image);
-        images.push(source::any(image, &arguments.opening, now, &registries, &mut warnings)?);
+        images.push(source::open_image(image, &arguments.opening, now, &registries, &mut warnings)?);
     }
     // By their digests, as names in different archives may mean different layers.
-    for layer in images.iter_mut().flat_map(|(draft, _)| &mut draft.layers) {
+    for layer in images.iter_mut().flat_map(|draft| &mut draft.layers) {
         layer.member = None;
     }
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
-    let drafts: Vec<_> = images.iter().map(|(draft, store)| (&draft.layers[..], store)).collect();
+    let drafts: Vec<_> = images.iter().map(|draft| &draft.layers[..]).collect();
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &progress);
     let cache =
         super::usable_cache(arguments.opening.build.no_cache, |warning| warnings.push(warning.to_owned()));
@@ -45,12 +45,11 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     }
 
     let mut sink = Descriptor::new(output.descriptor()?, &progress.written);
-    let mtime = images.first().map_or(0, |(draft, _)| draft.about.mtime());
+    let mtime = images.first().map_or(0, |draft| draft.about.mtime());
     let mut archive = ArchiveWriter::new(&mut sink, mtime);
     let mut merged = Vec::with_capacity(images.len());
-    for (Draft { layers: drafts, about }, store) in images {
+    for Draft { layers: drafts, about } in images {
         let engine = Engine {
-            store: &store,
             cache: cache.as_ref(),
             jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
             verify: arguments.writing.verify,

@@ -34,13 +34,12 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
 
     let output = Output::open(arguments.output.as_deref())?;
     let progress = Arc::new(Progress::default());
-    let mut reporter = Reporter::new(arguments.style(), &[(&drafts, &store)], &progress);
+    let mut reporter = Reporter::new(arguments.style(), &[&drafts], &progress);
     for warning in &warnings {
         reporter.warning(warning);
     }
     let cache = super::usable_cache(arguments.build.no_cache, |warning| reporter.warning(warning));
     let engine = Engine {
-        store: &store,
         cache: cache.as_ref(),
         jobs: arguments.build.jobs.unwrap_or_else(super::all_processors),
         verify: arguments.writing.verify,

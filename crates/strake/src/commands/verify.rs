@@ -13,15 +13,14 @@ use crate::cli::Verify;
 use crate::failure::Failure;
 use crate::place::Source;
 use crate::registry::Registries;
-use crate::{finished, place, references, source};
+use crate::{finished, place, source};
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let registries = Registries::new(&arguments.opening.registry)?;
     let now = SystemTime::now();
     let store_root = &arguments.opening.build.store_root;
     let digested = AtomicU64::new(0);
-    let engine = |store| Engine {
-        store,
+    let engine = Engine {
         cache: None,
         jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
         verify: true,
@@ -41,16 +40,15 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
             let draft = super::draft(&spec, &store, now, &registries)?;
             let count = draft.layers.len();
             let mut problems = Vec::new();
-            engine(&store).describe_each(draft.layers, |layer| {
+            engine.describe_each(draft.layers, |layer| {
                 problems.extend(layer.err().map(|error| Failure::from(error).to_string()));
                 Ok::<(), Failure>(())
             })?;
             ("the image".to_owned(), format!("{count} layers"), problems)
         }
         Source::Image(place) => {
-            let store = references::usual_store(store_root);
             let opened = finished::opened(&place, arguments.opening.arch.wanted().as_ref(), &registries)?;
-            let (count, problems) = verify_all(opened, &engine(&store));
+            let (count, problems) = verify_all(opened, &engine);
             (place.to_string(), count, problems)
         }
     };

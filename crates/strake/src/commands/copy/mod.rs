@@ -16,7 +16,6 @@ use strake_image::image::Image;
 use strake_image::layer::Layer;
 use strake_image::manifest::{Listing, Manifest};
 use strake_image::sink::Descriptor;
-use strake_image::store::Store;
 use strake_remote::Along;
 
 use crate::cli::Copy;
@@ -24,7 +23,6 @@ use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::place::Target;
 use crate::push::{self, Pushing};
-use crate::references;
 use crate::registry::Registries;
 use crate::report::{Done, Progress, Reporter};
 use crate::several::{Several, listed};
@@ -42,7 +40,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let mut attachments = load.take_attachments();
     let several = load.several.as_ref();
     let compression = arguments.compress.0;
-    for (draft, _) in &load.images {
+    for draft in &load.images {
         targets::can_be_listed(compression, &listing, &draft.about, &targets)?;
     }
     let targets: Vec<Target> = targets.into_iter().filter(|target| !targets::is_registry(target)).collect();
@@ -56,22 +54,21 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     }
     let mut destinations: Vec<Box<dyn Destination + '_>> = Vec::with_capacity(targets.len());
     for (target, sink) in targets.iter().zip(&mut sinks) {
-        let about = &load.images[only.unwrap_or(0)].0.about;
+        let about = &load.images[only.unwrap_or(0)].about;
         destinations.push(targets::destination(target, sink.as_mut(), about, &progress)?);
     }
     let cache = super::usable_cache(arguments.build.no_cache, |warning| warnings.push(warning.to_owned()));
     if goals.is_empty() {
         let compressed = cache.as_ref().zip(compression);
-        for (place, (draft, _)) in load.images.iter_mut().enumerate() {
+        for (place, draft) in load.images.iter_mut().enumerate() {
             let all = those_that_take(&mut destinations, &targets, Some(place) == only);
             targets::leave_out(&mut draft.layers, &all, compressed);
         }
         targets::leave_out(&mut attachments, &those_that_take(&mut destinations, &targets, false), None);
     }
 
-    let usual_store = references::usual_store(&arguments.build.store_root);
-    let mut drafts: Vec<_> = load.images.iter().map(|(draft, store)| (&draft.layers[..], store)).collect();
-    drafts.push((&attachments, &usual_store));
+    let mut drafts: Vec<_> = load.images.iter().map(|draft| &draft.layers[..]).collect();
+    drafts.push(&attachments);
     let mut reporter = Reporter::new(arguments.writing.style(), &drafts, &progress);
     for warning in &warnings {
         reporter.warning(warning);
@@ -81,7 +78,6 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let pool = compression.map(|compression| Pool::new(compression, jobs.min(super::processors())));
     let pool = pool.transpose().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
     let engine = Engine {
-        store: &usual_store,
         cache: cache.as_ref(),
         jobs,
         verify: arguments.writing.verify,
@@ -125,7 +121,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
         output::write(file, format!("{digest}\n").as_bytes())?;
     }
     let index = several.map(|_| pushed.first().copied().unwrap_or_else(|| top.digest()));
-    let images = images.iter().map(|(image, _)| image).collect();
+    let images = images.iter().collect();
     reporter.done(&Done { images, index, progress: &progress, elapsed: begun.elapsed() });
     Ok(())
 }
@@ -142,7 +138,7 @@ struct Writing<'w> {
 
 /// What has been written.
 struct Made {
-    images: Vec<(Image, Store)>,
+    images: Vec<Image>,
     attachments: Vec<Layer>,
     top: Manifest,
 }
@@ -151,7 +147,7 @@ impl Writing<'_> {
     /// Writes images with what goes along to all destinations, and ends these.
     fn write(
         &self,
-        drafts: Vec<(Draft, Store)>,
+        drafts: Vec<Draft>,
         attachments: Vec<LayerDraft>,
         several: Option<&Several>,
         destinations: &mut [Box<dyn Destination + '_>],
@@ -160,9 +156,7 @@ impl Writing<'_> {
     ) -> Result<Made, Failure> {
         let Self { engine, delivery, listing, targets, only } = *self;
         let (mut images, mut manifests) = (Vec::new(), Vec::new());
-        for (place, (Draft { layers, about }, store)) in drafts.into_iter().enumerate() {
-            let (engine, delivery) =
-                (Engine { store: &store, ..engine }, Delivery { store: &store, ..delivery });
+        for (place, Draft { layers, about }) in drafts.into_iter().enumerate() {
             let mut all = those_that_take(destinations, targets, Some(place) == only);
             all.extend(along.iter_mut().map(|one| one as &mut dyn Destination));
             let write = |layer: &_| delivery.write(layer, &mut all);
@@ -171,7 +165,7 @@ impl Writing<'_> {
             let manifest = Manifest::new(&image, listing);
             let mut all = those_that_take(destinations, targets, Some(place) == only);
             all.iter_mut().try_for_each(|destination| destination.image(&image, &manifest))?;
-            images.push((image, store));
+            images.push(image);
             manifests.push(manifest);
         }
         // Nobody knows what they are, so they stay as they are.
@@ -181,7 +175,7 @@ impl Writing<'_> {
         let write = |blob: &_| delivery.write(blob, &mut all);
         let (attachments, _) = super::write_layers(&engine, attachments, reporter, write)?;
         let (inside, top) = listed(several, &images, &manifests, listing.format)?;
-        let names = &images[only.unwrap_or(0)].0.tags;
+        let names = &images[only.unwrap_or(0)].tags;
         for destination in destinations {
             inside.iter().try_for_each(|manifest| destination.manifest(manifest))?;
             destination.manifest(&top)?;

@@ -13,11 +13,11 @@ use crate::failure::Failure;
 use crate::place::{self, Source, Target};
 use crate::registry::Registries;
 use crate::several::Several;
-use crate::{finished, references, source};
+use crate::{finished, source};
 
 /// What is copied: an image, or several together.
 pub(super) struct Load {
-    pub(super) images: Vec<(Draft, Store)>,
+    pub(super) images: Vec<Draft>,
     pub(super) several: Option<Several>,
 }
 
@@ -61,7 +61,6 @@ pub(super) fn open(
     warnings: &mut Vec<String>,
 ) -> Result<Load, Failure> {
     let store_root = &arguments.build.store_root;
-    let usual = || references::usual_store(store_root);
     let mut images = Vec::with_capacity(sources.len());
     for source in sources {
         let place = match source {
@@ -69,7 +68,7 @@ pub(super) fn open(
                 source::no_platform(&arguments.one)?;
                 let spec = source::spec(image, &arguments.plan, store_root, registries)?;
                 let store = Store::new(spec.store_dir.clone(), store_root);
-                images.push((source::draft(&spec, &store, now, registries, warnings)?, store));
+                images.push(source::draft(&spec, &store, now, registries, warnings)?);
                 continue;
             }
             Source::Image(place) => place,
@@ -81,7 +80,7 @@ pub(super) fn open(
         let only = || targets.iter().all(|target| !target.has_a_manifest()).then(finished::machine);
         let wanted = arguments.one.wanted(arguments.plan.arch.as_deref()).or_else(only);
         match finished::opened(place, wanted.as_ref(), registries)? {
-            Opened::Image(image) => images.push((finished::draft(place, *image)?, usual())),
+            Opened::Image(image) => images.push(finished::draft(place, *image)?),
             Opened::Index(index) if arguments.index => {
                 let platforms: Vec<Platform> =
                     index.images.into_iter().map(|(platform, _)| platform).collect();
@@ -94,7 +93,7 @@ pub(super) fn open(
                 let (platforms, opened): (Vec<_>, Vec<_>) = index.images.into_iter().unzip();
                 for image in opened {
                     let image = ParsedImage { tags: index.frame.tags.clone(), ..image };
-                    images.push((finished::draft(place, image)?, usual()));
+                    images.push(finished::draft(place, image)?);
                 }
                 let (frame, attachments) = (index.frame, index.attachments);
                 let several = Some(Several::Given { frame, attachments, platforms });
@@ -104,7 +103,7 @@ pub(super) fn open(
     }
     let several = arguments.index.then_some(Several::New);
     if several.is_some() {
-        let platforms: Vec<_> = images.iter().map(|(draft, _)| Platform::of(&draft.about)).collect();
+        let platforms: Vec<_> = images.iter().map(|draft| Platform::of(&draft.about)).collect();
         check_platforms(&platforms)?;
     }
     Ok(Load { images, several })
