@@ -65,6 +65,14 @@ pub enum Error {
         /// What was made.
         found: Digest,
     },
+    /// An output cannot be written or get its name.
+    #[error("cannot write {}", path.display())]
+    Output {
+        /// The output.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
     /// What is written to failed.
     #[error("cannot write the image")]
     Write(#[source] io::Error),

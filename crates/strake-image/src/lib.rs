@@ -3,14 +3,18 @@
 //! **Invariant:** nothing here prints, reads the clock or the environment, opens a socket, or exits.
 
 pub mod archive;
-pub mod blob;
+mod archive_stream;
 pub mod cache;
 pub mod codec;
+pub mod compressed;
 pub mod compression;
+pub mod content;
+pub mod context;
 pub mod customisation;
-pub mod delivery;
-pub mod destination;
+pub mod deliver;
+pub mod descriptor;
 pub mod digest;
+pub mod document;
 pub mod draft;
 pub mod engine;
 pub mod error;
@@ -23,7 +27,10 @@ pub mod manifest;
 pub mod media_type;
 pub mod new_file;
 pub mod nix_database;
+pub mod output;
 pub mod parsed;
+pub mod platform;
+pub mod progress;
 pub mod python;
 pub mod recipe;
 pub mod reference;
@@ -33,6 +40,7 @@ pub mod spec;
 pub mod store;
 pub mod survey;
 pub mod tar;
+pub mod target;
 mod tree;
 pub mod verify;
 

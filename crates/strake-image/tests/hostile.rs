@@ -2,14 +2,12 @@
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 use proptest::prelude::*;
 use strake_image::archive;
+use strake_image::context::Context;
 use strake_image::customisation::Customisation;
-use strake_image::engine::Engine;
-use strake_image::error::Error;
 use strake_image::flatten::flatten;
 use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::sink::Discard;
@@ -28,7 +26,8 @@ const PLAN: &str = r#"{"architecture": "amd64", "config": {}, "store_dir": "/nix
     "inherit": "all", "skip_base_paths": true, "store_layers": [["/nix/store/aaa-b"]], "repo_tag": "x:1", "created": "now", "mtime": "now", "uid": 0, "gid": 0,
     "uname": "", "gname": "", "described": [{"diff_id": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 1}, {"diff_id": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 2}],
     "history": [{"author": "a"}, {}], "described_base": {"config": "{\"rootfs\": {\"diff_ids\": [\"sha256:1111111111111111111111111111111111111111111111111111111111111111\"]}}",
-    "layers": [{"digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 3, "compression": "gzip"}]}, "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
+    "layers": [{"digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 3, "mediaType":
+    "application/vnd.oci.image.layer.v1.tar+gzip"}]}, "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
     "entries": [{"path": "/a", "text": "b"}, {"path": "/c", "symlink": "d"}, {"path": "/e", "directory": true},
     {"path": "/f", "file": "/nonexistent"}], "rules": [{"regex": "a|b", "uid": 7}, {"path": "/**", "type": "file", "uid": 1, "gid": 2, "mode":
     "4755", "mtime": 3, "capabilities": "cap_kill=ep"}], "nix_database": {"roots": ["/nix/store/aaa-b"]}}, "closure":
@@ -101,19 +100,9 @@ fn flat(layer: &[u8]) -> Option<u64> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&image_of(layer)).unwrap();
     let image = archive::open(file.path()).ok()?;
-    let engine = Engine {
-        cache: None,
-        jobs: NonZeroUsize::MIN,
-        verify: false,
-        started: SystemTime::UNIX_EPOCH,
-        digested: &AtomicU64::new(0),
-    };
-    let mut layers = Vec::new();
-    let described = engine.describe(image.layers, |layer| {
-        layers.push(layer);
-        Ok::<(), Error>(())
-    });
-    described.ok()?;
+    let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
+    let context = Context { jobs: NonZeroUsize::MIN, ..Context::new(store, || SystemTime::UNIX_EPOCH) };
+    let layers = context.describe_all(image.layers).ok()?;
     flatten(&layers, &mut Discard).ok()
 }
 

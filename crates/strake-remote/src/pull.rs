@@ -6,10 +6,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use strake_image::descriptor::Descriptor;
 use strake_image::digest::Digest;
-use strake_image::manifest::{self, Blobs, Entry, FoundBlob, Listed, Opened, Platform};
-use strake_image::media_type::Format;
+use strake_image::manifest::{self, Blobs, FoundBlob, Listed, Opened};
+use strake_image::media_type::{Format, MediaType};
 use strake_image::parsed::{MAX_JSON, OpenError, ParsedImage};
+use strake_image::platform::Platform;
 use strake_image::recipe::{Remote, Source};
 use ureq::Body;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE};
@@ -26,7 +28,7 @@ use crate::retry::{self, ATTEMPTS, again};
 #[derive(Debug)]
 pub struct Pulled {
     /// Its media type, as the registry says it.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// The digest of its text.
     pub digest: Digest,
     /// Its text.
@@ -37,10 +39,10 @@ pub struct Pulled {
 pub fn pins(repository: &Arc<Repository>, of: &Reference) -> Result<Vec<(String, Digest)>, OpenError> {
     let found = find(repository, of)?;
     let blobs = RegistryBlobs(repository.clone());
-    if let Some(entries) = manifest::entries(&found.entry, &found.text)? {
-        return entries.iter().map(|entry| Ok((entry.platform_name(), entry.digest()?))).collect();
+    if let Some(entries) = manifest::entries(&found.descriptor, &found.text)? {
+        return Ok(entries.iter().map(|entry| (entry.platform_name(), entry.digest)).collect());
     }
-    let digest = found.entry.digest()?;
+    let digest = found.descriptor.digest;
     let image = manifest::open(&blobs, found, &Platform::unknown())?;
     let platform = Platform::of_config(&image.config.text).unwrap_or_else(Platform::unknown);
     Ok(vec![(platform.to_string(), digest)])
@@ -76,14 +78,8 @@ fn find(repository: &Repository, of: &Reference) -> Result<Listed, OpenError> {
         None => vec![Reference { tag: of.tag_or_default().map(str::to_owned), ..of.clone() }.to_string()],
         Some(_) => Vec::new(),
     };
-    let entry = Entry {
-        media_type: pulled.media_type,
-        digest: pulled.digest.to_string(),
-        size: pulled.text.len() as u64,
-        annotations: None,
-        platform: None,
-    };
-    Ok(Listed { entry, text: pulled.text, tags })
+    let descriptor = Descriptor::new(pulled.media_type, pulled.digest, pulled.text.len() as u64);
+    Ok(Listed { descriptor, text: pulled.text, tags })
 }
 
 fn not_found(repository: &Repository, wanted: &str) -> RemoteError {
@@ -109,6 +105,7 @@ impl Repository {
         }
         let media_type = header(&answer, CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
+        let media_type = MediaType::from(media_type);
         let digest = Digest::of(&text);
         let expected = Digest::parse(wanted).ok().or_else(|| said_digest(&answer));
         match expected.filter(|expected| *expected != digest) {
@@ -176,17 +173,17 @@ impl Repository {
 struct RegistryBlobs(Arc<Repository>);
 
 impl Blobs for RegistryBlobs {
-    fn json(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+    fn json(&self, &Descriptor { digest, size, .. }: &Descriptor) -> Result<Vec<u8>, OpenError> {
         of_size(digest, size, self.0.json_blob(digest).map_err(fetch)?)
     }
 
-    fn manifest(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+    fn manifest(&self, &Descriptor { digest, size, .. }: &Descriptor) -> Result<Vec<u8>, OpenError> {
         let wanted = digest.to_string();
         let pulled = self.0.manifest(&wanted).map_err(fetch)?;
         of_size(digest, size, pulled.ok_or_else(|| fetch(not_found(&self.0, &wanted)))?.text)
     }
 
-    fn layer(&self, digest: Digest, size: u64) -> FoundBlob {
+    fn layer(&self, &Descriptor { digest, size, .. }: &Descriptor) -> FoundBlob {
         let name = format!("docker://{}", self.0.image(&digest.to_string())).into();
         let blob = RemoteBlob { repository: self.0.clone(), digest, size, name };
         FoundBlob { source: Source::Remote(Arc::new(blob)), problem: None }

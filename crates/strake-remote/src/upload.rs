@@ -6,11 +6,14 @@
 //! lose what comes after the first.
 
 use std::io::Read;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
+use strake_image::content::Content;
+use strake_image::descriptor::Descriptor;
 use strake_image::digest::Digest;
 use strake_image::error::Error;
-use strake_image::sink::Sink;
+use strake_image::sink::Counted;
 use ureq::http::{Method, Response};
 use ureq::{Body, http};
 
@@ -31,33 +34,20 @@ const MAX_CHUNK_IN_MEMORY: u64 = 16 * 1024 * 1024;
 
 const OCTETS: &str = "application/octet-stream";
 
-/// Something that can be uploaded: it can write itself, as often as it is asked, always the same bytes.
-pub trait Content: Sync {
-    /// Writes all bytes, and returns their digest and number.
-    fn write(&self, sink: &mut dyn Sink) -> Result<(Digest, u64), Error>;
-}
-
-impl Content for Vec<u8> {
-    fn write(&self, sink: &mut dyn Sink) -> Result<(Digest, u64), Error> {
-        sink.bytes(self)?;
-        Ok((Digest::of(self), self.len() as u64))
-    }
-}
-
 /// A blob to be uploaded.
 pub(crate) struct Upload<'u> {
-    /// Its digest and its size in bytes, where they are known before it is read.
-    pub(crate) known: Option<(Digest, u64)>,
     pub(crate) content: &'u dyn Content,
     /// A repository of the same registry that has it.
     pub(crate) mount_from: Option<&'u str>,
+    /// Counts the bytes that are sent.
+    pub(crate) progress: &'u AtomicU64,
 }
 
 /// How a blob got there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Uploaded {
-    Mounted,
-    Sent(Digest, u64),
+    Mounted(Descriptor),
+    Sent(Descriptor),
 }
 
 /// Where an upload goes on.
@@ -76,12 +66,12 @@ enum Attempt {
 
 impl Repository {
     /// Whether the registry has the blob.
-    pub(crate) fn has_blob(&self, digest: Digest, size: u64) -> Result<bool, RemoteError> {
-        let url = self.path(&format!("blobs/{digest}"));
+    pub(crate) fn has_blob(&self, blob: &Descriptor) -> Result<bool, RemoteError> {
+        let url = self.path(&format!("blobs/{}", blob.digest));
         let call = Call::new("look for a blob", Method::HEAD, url, Scope::Push);
         let answer = self.call(&call, &[])?;
         let length = header(&answer, "content-length").and_then(|length| length.parse().ok());
-        Ok(answer.status().is_success() && length.is_none_or(|length: u64| length == size))
+        Ok(answer.status().is_success() && length.is_none_or(|length: u64| length == blob.size))
     }
 
     /// Uploads a blob, again if need be.
@@ -109,19 +99,26 @@ impl Repository {
             }
             std::thread::sleep(retry::pause(failures));
             // It may have arrived, and only the answer got lost.
-            if let Some((digest, size)) = upload.known
-                && self.has_blob(digest, size)?
+            if let Some(blob) = upload.content.descriptor()
+                && self.has_blob(blob)?
             {
-                return Ok(Uploaded::Sent(digest, size));
+                return Ok(Uploaded::Sent(blob.clone()));
             }
         }
     }
 
     fn attempt(&self, upload: &Upload<'_>, chunk: Option<u64>, mount: bool) -> Result<Attempt, RemoteError> {
-        let from = upload.known.zip(upload.mount_from).filter(|_| mount);
-        let Some(session) = self.begin(from)? else { return Ok(Attempt::Done(Uploaded::Mounted)) };
+        let known = upload.content.descriptor();
+        let from = known.zip(upload.mount_from).filter(|_| mount);
+        let session = match (self.begin(from)?, from) {
+            (Some(session), _) => session,
+            (None, Some((blob, _))) => return Ok(Attempt::Done(Uploaded::Mounted(blob.clone()))),
+            (None, None) => {
+                return Err(self.odd(&self.post(), "it mounts a blob that it was not asked to mount"));
+            }
+        };
         let chunk = self::chunk(chunk, session.least_chunk);
-        if upload.known.is_none() && session.least_chunk.is_some_and(|least| least > MAX_CHUNK_IN_MEMORY) {
+        if known.is_none() && session.least_chunk.is_some_and(|least| least > MAX_CHUNK_IN_MEMORY) {
             let call = Call::new(
                 "take a layer that is compressed on its way",
                 Method::PATCH,
@@ -138,13 +135,17 @@ impl Repository {
         sent
     }
 
+    /// The request that begins an upload.
+    fn post(&self) -> Call<'static> {
+        Call::new("begin an upload", Method::POST, self.path("blobs/uploads/"), Scope::Push)
+    }
+
     /// Begins an upload. `None`: the registry has taken the blob out of another repository.
-    fn begin(&self, from: Option<((Digest, u64), &str)>) -> Result<Option<Session>, RemoteError> {
-        let what = "begin an upload";
-        let url = self.path("blobs/uploads/");
+    fn begin(&self, from: Option<(&Descriptor, &str)>) -> Result<Option<Session>, RemoteError> {
+        let Call { what, url, .. } = self.post();
         let mut answer = None;
-        if let Some(((digest, _), from)) = from {
-            let query = encode(&[("mount", &digest.to_string()), ("from", from)]);
+        if let Some((blob, from)) = from {
+            let query = encode(&[("mount", &blob.digest.to_string()), ("from", from)]);
             let call = Call::new(what, Method::POST, format!("{url}?{query}"), Scope::Mount(from));
             // Who may not take it from there can still send it.
             answer = self.call(&call, &[]).ok().filter(|answer| answer.status().is_success());
@@ -181,11 +182,11 @@ impl Repository {
         let (mut sink, reader) = pipe();
         let (written, sent) = std::thread::scope(|scope| {
             let writer = scope.spawn(move || {
-                let blob = upload.content.write(&mut sink)?;
+                let blob = upload.content.write(&mut Counted::new(&mut sink, upload.progress))?;
                 sink.finish(blob).map_err(Error::from)
             });
             // With nobody to read any more, the writer ends.
-            let sent = self.deliver(reader, upload.known, chunk, location);
+            let sent = self.deliver(reader, upload.content.descriptor(), chunk, location);
             (writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), sent)
         });
         match written {
@@ -198,30 +199,30 @@ impl Repository {
     fn deliver(
         &self,
         mut reader: PipeReader,
-        known: Option<(Digest, u64)>,
+        known: Option<&Descriptor>,
         chunk: Option<u64>,
         location: &mut String,
     ) -> Result<Attempt, RemoteError> {
         let is_taken = match (chunk, known) {
-            (None, Some((digest, size))) => self.put(location, &mut reader, digest, size)?,
+            (None, Some(blob)) => self.put(location, &mut reader, blob.digest, blob.size)?,
             (None, None) => self.patch(location, &mut reader, None, None).map(|()| true)?,
             (Some(chunk), known) => self.chunks(location, &mut reader, chunk, known)?,
         };
         if !is_taken {
             return Ok(Attempt::TooLarge);
         }
-        let (digest, size) = known.or(reader.end()).expect("what is not known is read to its end");
+        let blob = known.or(reader.end()).expect("what is not known is read to its end").clone();
         if chunk.is_some() || known.is_none() {
-            self.put(location, &mut std::io::empty(), digest, 0)?;
+            self.put(location, &mut std::io::empty(), blob.digest, 0)?;
         }
-        Ok(Attempt::Done(Uploaded::Sent(digest, size)))
+        Ok(Attempt::Done(Uploaded::Sent(blob)))
     }
 
     /// Uploads what is read, which cannot be read again: tries once, and returns whether it is there.
     pub(crate) fn upload_once(
         &self,
         reader: PipeReader,
-        known: Option<(Digest, u64)>,
+        known: Option<&Descriptor>,
     ) -> Result<bool, RemoteError> {
         let Some(session) = self.begin(None)? else { return Ok(false) };
         let chunk = chunk(self.shared().settings.chunk, session.least_chunk);
@@ -290,14 +291,14 @@ impl Repository {
         location: &mut String,
         reader: &mut PipeReader,
         chunk: u64,
-        known: Option<(Digest, u64)>,
+        known: Option<&Descriptor>,
     ) -> Result<bool, RemoteError> {
         let mut start = 0;
         loop {
             let sent = match known {
-                Some((_, size)) if start >= size => return Ok(true),
-                Some((_, size)) => {
-                    let length = chunk.min(size - start);
+                Some(blob) if start >= blob.size => return Ok(true),
+                Some(blob) => {
+                    let length = chunk.min(blob.size - start);
                     let range = Some((start, start + length - 1));
                     start += length;
                     self.patch(location, &mut reader.take(length), Some(length), range)

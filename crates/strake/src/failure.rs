@@ -6,14 +6,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
-use strake_image::destination::FinishError;
+use strake_image::engine::DescribeError;
 use strake_image::error::Error;
 use strake_image::layout::PrepareError;
-use strake_image::manifest::{IndexError, Platform};
+use strake_image::manifest::IndexError;
 use strake_image::nix_database::ReadError;
+use strake_image::output::OutputError;
 use strake_image::parsed::OpenError;
+use strake_image::platform::Platform;
 use strake_image::reference;
 use strake_image::spec::{DraftError, SpecError};
+use strake_image::target::TargetError;
 use strake_plan::closure::ClosureError;
 use strake_plan::layering::BudgetError;
 use strake_plan::layering::lock::LockError;
@@ -252,12 +255,33 @@ impl From<RemoteError> for Failure {
     }
 }
 
-impl From<FinishError> for Failure {
-    fn from(error: FinishError) -> Self {
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
         match error {
-            FinishError::Write(error) => error.into(),
-            error @ (FinishError::Config(_) | FinishError::Add(_)) => Self::new(chain(&error)),
+            TargetError::Write(error) => error.into(),
+            TargetError::Describe(error) => error.into(),
+            TargetError::Index(error) => error.into(),
+            TargetError::Remote(error) => match error.downcast::<RemoteError>() {
+                Ok(error) => (*error).into(),
+                Err(error) => Self::new(chain(&*error)),
+            },
+            error @ TargetError::Add(_) => Self::new(chain(&error)),
         }
+    }
+}
+
+impl From<DescribeError> for Failure {
+    fn from(error: DescribeError) -> Self {
+        match error {
+            DescribeError::Layer(error) => error.into(),
+            error @ DescribeError::Config(_) => Self::new(chain(&error)),
+        }
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        Self::new(chain(&error))
     }
 }
 

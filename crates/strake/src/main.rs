@@ -9,15 +9,12 @@ mod finished;
 mod image_config;
 mod input;
 mod layering;
-mod learning;
 mod output;
 mod place;
 mod planning;
-mod push;
 mod references;
 mod registry;
 mod report;
-mod several;
 mod source;
 
 use std::ffi::OsString;

@@ -20,7 +20,7 @@ use tar::{Archive, Entry};
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::parsed::{self, Records};
-use crate::sink::{Descriptor, Sink};
+use crate::sink::{DescriptorSink, Sink};
 use crate::tar::{Kind, Member, Writer};
 use winners::{Claim, Winners};
 
@@ -137,13 +137,13 @@ fn each(
     std::thread::scope(|scope| {
         let written = scope.spawn(move || {
             let progress = AtomicU64::new(0);
-            let mut sink = Descriptor::new(OwnedFd::from(writer), &progress);
+            let mut sink = DescriptorSink::new(OwnedFd::from(writer), &progress);
             layer.write(false, &mut sink)?;
             sink.finish().map_err(Error::from).map(drop)
         });
         let read = || {
             let reader = BufReader::with_capacity(BUFFER, reader);
-            let mut reader: Box<dyn Read> = match layer.blob.codec {
+            let mut reader: Box<dyn Read> = match layer.stored.codec() {
                 None => Box::new(reader),
                 Some(codec) => Box::new(codec.decoder(reader).map_err(broken)?),
             };

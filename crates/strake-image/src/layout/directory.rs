@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,16 +14,15 @@ use rustix::fs::FlockOperation;
 use super::blobs::LayoutBlobs;
 use super::index::LayoutIndex;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
-use crate::blob::Blob;
-use crate::destination::{Destination, FinishError};
-use crate::digest::Digest;
+use crate::descriptor::Descriptor;
+use crate::document::Document;
 use crate::error::Error;
-use crate::image::Image;
 use crate::layer::Layer;
-use crate::manifest::Manifest;
 use crate::new_file::NewFile;
 use crate::parsed::OpenError;
-use crate::sink::{Descriptor, Sink};
+use crate::progress::Report;
+use crate::sink::{DescriptorSink, Sink, SinkError};
+use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 
 /// Why images cannot be put into a directory.
 #[derive(Debug, thiserror::Error)]
@@ -39,45 +38,48 @@ pub enum PrepareError {
     Damaged(#[from] OpenError),
 }
 
-/// Writes an image into a directory.
-pub struct LayoutWriter<'p> {
+/// A layout in a directory, which may hold other images.
+pub struct LayoutTarget<'p> {
     root: PathBuf,
-    tags: Option<Vec<String>>,
+    names: Option<Vec<String>>,
     progress: &'p AtomicU64,
-    /// Bytes written.
-    written: u64,
-    /// The layer that is being written.
-    open: Option<(NewFile, Descriptor<'p>)>,
 }
 
-impl<'p> LayoutWriter<'p> {
-    /// Makes the layout in `root` if there is none, else makes sure that it can be added to. `tags`, if any, are the
-    /// image's names in place of its own. What is written is added to `progress`.
+/// A blob that is being written.
+struct NewBlob<'a, 'p> {
+    layout: &'a LayoutTarget<'p>,
+    file: NewFile,
+    sink: DescriptorSink<'p>,
+}
+
+impl<'p> LayoutTarget<'p> {
+    /// Makes the layout in `root` if there is none, else makes sure that it can be added to. `names`, if any, are the
+    /// image's names in place of its own. Bytes written are added to `progress`.
     pub fn new(
         root: &Path,
-        tags: Option<Vec<String>>,
+        names: Option<Vec<String>>,
         progress: &'p AtomicU64,
     ) -> Result<Self, PrepareError> {
         fs::create_dir_all(root).map_err(PrepareError::Write)?;
         let root = fs::canonicalize(root).map_err(PrepareError::Write)?;
-        let mut writer = Self { root, tags, progress, written: 0, open: None };
-        let _lock = writer.lock().map_err(PrepareError::Write)?;
-        if writer.root.join(LAYOUT).symlink_metadata().is_ok() {
-            let blobs = LayoutBlobs::directory(&writer.root)?;
+        let layout = Self { root, names, progress };
+        let _lock = layout.lock().map_err(PrepareError::Write)?;
+        if layout.root.join(LAYOUT).symlink_metadata().is_ok() {
+            let blobs = LayoutBlobs::directory(&layout.root)?;
             blobs.check_version()?;
-            writer.index(&blobs)?;
+            layout.index(&blobs)?;
         } else {
-            for entry in fs::read_dir(&writer.root).map_err(PrepareError::Write)? {
+            for entry in fs::read_dir(&layout.root).map_err(PrepareError::Write)? {
                 let name = entry.map_err(PrepareError::Write)?.file_name();
                 // A process that was killed may have left its beginning.
                 if !name.to_string_lossy().starts_with(&format!(".{LAYOUT}.")) {
                     return Err(PrepareError::Occupied);
                 }
             }
-            writer.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
+            layout.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
         }
-        fs::create_dir_all(writer.root.join(BLOBS)).map_err(PrepareError::Write)?;
-        Ok(writer)
+        fs::create_dir_all(layout.root.join(BLOBS)).map_err(PrepareError::Write)?;
+        Ok(layout)
     }
 
     /// Waits until no other process changes the layout, and keeps others waiting until it is dropped.
@@ -96,71 +98,90 @@ impl<'p> LayoutWriter<'p> {
     }
 
     /// Lists the image, by itself: of two processes that do so the second sees what the first has done.
-    fn list(&mut self, manifest: &Manifest, names: &[String]) -> Result<(), FinishError> {
+    fn list(&self, manifest: &Document, names: &[String]) -> Result<(), TargetError> {
         let _lock = self.lock().map_err(Error::Write)?;
-        let blobs = LayoutBlobs::directory(&self.root).map_err(FinishError::Add)?;
-        let mut index = self.index(&blobs).map_err(FinishError::Add)?;
+        let blobs = LayoutBlobs::directory(&self.root).map_err(TargetError::Add)?;
+        let mut index = self.index(&blobs).map_err(TargetError::Add)?;
         index.add(manifest, names);
         self.file(INDEX, &index.text()).map_err(Error::Write)?;
         Ok(())
     }
 
-    fn blob(&mut self, content: &[u8]) -> Result<(), Error> {
-        let digest = Digest::of(content);
-        if self.has(digest, content.len() as u64) {
+    fn document(&self, document: &Document) -> Result<(), Error> {
+        if self.has_blob(document.descriptor()) {
             return Ok(());
         }
-        self.file(&blob_name(digest), content).map_err(Error::Write)
+        self.file(&blob_name(document.digest()), document.text()).map_err(Error::Write)
     }
 
-    fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+    fn file(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let new = NewFile::create(&self.root.join(name))?;
         new.file().write_all(content)?;
         self.progress.fetch_add(content.len() as u64, Ordering::Relaxed);
-        self.written += content.len() as u64;
         new.commit()
+    }
+
+    fn has_blob(&self, blob: &Descriptor) -> bool {
+        let path = self.root.join(blob_name(blob.digest));
+        path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == blob.size)
     }
 }
 
-impl Destination for LayoutWriter<'_> {
-    fn has(&self, digest: Digest, size: u64) -> bool {
-        let path = self.root.join(blob_name(digest));
-        path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
+impl Target for LayoutTarget<'_> {
+    fn name(&self) -> String {
+        format!("oci:{}", self.root.display())
     }
 
-    fn begin(&mut self, _: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
-        if blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
+    fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<bool>, TargetError> {
+        Ok(blobs.iter().map(|blob| !self.has_blob(blob)).collect())
+    }
+
+    fn blob<'t>(
+        &'t mut self,
+        _: &Layer,
+        blob: Option<&Descriptor>,
+    ) -> Result<Option<Box<dyn BlobWriter + 't>>, TargetError> {
+        if blob.is_some_and(|blob| self.has_blob(blob)) {
             return Ok(None);
         }
         let new = NewFile::within(&self.root.join(BLOBS)).map_err(Error::Write)?;
         let file = new.file().as_fd().try_clone_to_owned().map_err(Error::Write)?;
-        let (_, sink) = self.open.insert((new, Descriptor::new(file, self.progress)));
-        Ok(Some(sink))
+        let sink = DescriptorSink::new(file, self.progress);
+        Ok(Some(Box::new(NewBlob { layout: self, file: new, sink })))
     }
 
-    fn end(&mut self, _: &Layer, blob: &Blob) -> Result<(), Error> {
-        if let Some((new, sink)) = self.open.take() {
-            sink.finish()?;
-            self.written += blob.size;
-            if !self.has(blob.digest, blob.size) {
-                new.commit_as(&blob.digest.hex()).map_err(Error::Write)?;
-            }
+    fn image(&mut self, listed: &ListedImage<'_>, _: &Report<'_>) -> Result<(), TargetError> {
+        self.document(&listed.image.config)?;
+        self.manifest(listed.manifest)
+    }
+
+    fn manifest(&mut self, manifest: &Document) -> Result<(), TargetError> {
+        Ok(self.document(manifest)?)
+    }
+
+    fn finish(&mut self, top: &Document, names: &[String]) -> Result<(), TargetError> {
+        self.document(top)?;
+        self.list(top, self.names.as_deref().unwrap_or(names))
+    }
+}
+
+impl Sink for NewBlob<'_, '_> {
+    fn bytes(&mut self, data: &[u8]) -> Result<(), SinkError> {
+        self.sink.bytes(data)
+    }
+
+    fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), SinkError> {
+        self.sink.file(file, offset, length)
+    }
+}
+
+impl BlobWriter for NewBlob<'_, '_> {
+    fn finish(self: Box<Self>, blob: &Descriptor) -> Result<(), TargetError> {
+        let Self { layout, file, sink } = *self;
+        sink.finish()?;
+        if !layout.has_blob(blob) {
+            file.commit_as(&blob.digest.hex()).map_err(Error::Write)?;
         }
         Ok(())
-    }
-
-    fn image(&mut self, image: &Image, manifest: &Manifest) -> Result<(), FinishError> {
-        self.blob(&image.config)?;
-        self.manifest(manifest)
-    }
-
-    fn manifest(&mut self, manifest: &Manifest) -> Result<(), FinishError> {
-        Ok(self.blob(&manifest.text)?)
-    }
-
-    fn finish(&mut self, top: &Manifest, names: &[String]) -> Result<u64, FinishError> {
-        let names = self.tags.clone().unwrap_or_else(|| names.to_vec());
-        self.list(top, &names)?;
-        Ok(self.written)
     }
 }

@@ -2,8 +2,10 @@
 
 use super::INDEX;
 use super::blobs::LayoutBlobs;
-use crate::manifest::{Blobs, Entry, Listed, Platform, choose, names};
+use crate::descriptor::Descriptor;
+use crate::manifest::{Blobs, Listed, choose, names};
 use crate::parsed::{OpenError, parse};
+use crate::platform::Platform;
 use crate::reference;
 
 /// What is asked for.
@@ -17,7 +19,7 @@ pub struct LayoutPick {
 
 #[derive(serde::Deserialize)]
 struct List {
-    manifests: Option<Vec<Entry>>,
+    manifests: Option<Vec<Descriptor>>,
 }
 
 /// Finds the manifest or index that is meant.
@@ -27,19 +29,19 @@ pub(super) fn listed(blobs: &LayoutBlobs, pick: &LayoutPick) -> Result<Listed, O
     let wanted = match &pick.name {
         None => all.clone(),
         Some(name) => {
-            let exact = |entry: &&Entry| entry.name() == Some(name);
-            let same = |entry: &&Entry| entry.name().is_some_and(|other| reference::same(other, name));
+            let exact = |entry: &&Descriptor| entry.name() == Some(name);
+            let same = |entry: &&Descriptor| entry.name().is_some_and(|other| reference::same(other, name));
             let missing = || OpenError::NoSuchImage { wanted: name.clone(), there: names(&all) };
-            let entry = all.iter().find(exact).or_else(|| all.iter().find(same));
-            vec![entry.cloned().ok_or_else(missing)?]
+            let found = all.iter().find(exact).or_else(|| all.iter().find(same));
+            vec![found.cloned().ok_or_else(missing)?]
         }
     };
-    let entry = choose(wanted, &pick.platform)?;
-    let has_it = |other: &&Entry| match &pick.name {
-        Some(_) => other.name() == entry.name(),
-        None => other.digest == entry.digest,
+    let descriptor = choose(wanted, &pick.platform)?;
+    let has_it = |other: &&Descriptor| match &pick.name {
+        Some(_) => other.name() == descriptor.name(),
+        None => other.digest == descriptor.digest,
     };
-    let tags = all.iter().filter(has_it).filter_map(Entry::name).map(str::to_owned).collect();
-    let text = blobs.json(entry.digest()?, entry.size)?;
-    Ok(Listed { entry, text, tags })
+    let tags = all.iter().filter(has_it).filter_map(Descriptor::name).map(str::to_owned).collect();
+    let text = blobs.json(&descriptor)?;
+    Ok(Listed { descriptor, text, tags })
 }

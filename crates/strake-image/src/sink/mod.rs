@@ -17,7 +17,7 @@ use std::os::fd::BorrowedFd;
 use rustix::io::Errno;
 
 pub use counted::Counted;
-pub use descriptor::Descriptor;
+pub use descriptor::DescriptorSink;
 pub use digest::{Digesting, Watch};
 pub use discard::Discard;
 pub use fan::Fan;

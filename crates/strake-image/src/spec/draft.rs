@@ -17,7 +17,7 @@ use super::inherit::{Inherit, inherited, whole};
 use super::{CustomisationSource, Spec, Time};
 use crate::customisation::CustomisationError;
 use crate::digest::Digest;
-use crate::draft::{About, Description, Draft, LayerDraft, Origin, Settings, usual_member_name};
+use crate::draft::{About, Contents, Description, Draft, LayerDraft, Origin, Settings, usual_member_name};
 use crate::error::Error;
 use crate::parsed::{OpenError, ParsedImage};
 use crate::python::datetime::DateTime;
@@ -130,7 +130,7 @@ impl Spec {
             };
             let found = store.check(&paths).map(|()| Recipe::StorePaths(recipe)).map_err(DraftError::from);
             layers.push(LayerDraft {
-                contents: paths.iter().map(|path| path.as_str().to_owned()).collect(),
+                contents: Contents::store_paths(paths),
                 recipe: found.or_else(|error| absent(error, described))?,
                 origin: Origin::Store,
                 member: None,
@@ -158,6 +158,7 @@ impl Spec {
                 return Err(Error::Digest { path, expected: described.diff_id, found }.into());
             }
             let origin = Origin::Customisation;
+            let contents = Contents::Customisation(contents);
             layers.push(LayerDraft { recipe, origin, contents, member, described, history });
         }
         let settings = Settings {

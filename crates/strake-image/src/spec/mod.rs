@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use strake_plan::closure::{Closure, ClosureError};
 use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 
-pub use base::{DescribedBase, DescribedBlob};
+pub use base::DescribedBase;
 pub use conf::{Conf, Customisations, Id, Os, PathEntry};
 pub use draft::{DraftError, Surroundings};
 pub use inherit::Inherit;

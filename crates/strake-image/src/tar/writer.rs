@@ -21,6 +21,11 @@ impl<'s> Writer<'s> {
         Self { sink, header: Vec::with_capacity(4096), position: 0 }
     }
 
+    /// Goes on with an archive of which so many bytes were written to the sink.
+    pub fn resume(sink: &'s mut dyn Sink, position: u64) -> Self {
+        Self { sink, header: Vec::new(), position }
+    }
+
     /// Bytes written until now.
     pub fn position(&self) -> u64 {
         self.position

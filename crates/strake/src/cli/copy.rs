@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use strake_image::compression::{Compression, CompressionError};
-use strake_image::manifest::Platform;
+use strake_image::platform::Platform;
 
 use super::{BuildArgs, EXIT_CODES, Plan, RegistryArgs, Writing};
 
