@@ -9,9 +9,7 @@ use crate::sink::Sink;
 /// Bytes that have a descriptor, or will have one when they are compressed on their way, and write themselves as often
 /// as they are asked to, always the same.
 ///
-/// Layers ([`LayerContent`](crate::layer::LayerContent)), compressed layers
-/// ([`CompressedContent`](crate::compressed::CompressedContent)) and documents ([`Document`](crate::document::Document))
-/// are contents.
+/// Layers (`LayerContent`), compressed layers (`CompressedContent`), configs and manifests (`Document`) are contents.
 pub trait Content: Sync {
     /// The descriptor, if it is known before the bytes are written.
     fn descriptor(&self) -> Option<&Descriptor>;

@@ -35,6 +35,25 @@ pub struct Settings {
     pub now: fn() -> SystemTime,
 }
 
+impl Settings {
+    /// Anonymous access over verified TLS, without proxies and files. `now` tells the time.
+    pub fn new(now: fn() -> SystemTime) -> Self {
+        Self {
+            credentials: None,
+            auth_files: Vec::new(),
+            verify_tls: true,
+            root_certificates: None,
+            certificates: Vec::new(),
+            certificates_by_host: Vec::new(),
+            proxies: Proxies::default(),
+            user_agent: concat!("strake/", env!("CARGO_PKG_VERSION")).to_owned(),
+            chunk: None,
+            uploads: None,
+            now,
+        }
+    }
+}
+
 /// Through whom to connect.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use super::IndexPlan;
-use super::read::{self, Blobs, Listed, MAX_DEPTH, ManifestText};
+use super::read::{self, Blobs, Listed, MAX_DEPTH, ManifestParts};
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::document::Document;
 use crate::draft::{Contents, LayerDraft, Origin};
-use crate::parsed::{OpenError, ParsedImage, parse};
+use crate::parsed::{OpenError, ParsedImage};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, Tarball};
 
@@ -96,7 +96,7 @@ impl Walk<'_> {
             self.manifests.push(Document::new(media_type, text));
             return Ok(());
         }
-        let manifest: ManifestText = parse(&listed.digest.to_string(), &text)?;
+        let manifest = ManifestParts::parse(listed.digest, &text)?;
         if manifest.config.media_type.is_config() && !listed.is_attestation() {
             self.take(&listed, manifest.config.size)?;
             let platform = listed.platform.clone();

@@ -13,5 +13,6 @@ pub use index::{Opened, ParsedIndex, open_all};
 pub use list::{IndexError, IndexPlan, check_platforms, index_of};
 pub use pick::choose;
 pub(crate) use pick::names;
+pub(crate) use read::descriptor;
 pub use read::{Blobs, FoundBlob, Listed, entries, open};
 pub use write::{Listing, of_image};

@@ -1,5 +1,7 @@
 //! Opens an image that is listed by a manifest, wherever its blobs are.
 
+use serde_json::Value;
+
 use super::pick::choose;
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
@@ -54,14 +56,38 @@ struct MediaTypeText {
 /// The part of an index that is used.
 #[derive(serde::Deserialize)]
 struct IndexText {
-    manifests: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Value>>,
 }
 
 /// The part of an image's manifest that is used.
 #[derive(serde::Deserialize)]
-pub(super) struct ManifestText {
+struct ManifestText {
+    config: Value,
+    layers: Vec<Value>,
+}
+
+/// What an image's manifest lists.
+pub(super) struct ManifestParts {
     pub(super) config: Descriptor,
     pub(super) layers: Vec<Descriptor>,
+}
+
+impl ManifestParts {
+    /// Reads a manifest. `name` is what the error calls it.
+    pub(super) fn parse(name: Digest, text: &[u8]) -> Result<Self, OpenError> {
+        let name = name.to_string();
+        let ManifestText { config, layers } = parse(&name, text)?;
+        let layers = layers.into_iter().map(|value| descriptor(&name, value));
+        Ok(Self { config: descriptor(&name, config)?, layers: layers.collect::<Result<_, _>>()? })
+    }
+}
+
+/// A descriptor in a document. `name` is what the error calls that.
+pub(crate) fn descriptor(name: &str, value: Value) -> Result<Descriptor, OpenError> {
+    if let Some(digest) = value.get("digest").and_then(Value::as_str) {
+        Digest::parse(digest).map_err(OpenError::BlobName)?;
+    }
+    serde_json::from_value(value).map_err(|source| OpenError::Json { member: name.to_owned(), source })
 }
 
 /// Opens the image that is listed, or the one for this platform where an index is.
@@ -76,7 +102,7 @@ pub(super) fn open_image(blobs: &dyn Blobs, listed: Listed) -> Result<ParsedImag
     if media_type.manifest_format().is_none() {
         return Err(OpenError::NotAnImage(media_type));
     }
-    let manifest: ManifestText = parse(&descriptor.digest.to_string(), &text)?;
+    let manifest = ManifestParts::parse(descriptor.digest, &text)?;
     if !manifest.config.media_type.is_config() {
         return Err(OpenError::NotAnImage(manifest.config.media_type));
     }
@@ -102,8 +128,10 @@ pub(super) fn all_entries(listed: &Descriptor, text: &[u8]) -> Result<Option<Vec
     if media_type(listed, text)?.index_format().is_none() {
         return Ok(None);
     }
-    let list: IndexText = parse(&listed.digest.to_string(), text)?;
-    Ok(Some(list.manifests.unwrap_or_default()))
+    let name = listed.digest.to_string();
+    let list: IndexText = parse(&name, text)?;
+    let entries = list.manifests.into_iter().flatten().map(|value| descriptor(&name, value));
+    entries.collect::<Result<_, _>>().map(Some)
 }
 
 /// What a manifest or an index says that it is, or else is listed as.

@@ -60,6 +60,9 @@ pub enum OpenError {
     /// A diff id is not a digest.
     #[error("has a damaged diff id")]
     DiffId(#[from] DigestError),
+    /// A blob is named by something that is not a digest.
+    #[error("names a blob wrongly")]
+    BlobName(#[source] DigestError),
     /// A member's name leads out of the archive.
     #[error("names a member {0:?}, which is not a plain relative path")]
     UnsafeName(String),
