@@ -148,7 +148,7 @@ impl Engine<'_> {
         let (digest, survey) = draft.recipe.digest(watch)?;
         let settled = survey.settled_at <= self.started;
         let cache = self.cache.filter(|_| settled);
-        let title = title(&draft, &survey.weights);
+        let title = title(&draft, &survey.weights());
         let not_remembered = cache.and_then(|cache| cache.put(key, digest, &survey, &title).err());
         Ok(Layer { not_remembered, settled, ..self.layer(draft, digest, shared.bounded(survey))? })
     }
@@ -188,7 +188,7 @@ fn layer(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Err
     Ok(Layer {
         diff_id,
         blob: Blob { digest, size: survey.size, codec },
-        title: title(&draft, &survey.weights),
+        title: title(&draft, &survey.weights()),
         remembered: false,
         not_remembered: None,
         settled: false,
