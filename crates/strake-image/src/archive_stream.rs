@@ -93,6 +93,6 @@ impl Sink for MemberContent<'_, '_> {
 impl BlobWriter for MemberContent<'_, '_> {
     fn finish(self: Box<Self>, _: &Descriptor) -> Result<(), TargetError> {
         let Self { archive, size } = *self;
-        Ok(archive.with(|tar| Ok(tar.pad(size)?))?)
+        Ok(archive.with(|tar| Ok(tar.skip(size)?))?)
     }
 }

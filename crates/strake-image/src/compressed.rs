@@ -8,7 +8,7 @@ use crate::content::Content;
 use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::layer::{Layer, LayerContent};
-use crate::sink::Sink;
+use crate::sink::{Sink, Window};
 
 /// What a layer is when it is compressed, and who compressed it.
 #[derive(Clone, Debug)]
@@ -87,7 +87,6 @@ impl Content for CompressedContent<'_> {
     }
 
     fn write_range(&self, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
-        let _ = (range, sink);
-        todo!("merged from the branch of ranges")
+        Window::write(sink, range, |whole| self.write(whole).map(drop))
     }
 }

@@ -5,7 +5,7 @@
 //! the next are digested. The results are joined by their place, never by who was first.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::cache::Cache;
@@ -186,6 +186,7 @@ fn layer_as_described(draft: LayerDraft, described: Description) -> Layer {
         settled: false,
         key: draft.recipe.key(),
         survey: None,
+        proven: OnceLock::new(),
         draft,
     }
 }
@@ -197,8 +198,8 @@ fn layer(mut draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer,
     if let Contents::StorePaths(paths) = &mut draft.contents
         && draft.recipe.packs()
     {
-        for (packed, size) in paths.iter_mut().zip(&survey.weights) {
-            packed.size = Some(*size);
+        for (packed, size) in paths.iter_mut().zip(survey.weights()) {
+            packed.size = Some(size);
         }
     }
     Ok(Layer {
@@ -210,6 +211,7 @@ fn layer(mut draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer,
         settled: false,
         key: draft.recipe.key(),
         survey: Some(survey),
+        proven: OnceLock::new(),
         draft,
     })
 }

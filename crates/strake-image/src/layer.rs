@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::cache::Key;
 use crate::content::Content;
@@ -10,7 +11,7 @@ use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
-use crate::sink::{Sink, Tee};
+use crate::sink::{Discard, Sink, Tee};
 use crate::survey::Survey;
 
 /// A layer.
@@ -33,6 +34,8 @@ pub struct Layer {
     pub(crate) key: Key,
     /// What its files were like when the digest was computed; `None` if the digest was described.
     pub(crate) survey: Option<Survey>,
+    /// The same, found when the first range of a described layer was wanted.
+    pub(crate) proven: OnceLock<Survey>,
 }
 
 impl Layer {
@@ -118,7 +121,31 @@ impl Content for LayerContent<'_> {
     }
 
     fn write_range(&self, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
-        let _ = (range, sink);
-        todo!("merged from the branch of ranges")
+        let size = self.layer.stored.size;
+        let range = range.start.min(size)..range.end.min(size);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let survey = match &self.layer.survey {
+            Some(survey) => survey,
+            None => self.proven()?,
+        };
+        self.layer.draft.recipe.write_range(survey, range, sink)
+    }
+}
+
+impl LayerContent<'_> {
+    /// The survey of a layer whose digest was only described: the layer is hashed once, before the first range of it leaves.
+    fn proven(&self) -> Result<&Survey, Error> {
+        if let Some(survey) = self.layer.proven.get() {
+            return Ok(survey);
+        }
+        let recipe = &self.layer.draft.recipe;
+        let survey = recipe.survey()?;
+        self.write(&mut Discard)?;
+        if recipe.survey()?.fingerprint != survey.fingerprint {
+            return Err(Error::Changed { path: recipe.place().to_owned() });
+        }
+        Ok(self.layer.proven.get_or_init(|| survey))
     }
 }

@@ -212,7 +212,11 @@ impl Remote for RemoteBlob {
     }
 
     fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(Download { blob: self, position: 0, body: None, failures: 0 }))
+        self.open_at(0)
+    }
+
+    fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(Download { blob: self, position: offset, body: None, failures: 0 }))
     }
 
     fn repository(&self) -> (&str, &str) {
