@@ -24,6 +24,7 @@ pub mod media_type;
 pub mod new_file;
 pub mod nix_database;
 pub mod parsed;
+pub mod plan;
 pub mod python;
 pub mod recipe;
 pub mod reference;

@@ -2,14 +2,11 @@
 
 mod cli;
 mod commands;
-mod completing;
-mod detached;
 mod failure;
 mod finished;
-mod image_config;
 mod input;
-mod layering;
 mod learning;
+mod options;
 mod output;
 mod place;
 mod planning;
