@@ -29,6 +29,7 @@ pub mod new_file;
 pub mod nix_database;
 pub mod output;
 pub mod parsed;
+pub mod plan;
 pub mod platform;
 pub mod progress;
 pub mod python;

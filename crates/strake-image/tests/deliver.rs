@@ -141,7 +141,8 @@ impl Sink for Writer<'_> {
         let mut done = 0;
         while done < length {
             let place = start + usize::try_from(done).unwrap();
-            done += strake_image::sink::read_some(file, offset + done, &mut self.1[place..], length - done)? as u64;
+            done += strake_image::sink::read_some(file, offset + done, &mut self.1[place..], length - done)?
+                as u64;
         }
         Ok(())
     }
@@ -192,7 +193,8 @@ impl Fixture {
         let (store, now) = (&self.context.store, SystemTime::UNIX_EPOCH);
         let surroundings = Surroundings { store, now, user_name: &|_| None, group_name: &|_| None };
         let spec = Spec::parse(conf.as_bytes()).unwrap();
-        spec.draft::<strake_image::spec::DraftError>(&surroundings, |_| panic!("it has no base image")).unwrap()
+        spec.draft::<strake_image::spec::DraftError>(&surroundings, |_| panic!("it has no base image"))
+            .unwrap()
     }
 
     fn deliver(
@@ -244,7 +246,9 @@ fn check(kinds: &[Kind], compression: Option<Compression>) {
 #[test]
 fn an_image_to_targets_of_all_kinds() {
     for compression in [None, Some(Compression::GZIP), Some("zstd".parse().unwrap())] {
-        for kinds in [&[FILE][..], &[PLAIN], &[ASKING], &[FILE, PLAIN], &[ASKING, FILE], &[PLAIN, ASKING, FILE]] {
+        for kinds in
+            [&[FILE][..], &[PLAIN], &[ASKING], &[FILE, PLAIN], &[ASKING, FILE], &[PLAIN, ASKING, FILE]]
+        {
             check(kinds, compression);
         }
     }

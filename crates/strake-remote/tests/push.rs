@@ -47,7 +47,8 @@ impl Fixture {
         let spec = Spec::parse(conf.as_bytes()).unwrap();
         let draft = spec.draft::<DraftError>(&surroundings, |_| panic!("it has no base image")).unwrap();
         let reference = Reference::parse(&format!("{}/{name}", registry.address())).unwrap();
-        let repository = Repository::connect(&Client::new(Settings::new(SystemTime::now)), &reference).unwrap();
+        let repository =
+            Repository::connect(&Client::new(Settings::new(SystemTime::now)), &reference).unwrap();
         let target = RegistryTarget::new(Arc::new(repository), reference, &self.context);
         let pool = compression.map(|compression| Pool::new(compression, 2.try_into().unwrap()).unwrap());
         let options = Options { pool, ..Options::default() };

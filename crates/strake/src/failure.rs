@@ -1,5 +1,7 @@
 //! Failures, worded for the user: this is the only place where that is done.
 
+mod plan;
+
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -99,10 +101,12 @@ impl Failure {
         }
     }
 
-    /// There is no layer left for store paths.
+    /// There is no layer left for store paths, or there are too many.
     pub(crate) fn budget(error: &BudgetError) -> Self {
-        Self::new(error.to_string())
-            .hint("say with --max-layers how many layers the image may have, at most 125")
+        Self::new(error.to_string()).hint(match error {
+            BudgetError::Count(_) => "end the pipeline with [\"limit_layers\", N]",
+            _ => "say with --max-layers how many layers the image may have, at most 125",
+        })
     }
 
     /// There is no base image in this place.

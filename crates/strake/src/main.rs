@@ -2,13 +2,10 @@
 
 mod cli;
 mod commands;
-mod completing;
-mod detached;
 mod failure;
 mod finished;
-mod image_config;
 mod input;
-mod layering;
+mod options;
 mod output;
 mod place;
 mod planning;

@@ -6,6 +6,7 @@ use strake_image::context::Context;
 use strake_image::draft::Draft;
 use strake_image::manifest::{Opened, ParsedIndex};
 use strake_image::parsed::ParsedImage;
+use strake_image::plan::store_path;
 use strake_image::platform::Platform;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::store::Store;
@@ -44,7 +45,7 @@ pub(crate) fn spec(
 
 /// The conf's place, if the argument is one: stdin, a file outside the store, or a store path that is a JSON file.
 fn conf_file(store: &Store, argument: &Path) -> Result<Option<PathBuf>, Failure> {
-    let path = if input::is_stdin(argument) { None } else { references::store_path(store, argument)? };
+    let path = if input::is_stdin(argument) { None } else { store_path(store, argument)? };
     let Some(path) = path else { return Ok(Some(argument.to_owned())) };
     let real = store.locate(Path::new(path.as_str()));
     let json = Path::new(path.name()).extension().is_some_and(|extension| extension == "json");

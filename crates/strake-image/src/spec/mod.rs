@@ -5,6 +5,7 @@
 
 mod base;
 mod conf;
+mod detached;
 mod draft;
 mod inherit;
 mod parse;
@@ -15,6 +16,7 @@ use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 
 pub use base::DescribedBase;
 pub use conf::{Conf, Customisations, Id, Os, PathEntry};
+pub use detached::detached;
 pub use draft::{DraftError, Surroundings};
 pub use inherit::Inherit;
 

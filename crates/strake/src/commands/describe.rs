@@ -9,14 +9,14 @@ use strake_image::draft::{Description, LayerDraft};
 use strake_image::layer::Layer;
 use strake_image::parsed::ParsedImage;
 use strake_image::progress::Event;
-use strake_image::spec::{DescribedBase, Spec};
+use strake_image::spec::{self, DescribedBase, Spec};
 use strake_image::store::Store;
 
 use crate::cli::Describe;
 use crate::failure::Failure;
 use crate::registry::Registries;
 use crate::report::Reporter;
-use crate::{detached, finished, input, source};
+use crate::{finished, input, source};
 
 pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     let text = input::read(&arguments.conf)?;
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     let mut text = serde_json::to_string(&conf).expect("it has only texts for keys");
     text.push('\n');
     if arguments.detached {
-        text = detached::detached(&text);
+        text = spec::detached(&text);
     }
     super::put(arguments.output.as_deref(), text.as_bytes())
 }
