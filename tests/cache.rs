@@ -132,7 +132,7 @@ fn an_entry_that_lies_is_found_out() {
             let mut forged = body.to_vec();
             let digest = forged.windows(7).position(|window| window == b"sha256:").unwrap() + 7;
             forged[digest..digest + 4].copy_from_slice(b"0123");
-            let check = strake_image::digest::Digest::of(&forged);
+            let check = strake_image::Digest::of(&forged);
             forged.extend_from_slice(check.as_bytes());
             fs::write(&path, forged).unwrap();
         }

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use strake_image::digest::Digest;
+use strake_image::Digest;
 use strake_testkit::command::{output_of, text};
 use strake_testkit::layer::python;
 use strake_testkit::store::TestStore;

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
-use strake_image::digest::Digest;
+use strake_image::Digest;
 use strake_testkit::command::{command, output_of, stdout_of};
 use strake_testkit::store::TestStore;
 use strake_testkit::tree::Node;

@@ -157,7 +157,7 @@ fn several_layers() {
     let ran = run(&store, &list);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     for (place, text) in [(0, "below"), (1, "above"), (-1, "above")] {
-        let digest = strake_image::digest::Digest::of(text.as_bytes()).hex()[..16].to_owned();
+        let digest = strake_image::Digest::of(text.as_bytes()).hex()[..16].to_owned();
         let layer = listing(&extract(&ran.stdout, place));
         assert!(layer.iter().any(|line| line.starts_with("'./same'") && line.contains(&digest)), "{layer:?}");
     }
@@ -191,7 +191,7 @@ fn entries_and_rules() {
             ],
         }),
     );
-    let digest = |text: &str| strake_image::digest::Digest::of(text.as_bytes()).hex()[..16].to_owned();
+    let digest = |text: &str| strake_image::Digest::of(text.as_bytes()).hex()[..16].to_owned();
     let none = digest("");
     let line = |name: &str,
                 kind: char,

@@ -20,7 +20,7 @@ fn check(store: &TestStore, prepare: impl Fn(Strake) -> Strake) {
 }
 
 fn sha256(data: &[u8]) -> String {
-    strake_image::digest::Digest::of(data).hex()
+    strake_image::Digest::of(data).hex()
 }
 
 #[test]

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use strake_image::recipe::{Owner, Recipe, StorePaths};
 use strake_image::sink::DescriptorSink;
-use strake_image::store::Store;
-use strake_image::survey::Survey;
+use strake_image::{Store, Survey};
 use strake_plan::StoreDir;
 
 const SIZE: u64 = 2 << 30;

@@ -172,7 +172,7 @@ pub struct Description {
 }
 
 /// The name that a layer has in a docker-archive, where that is the usual one.
-pub fn usual_member_name(diff_id: Digest) -> String {
+pub(crate) fn usual_member_name(diff_id: Digest) -> String {
     format!("{}/layer.tar", diff_id.hex())
 }
 

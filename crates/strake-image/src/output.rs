@@ -68,14 +68,14 @@ impl Output {
         }
     }
 
+    /// Writes a small file, which appears when it is whole, or into a pipe or a device.
+    pub fn write(path: &Path, content: &[u8]) -> Result<(), OutputError> {
+        let output = Self::create(path)?;
+        File::from(output.descriptor()?).write_all(content).map_err(|source| output.failed(source))?;
+        output.commit()
+    }
+
     fn failed(&self, source: io::Error) -> OutputError {
         OutputError { path: self.path().to_owned(), source }
     }
-}
-
-/// Writes a small file, which appears when it is whole, or into a pipe or a device.
-pub fn write(path: &Path, content: &[u8]) -> Result<(), OutputError> {
-    let output = Output::create(path)?;
-    File::from(output.descriptor()?).write_all(content).map_err(|source| output.failed(source))?;
-    output.commit()
 }

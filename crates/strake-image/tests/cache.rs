@@ -3,10 +3,8 @@
 use std::fs;
 
 use strake_image::cache::{Cache, Maker};
-use strake_image::codec::Codec;
 use strake_image::compression::Compression;
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
+use strake_image::{Codec, Descriptor, Digest};
 
 fn blob(text: &str, codec: Codec) -> Descriptor {
     Descriptor::layer(Digest::of(text.as_bytes()), text.len() as u64, Some(codec))

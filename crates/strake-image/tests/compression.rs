@@ -6,11 +6,9 @@ use std::os::fd::AsFd;
 use std::sync::atomic::AtomicU64;
 
 use proptest::prelude::*;
-use strake_image::codec::Codec;
 use strake_image::compression::{Compressing, Compression, Pool};
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
 use strake_image::sink::{Sink, SinkError};
+use strake_image::{Codec, Descriptor, Digest};
 use strake_testkit::command::command;
 use strake_testkit::layer::python;
 use strake_testkit::peer::with_stdin;

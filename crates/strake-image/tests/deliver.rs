@@ -10,19 +10,13 @@ use std::time::{Duration, SystemTime};
 
 use strake_image::cache::Cache;
 use strake_image::compression::{Compression, Pool};
-use strake_image::content::Content;
-use strake_image::context::Context;
 use strake_image::deliver::{Batch, BatchIndex, Delivered, Options, deliver, preview};
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
-use strake_image::document::Document;
-use strake_image::draft::Draft;
-use strake_image::layer::Layer;
-use strake_image::progress::Report;
 use strake_image::sink::{Sink, SinkError};
 use strake_image::spec::{Spec, Surroundings};
-use strake_image::store::Store;
-use strake_image::target::{BlobWriter, ListedImage, Target, TargetError};
+use strake_image::{
+    BlobWriter, Content, Context, Descriptor, Digest, Document, Draft, Layer, ListedImage, Report, Store,
+    Target, TargetError,
+};
 use strake_plan::StoreDir;
 
 /// What a target has, and what happened to it.
@@ -280,7 +274,7 @@ fn an_index_of_images() {
     let delivered =
         fixture.deliver(Batch { images, index: Some(BatchIndex::New) }, &[&target], None).unwrap();
     assert!(delivered.is_index);
-    assert_eq!(delivered.top.media_type().index_format(), Some(strake_image::media_type::Format::Oci));
+    assert_eq!(delivered.top.media_type().index_format(), Some(strake_image::Format::Oci));
     let memory = target.memory.borrow();
     assert_eq!((memory.manifests.len(), memory.names["test:1"]), (2, delivered.top.digest()));
     let same = vec![fixture.draft("amd64"), fixture.draft("amd64")];
@@ -296,8 +290,8 @@ fn nothing_gets_a_name_if_a_file_has_changed() {
     for kinds in [&[FILE][..], &[ASKING], &[FILE, ASKING]] {
         let targets: Vec<MemoryTarget> = kinds.iter().map(|kind| MemoryTarget::new(*kind)).collect();
         let boxed = targets.iter().map(|target| Box::new(target.clone()) as Box<dyn Target>);
-        let changed = |event: strake_image::progress::Event<'_>| {
-            if let strake_image::progress::Event::Layer(layer) = event
+        let changed = |event: strake_image::Event<'_>| {
+            if let strake_image::Event::Layer(layer) = event
                 && layer.title == "large"
             {
                 fs::write(path, "another").unwrap();

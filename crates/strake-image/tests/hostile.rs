@@ -6,13 +6,12 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 use strake_image::archive;
-use strake_image::context::Context;
 use strake_image::customisation::Customisation;
 use strake_image::flatten::flatten;
 use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::sink::Discard;
 use strake_image::spec::{CustomisationSource, Spec};
-use strake_image::store::Store;
+use strake_image::{Context, Store};
 use strake_plan::StoreDir;
 use strake_testkit::mutated::mutated;
 
@@ -40,7 +39,7 @@ fn image() -> Vec<u8> {
 }
 
 fn image_of(layer: &[u8]) -> Vec<u8> {
-    let digest = strake_image::digest::Digest::of(layer);
+    let digest = strake_image::Digest::of(layer);
     let config = format!(r#"{{"config": {{"Env": ["A=b"]}}, "rootfs": {{"diff_ids": ["{digest}"]}}}}"#);
     let manifest = r#"[{"Config": "config.json", "RepoTags": ["x:1"], "Layers": ["a/layer.tar"]}]"#;
     let mut builder = tar::Builder::new(Vec::new());

@@ -6,15 +6,11 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use proptest::prelude::*;
-use strake_image::context::Context;
-use strake_image::digest::Digest;
-use strake_image::document::Document;
 use strake_image::layout::{Layout, LayoutPick};
 use strake_image::manifest::Opened;
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::platform::Platform;
-use strake_image::store::Store;
 use strake_image::verify::verify;
+use strake_image::{Context, Digest, Document, Platform, Store};
 use strake_plan::StoreDir;
 use strake_testkit::mutated::mutated;
 

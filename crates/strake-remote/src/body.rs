@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use strake_image::descriptor::Descriptor;
+use strake_image::Descriptor;
 use strake_image::sink::{Sink, SinkError, read_some};
 
 /// A piece, in bytes.
@@ -143,7 +143,7 @@ impl Read for PipeReader {
 mod tests {
     use std::os::fd::AsFd;
 
-    use strake_image::digest::Digest;
+    use strake_image::Digest;
 
     use super::*;
 

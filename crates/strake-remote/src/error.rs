@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use strake_image::digest::Digest;
+use strake_image::Digest;
 
 /// Why a registry could not be talked to, or did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use strake_image::cache::Maker;
-use strake_image::codec::Codec;
-use strake_image::context::Context;
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
-use strake_image::draft::LayerDraft;
-use strake_image::platform::Platform;
 use strake_image::recipe::Recipe;
+use strake_image::{Codec, Context, Descriptor, Digest, LayerDraft, Platform};
 
 use crate::error::RemoteError;
 use crate::pull;

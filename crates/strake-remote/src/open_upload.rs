@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
 use strake_image::sink::{Sink, SinkError};
-use strake_image::target::{BlobWriter, TargetError};
+use strake_image::{BlobWriter, Descriptor, Digest, TargetError};
 
 use crate::body::{PipeSink, pipe};
 use crate::repository::Repository;

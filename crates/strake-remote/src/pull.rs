@@ -6,13 +6,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
 use strake_image::manifest::{self, Blobs, FoundBlob, Listed, Opened};
-use strake_image::media_type::{Format, MediaType};
 use strake_image::parsed::{MAX_JSON, OpenError, ParsedImage};
-use strake_image::platform::Platform;
 use strake_image::recipe::{Remote, Source};
+use strake_image::{Descriptor, Digest, Format, MediaType, Platform};
 use ureq::Body;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE};
 use ureq::http::{Method, Response};

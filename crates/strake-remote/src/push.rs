@@ -7,11 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use strake_image::content::Content;
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
-use strake_image::document::Document;
-use strake_image::progress::Outcome;
+use strake_image::{Content, Descriptor, Digest, Document, Outcome};
 use ureq::http::Method;
 use ureq::http::header::CONTENT_TYPE;
 

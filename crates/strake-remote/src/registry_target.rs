@@ -8,15 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strake_image::compression::Compression;
-use strake_image::content::Content;
-use strake_image::context::Context;
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
-use strake_image::document::Document;
-use strake_image::image::Image;
-use strake_image::layer::Layer;
-use strake_image::progress::{Event, Outcome, Report};
-use strake_image::target::{BlobWriter, ListedImage, Target, TargetError};
+use strake_image::{
+    BlobWriter, Content, Context, Descriptor, Digest, Document, Event, Image, Layer, ListedImage, Outcome,
+    Report, Target, TargetError,
+};
 
 use crate::error::RemoteError;
 use crate::learned::Lessons;

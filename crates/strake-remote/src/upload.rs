@@ -9,11 +9,8 @@ use std::io::Read;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
-use strake_image::content::Content;
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
-use strake_image::error::Error;
 use strake_image::sink::Counted;
+use strake_image::{Content, Descriptor, Digest, Error};
 use ureq::http::{Method, Response};
 use ureq::{Body, http};
 

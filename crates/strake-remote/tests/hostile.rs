@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 use serde_json::json;
-use strake_image::platform::Platform;
+use strake_image::Platform;
 use strake_remote::{AuthFile, Client, Proxies, Reference, RemoteError, Repository, Settings, open, pins};
 use strake_testkit::image::{INDEX, Image, MANIFEST, descriptor};
 use strake_testkit::mutated::mutated;

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use strake_image::compression::{Compression, Pool};
-use strake_image::context::Context;
 use strake_image::deliver::{Delivered, Options, deliver};
-use strake_image::digest::Digest;
 use strake_image::spec::{DraftError, Spec, Surroundings};
-use strake_image::store::Store;
-use strake_image::target::TargetError;
+use strake_image::{Context, Digest, Store, TargetError};
 use strake_plan::StoreDir;
 use strake_remote::{Client, Reference, RegistryTarget, RemoteError, Repository, Settings};
 use strake_testkit::registry::{Effect, Fault, Personality, Registry};

@@ -8,17 +8,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
-use strake_image::engine::DescribeError;
-use strake_image::error::Error;
 use strake_image::layout::PrepareError;
 use strake_image::manifest::IndexError;
 use strake_image::nix_database::ReadError;
-use strake_image::output::OutputError;
 use strake_image::parsed::OpenError;
-use strake_image::platform::Platform;
 use strake_image::reference;
 use strake_image::spec::{DraftError, SpecError};
-use strake_image::target::TargetError;
+use strake_image::{DescribeError, Error, OutputError, Platform, TargetError};
 use strake_plan::closure::ClosureError;
 use strake_plan::layering::BudgetError;
 use strake_plan::layering::lock::LockError;

@@ -1,12 +1,9 @@
 //! Opens images that are finished.
 
-use strake_image::draft::Draft;
 use strake_image::layout::{self, Layout};
 use strake_image::manifest::Opened;
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::platform::Platform;
-use strake_image::store::Store;
-use strake_image::{archive, reference};
+use strake_image::{Draft, Platform, Store, archive, reference};
 
 use crate::failure::Failure;
 use crate::place::{self, FilePlace, Form, Place};

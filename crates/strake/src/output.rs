@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use strake_image::output::Output;
+use strake_image::Output;
 
 use crate::failure::Failure;
 
@@ -19,5 +19,5 @@ pub(crate) fn archive(path: Option<&Path>) -> Result<Output, Failure> {
 
 /// Writes a small file.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    Ok(strake_image::output::write(path, content)?)
+    Ok(strake_image::Output::write(path, content)?)
 }

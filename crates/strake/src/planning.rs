@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+use strake_image::Store;
 use strake_image::plan::{self, BaseImage};
 use strake_image::spec::Conf;
-use strake_image::store::Store;
 
 use crate::cli::{Plan, PlanCommand};
 use crate::failure::Failure;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use strake_image::Store;
 use strake_image::nix_database::{self, ReadError};
-use strake_image::store::Store;
 use strake_plan::{Closure, StoreDir, StorePath};
 
 use crate::failure::Failure;

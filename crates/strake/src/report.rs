@@ -9,15 +9,10 @@ use std::time::Duration;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use strake_image::deliver::{MissingBlob, Preview};
-use strake_image::descriptor::Descriptor;
-use strake_image::digest::Digest;
-use strake_image::draft::{LayerDraft, Origin};
-use strake_image::image::Image;
-use strake_image::layer::Layer;
-use strake_image::progress::{Event, Outcome, Progress};
 use strake_image::python::repr::repr_list;
 use strake_image::recipe::Recipe;
 use strake_image::reference::list;
+use strake_image::{Descriptor, Digest, Event, Image, Layer, LayerDraft, Origin, Outcome, Progress};
 
 /// How often the progress bar is drawn.
 const TICK: Duration = Duration::from_millis(100);

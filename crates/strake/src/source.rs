@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use strake_image::context::Context;
-use strake_image::draft::Draft;
 use strake_image::manifest::{Opened, ParsedIndex};
 use strake_image::parsed::ParsedImage;
 use strake_image::plan::store_path;
-use strake_image::platform::Platform;
 use strake_image::spec::{Spec, Surroundings};
-use strake_image::store::Store;
+use strake_image::{Context, Draft, Platform, Store};
 
 use crate::cli::{Arch, OnePlatform, Plan};
 use crate::failure::Failure;

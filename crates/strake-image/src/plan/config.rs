@@ -199,7 +199,7 @@ mod tests {
         check(&json!({ "Env": {} }), |it| it.env = words(&["A=b"]), Err("the config's Env must be a list"));
         let labels = json!({ "Labels": [] });
         check(&labels, |it| it.labels = words(&["a=b"]), Err("the config's Labels must be an object"));
-        let expected = "Cmd \"[1]\" is not a JSON list of words: invalid type: number, expected a string at line 1 column 2";
+        let expected = "Cmd \"[1]\" is not a JSON list of words: invalid type: integer `1`, expected a string at line 1 column 2";
         check(&none, |it| it.cmd = words(&["[1]"]), Err(expected));
     }
 }

@@ -37,12 +37,22 @@ pub struct Surroundings<'a> {
     pub group_name: &'a dyn Fn(u32) -> Option<String>,
 }
 
+impl<'a> Surroundings<'a> {
+    /// On a machine whose users have no names.
+    pub fn new(store: &'a Store, now: SystemTime) -> Self {
+        Self { store, now, user_name: &|_| None, group_name: &|_| None }
+    }
+}
+
 /// Why an image cannot be made from a conf.
 #[derive(Debug, thiserror::Error)]
 pub enum DraftError {
     /// A file that the conf names cannot be read.
     #[error(transparent)]
     Read(#[from] Error),
+    /// The conf names a base image, which has to be opened first.
+    #[error("it stands on the base image {0}")]
+    NotAlone(String),
     /// The base image is damaged.
     #[error("the base image")]
     Base(#[source] OpenError),
@@ -71,6 +81,14 @@ pub enum DraftError {
 }
 
 impl Spec {
+    /// The same for a conf that names no base image.
+    pub fn draft_alone(&self, surroundings: &Surroundings<'_>) -> Result<Draft, DraftError> {
+        match &self.from_image {
+            Some(base) => Err(DraftError::NotAlone(base.clone())),
+            None => self.draft_on(None, surroundings),
+        }
+    }
+
     /// Finds everything that the image is made of, and makes sure that it is there. `open_base` opens the base image
     /// that the conf names.
     pub fn draft<E: From<DraftError>>(

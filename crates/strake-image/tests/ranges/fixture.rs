@@ -9,12 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use strake_image::digest::Digest;
+use strake_image::Lanes;
 use strake_image::recipe::{Owner, Recipe, StorePaths};
-use strake_image::sha256::Lanes;
 use strake_image::sink::{Sink, SinkError, Watch, read_some};
-use strake_image::store::Store;
-use strake_image::survey::Survey;
+use strake_image::{Digest, Store, Survey};
 use strake_plan::StoreDir;
 use tempfile::TempDir;
 

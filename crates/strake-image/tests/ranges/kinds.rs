@@ -7,12 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
-use strake_image::Error;
-use strake_image::codec::Codec;
 use strake_image::compression::CompressedFile;
-use strake_image::digest::Digest;
 use strake_image::recipe::{FileContent, Files, Recipe, Remote, Source, Tarball};
 use strake_image::tar::{Kind, Member};
+use strake_image::{Codec, Digest, Error};
 
 use crate::fixture::{Gather, boundaries, read_by_this_thread, written};
 

@@ -33,7 +33,7 @@ proptest! {
         let layer = Fixture::of(trees.len(), |number, path| trees[number].make(path));
         let whole = layer.whole();
         let (digest, survey) = digested(&layer.recipe);
-        prop_assert_eq!(strake_image::digest::Digest::of(&whole), digest);
+        prop_assert_eq!(strake_image::Digest::of(&whole), digest);
         let by_digest = Fixture { survey, ..layer };
         for (start, end) in ranges {
             let at = |part: f64| (part * whole.len() as f64) as u64;

@@ -4,13 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 use strake_image::cache::Key;
-use strake_image::context::Context;
-use strake_image::draft::{Description, LayerDraft};
-use strake_image::layer::Layer;
 use strake_image::parsed::ParsedImage;
-use strake_image::progress::Event;
 use strake_image::spec::{self, DescribedBase, Spec};
-use strake_image::store::Store;
+use strake_image::{Context, Description, Event, Layer, LayerDraft, Store};
 
 use crate::cli::Describe;
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! `strake export`: an image's file system as one tar archive.
 
-use strake_image::error::Error;
+use strake_image::Error;
 use strake_image::flatten::flatten;
 use strake_image::sink::DescriptorSink;
 

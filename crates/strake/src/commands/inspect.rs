@@ -6,12 +6,10 @@ use std::fmt::Write as _;
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
-use strake_image::digest::Digest;
-use strake_image::draft::{LayerDraft, summary};
-use strake_image::image::{Image, ImageLayer};
 use strake_image::manifest::{Listing, of_image};
 use strake_image::parsed::ParsedImage;
 use strake_image::recipe::Recipe;
+use strake_image::{Digest, Image, ImageLayer, LayerDraft, summary};
 
 use crate::cli::Inspect;
 use crate::failure::Failure;

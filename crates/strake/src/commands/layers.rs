@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use indicatif::HumanBytes;
 use serde_json::{Map, Value};
+use strake_image::Store;
 use strake_image::plan::{store_path, store_paths};
-use strake_image::store::Store;
 use strake_plan::layering::fleet_layers;
 use strake_plan::layering::lock::Lock;
 use strake_plan::{Closure, StorePath};

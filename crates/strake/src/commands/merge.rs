@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use strake_image::archive::ArchiveTarget;
 use strake_image::deliver::{Batch, Options, deliver};
-use strake_image::draft::Draft;
-use strake_image::progress::Event;
+use strake_image::{Draft, Event};
 
 use crate::cli::Merge;
 use crate::failure::Failure;

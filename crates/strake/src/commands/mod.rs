@@ -19,8 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use strake_image::cache::Cache;
-use strake_image::context::Context;
-use strake_image::sha256::streams_per_processor;
+use strake_image::{Context, streams_per_processor};
 
 use crate::cli::BuildArgs;
 use crate::failure::Failure;

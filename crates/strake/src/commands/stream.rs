@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use strake_image::Event;
 use strake_image::archive::ArchiveTarget;
 use strake_image::deliver::{Options, deliver};
-use strake_image::progress::Event;
 
 use crate::cli::Stream;
 use crate::failure::Failure;

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use strake_image::context::Context;
 use strake_image::manifest::ParsedIndex;
-use strake_image::{reference, verify};
+use strake_image::{Context, reference, verify};
 
 use crate::cli::{BuildArgs, Verify};
 use crate::failure::Failure;

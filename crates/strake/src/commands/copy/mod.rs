@@ -5,9 +5,9 @@ mod targets;
 
 use std::time::Instant;
 
+use strake_image::Event;
 use strake_image::compression::Pool;
 use strake_image::deliver::{Options, deliver, preview};
-use strake_image::progress::Event;
 
 use crate::cli::Copy;
 use crate::failure::Failure;

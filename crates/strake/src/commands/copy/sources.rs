@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use strake_image::context::Context;
 use strake_image::deliver::{Batch, BatchIndex};
-use strake_image::draft::LayerDraft;
 use strake_image::manifest::{ParsedIndex, check_platforms};
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::platform::Platform;
+use strake_image::{Context, LayerDraft, Platform};
 
 use crate::cli::Copy;
 use crate::failure::Failure;

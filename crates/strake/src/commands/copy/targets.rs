@@ -3,16 +3,12 @@
 use std::path::Path;
 
 use strake_image::archive::ArchiveTarget;
-use strake_image::codec::Codec;
 use strake_image::compression::Compression;
-use strake_image::context::Context;
 use strake_image::deliver::{Batch, BatchIndex};
-use strake_image::draft::{About, Draft};
 use strake_image::layout::{LayoutArchiveTarget, LayoutTarget};
 use strake_image::manifest::Listing;
-use strake_image::media_type::Format;
 use strake_image::reference;
-use strake_image::target::Target;
+use strake_image::{About, Codec, Context, Draft, Format, Target};
 use strake_remote::{RegistryTarget, RemoteError};
 
 use crate::cli::{Copy, ManifestFormat};

@@ -4,11 +4,9 @@ use std::fmt::Write as _;
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
-use strake_image::digest::Digest;
-use strake_image::document::Document;
 use strake_image::manifest::ParsedIndex;
 use strake_image::parsed::ParsedImage;
-use strake_image::platform::Platform;
+use strake_image::{Digest, Document, Platform};
 
 use super::{indented, json_text, printable, total};
 use crate::cli::Inspect;
