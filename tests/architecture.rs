@@ -104,3 +104,21 @@ fn no_two_types_of_a_crate_share_a_name() {
     }
     assert_eq!(shared, Vec::<String>::new());
 }
+
+/// Tests that a plain `cargo test` leaves out say why, in words that tests/run knows: "needs root, dockerd".
+#[test]
+fn ignored_tests_say_what_they_need() {
+    let script = fs::read_to_string(workspace().join("tests/run")).unwrap();
+    let mut count = 0;
+    for path in sources(&workspace().join("tests")).iter().chain(&sources(&workspace().join("crates"))) {
+        for line in fs::read_to_string(path).unwrap().lines().filter(|line| line.starts_with("#[ignore")) {
+            let needs = line.strip_prefix("#[ignore = \"needs ").and_then(|line| line.strip_suffix("\"]"));
+            let needs = needs.unwrap_or_else(|| panic!("{}: {line}", path.display()));
+            for program in needs.split(", ").filter(|need| *need != "root") {
+                assert!(script.contains(&format!("[{program}]=")), "tests/run does not install {program}");
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 50, "{count}");
+}
