@@ -36,6 +36,10 @@ pub enum Effect {
     CutResponse(u64),
     /// It is carried out, and answered later.
     Delay(Duration),
+    /// It is carried out, and answered when all tokens that have been given away have expired.
+    OutliveTokens,
+    /// It is carried out, and never answered: the connection stays open until the client closes it.
+    Hold,
     /// It is carried out; in the answer's body the byte at this place is another one, or the last byte where the body
     /// is shorter.
     Corrupt(u64),

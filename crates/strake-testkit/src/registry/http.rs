@@ -149,6 +149,11 @@ impl Connection {
     pub(super) fn linger(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Write);
         let _ = self.socket.set_read_timeout(Some(std::time::Duration::from_secs(2)));
+        self.wait_for_end();
+    }
+
+    /// Reads until the client closes the connection.
+    pub(super) fn wait_for_end(&mut self) {
         let mut buffer = [0; 8192];
         while self.wire.read(&mut buffer).is_ok_and(|read| read > 0) {}
     }

@@ -144,7 +144,7 @@ fn merge(weights: &Weights, items: Items, room: usize) -> Vec<Vec<Index>> {
     if items.len() <= room {
         return items.layers();
     }
-    let largest: HashSet<Index> = weights.largest(&items, room / 2);
+    let largest: HashSet<Index> = items.largest(weights, room / 2);
     let (mut layers, rest) = items.split_singles(&largest);
     let rest = bundle::bundle(weights, rest);
     layers.extend(merge::merge(weights, rest, room - layers.len(), None));
