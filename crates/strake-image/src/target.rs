@@ -12,10 +12,10 @@ use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::document::Document;
 use crate::error::Error;
+use crate::event::Report;
 use crate::image::Image;
 use crate::layer::Layer;
 use crate::parsed::OpenError;
-use crate::progress::Report;
 use crate::sink::Sink;
 
 /// Something that images are delivered to.

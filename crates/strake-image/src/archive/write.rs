@@ -10,10 +10,10 @@ use crate::descriptor::Descriptor;
 use crate::document::Document;
 use crate::draft::usual_member_name;
 use crate::error::Error;
+use crate::event::Report;
 use crate::image::Image;
 use crate::layer::Layer;
 use crate::output::{Output, OutputError};
-use crate::progress::Report;
 use crate::python::json::to_vec_pretty;
 
 use crate::tar::Member;

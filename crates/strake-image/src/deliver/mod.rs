@@ -19,10 +19,10 @@ use crate::content::Content;
 use crate::context::Context;
 use crate::document::Document;
 use crate::draft::{Draft, LayerDraft};
+use crate::event::{Event, Outcome, Report};
 use crate::image::{Image, ImageLayer};
 use crate::layer::Layer;
 use crate::manifest::{Listing, of_image};
-use crate::progress::{Event, Outcome, Report};
 use crate::target::{ListedImage, Target, TargetError};
 use known::KnownBlobs;
 

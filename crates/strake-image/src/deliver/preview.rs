@@ -6,10 +6,10 @@ use crate::content::Content;
 use crate::context::Context;
 use crate::descriptor::Descriptor;
 use crate::draft::LayerDraft;
+use crate::event::{Event, Report};
 use crate::image::{Image, ImageLayer};
 use crate::layer::Layer;
 use crate::manifest::of_image;
-use crate::progress::{Event, Report};
 use crate::target::{Target, TargetError};
 
 /// What would be sent of an image, or of an index and what is attached to it.

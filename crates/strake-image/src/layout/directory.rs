@@ -17,10 +17,10 @@ use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::descriptor::Descriptor;
 use crate::document::Document;
 use crate::error::Error;
+use crate::event::Report;
 use crate::layer::Layer;
 use crate::new_file::NewFile;
 use crate::parsed::OpenError;
-use crate::progress::Report;
 use crate::sink::{DescriptorSink, Sink, SinkError};
 use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::fingerprint::{self, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::survey::{Checkpoints, Survey};
-use crate::tar::{Member, Writer};
+use crate::tar::{Member, Writer, append_header};
 use crate::tree::Listings;
 
 /// Changes whenever the bytes that a recipe gives change.
@@ -49,7 +49,7 @@ impl Files {
         let mut header = Vec::new();
         for (member, content) in &*self.files {
             header.clear();
-            member.append_header(&mut header);
+            append_header(member, &mut header);
             hasher.update(&header);
             match content {
                 FileContent::None => {}

@@ -4,9 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
-use super::tarball::{Source, Tarball};
-use crate::error::Error;
-
 /// Bytes of a packed layer. There are as many as its size says, or fewer, if what it is in is shorter.
 pub(super) enum Stored<'a> {
     /// In a file. The file's own position is neither used nor moved.
@@ -20,24 +17,6 @@ pub(super) enum Stored<'a> {
     },
     /// Whatever can only be read.
     Stream(Box<dyn Read + 'a>),
-}
-
-impl Tarball {
-    /// Its bytes from `start` on, which is at most its size.
-    pub(super) fn stored(&self, start: u64) -> Result<Stored<'_>, Error> {
-        let left = self.size - start;
-        let failed = |error| self.read_error(error);
-        Ok(match &self.source {
-            Source::File { offset, .. } => Stored::File { file: self.open()?, offset: offset + start, left },
-            Source::Compressed { file, offset, .. } => {
-                Stored::Stream(Box::new(file.range(offset + start, left).map_err(failed)?))
-            }
-            Source::Remote(remote) => {
-                Stored::Stream(Box::new(remote.open_at(start).map_err(failed)?.take(left)))
-            }
-            Source::Elsewhere { .. } => return Err(self.absent()),
-        })
-    }
 }
 
 impl Stored<'_> {

@@ -129,6 +129,22 @@ impl Tarball {
         }
     }
 
+    /// Its bytes from `start` on, which is at most its size.
+    pub(super) fn stored(&self, start: u64) -> Result<Stored<'_>, Error> {
+        let left = self.size - start;
+        let failed = |error| self.read_error(error);
+        Ok(match &self.source {
+            Source::File { offset, .. } => Stored::File { file: self.open()?, offset: offset + start, left },
+            Source::Compressed { file, offset, .. } => {
+                Stored::Stream(Box::new(file.range(offset + start, left).map_err(failed)?))
+            }
+            Source::Remote(remote) => {
+                Stored::Stream(Box::new(remote.open_at(start).map_err(failed)?.take(left)))
+            }
+            Source::Elsewhere { .. } => return Err(self.absent()),
+        })
+    }
+
     /// What is said of bytes that are not here.
     pub(super) fn believed(&self) -> Option<(Digest, Survey)> {
         let is_here = !matches!(self.source, Source::Remote(_) | Source::Elsewhere { .. });

@@ -7,6 +7,7 @@ mod base;
 mod conf;
 mod detached;
 mod draft;
+mod error;
 mod inherit;
 mod parse;
 
@@ -17,7 +18,8 @@ use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 pub use base::DescribedBase;
 pub use conf::{Conf, Customisations, Id, Os, PathEntry};
 pub use detached::detached;
-pub use draft::{DraftError, Surroundings};
+pub use draft::Surroundings;
+pub use error::DraftError;
 pub use inherit::Inherit;
 
 use crate::customisation::Customisation;

@@ -13,7 +13,7 @@ const ENTRIES_PER_BYTE: usize = 10;
 /// All checkpoints of a layer, in the stream's order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checkpoints {
-    list: Vec<Place>,
+    list: Vec<Mark>,
     /// Their paths, one behind the other.
     paths: Vec<u8>,
     /// Where the last store path ends in the stream, in bytes.
@@ -22,7 +22,7 @@ pub(crate) struct Checkpoints {
 
 /// A checkpoint without its path.
 #[derive(Clone, Debug)]
-struct Place {
+struct Mark {
     offset: u64,
     entry: usize,
     store_path: usize,
@@ -46,20 +46,20 @@ impl Checkpoints {
     /// The next entry begins at `offset` and is the next store path itself.
     pub(crate) fn store_path(&mut self, offset: u64, entry: usize) {
         let store_path = self.list.last().map_or(0, |last| last.store_path + 1);
-        self.list.push(Place { offset, entry, store_path, path_end: self.paths.len() });
+        self.list.push(Mark { offset, entry, store_path, path_end: self.paths.len() });
     }
 
     /// Whether this entry should be the next checkpoint, going by its number and the length of its path.
     pub(crate) fn is_due(&self, entry: usize, path_length: usize) -> bool {
         let distance = entry - self.list.last().map_or(0, |last| last.entry);
-        distance >= DISTANCE && distance >= (size_of::<Place>() + path_length) * ENTRIES_PER_BYTE
+        distance >= DISTANCE && distance >= (size_of::<Mark>() + path_length) * ENTRIES_PER_BYTE
     }
 
     /// The next entry begins at `offset` and has this path below the current store path.
     pub(crate) fn below(&mut self, offset: u64, entry: usize, path: &[u8]) {
         let store_path = self.list.last().map_or(0, |last| last.store_path);
         self.paths.extend_from_slice(path);
-        self.list.push(Place { offset, entry, store_path, path_end: self.paths.len() });
+        self.list.push(Mark { offset, entry, store_path, path_end: self.paths.len() });
     }
 
     /// The last store path ends at `offset`.
@@ -77,7 +77,7 @@ impl Checkpoints {
     /// The last checkpoint at or before an offset.
     pub(crate) fn before(&self, offset: u64) -> Option<Checkpoint<'_>> {
         let index = self.list.partition_point(|place| place.offset <= offset).checked_sub(1)?;
-        let Place { offset, entry, store_path, path_end } = self.list[index];
+        let Mark { offset, entry, store_path, path_end } = self.list[index];
         let path_start = index.checked_sub(1).map_or(0, |before| self.list[before].path_end);
         Some(Checkpoint { offset, entry, store_path, path: &self.paths[path_start..path_end] })
     }
@@ -98,7 +98,7 @@ impl Checkpoints {
     /// Bytes of memory that they take.
     #[cfg(test)]
     fn memory(&self) -> usize {
-        self.list.capacity() * size_of::<Place>() + self.paths.capacity()
+        self.list.capacity() * size_of::<Mark>() + self.paths.capacity()
     }
 }
 
