@@ -16,6 +16,9 @@ mod client;
 mod credentials;
 mod error;
 mod helper;
+mod internal;
+mod limits;
+mod measured;
 mod origin;
 mod pull;
 mod push;
@@ -34,6 +37,7 @@ pub use auth_file::AuthFile;
 pub use client::Client;
 pub use credentials::Credentials;
 pub use error::RemoteError;
+pub use limits::{Exceeded, Limits};
 pub use pull::{Pulled, digest, open, open_all, pins};
 pub use push::{Event, Outcome, Part, Preview, Push};
 
