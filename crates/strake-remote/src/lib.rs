@@ -15,7 +15,10 @@ mod client;
 mod credentials;
 mod error;
 mod helper;
+mod internal;
 mod learned;
+mod limits;
+mod measured;
 mod open_upload;
 mod origin;
 mod pull;
@@ -35,6 +38,7 @@ pub use auth_file::AuthFile;
 pub use client::Client;
 pub use credentials::Credentials;
 pub use error::RemoteError;
+pub use limits::{Exceeded, Limits};
 pub use pull::{Pulled, digest, open, open_all, pins};
 
 pub use reference::{Reference, ReferenceError};

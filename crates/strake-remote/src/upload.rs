@@ -16,7 +16,7 @@ use ureq::{Body, http};
 
 use crate::answer::header;
 use crate::body::{PipeReader, pipe};
-use crate::call::{Call, Payload, Scope, encode};
+use crate::call::{Call, Payload, Scope, WholeBody, encode};
 use crate::error::RemoteError;
 use crate::repository::Repository;
 use crate::retry::{self, ATTEMPTS};
@@ -28,6 +28,9 @@ const CHUNK: u64 = 8 * 1024 * 1024;
 /// together, and none longer than this, in bytes.
 static IN_MEMORY: Mutex<()> = Mutex::new(());
 const MAX_CHUNK_IN_MEMORY: u64 = 16 * 1024 * 1024;
+
+/// A registry may refuse what it has not read, but not take it.
+const UNREAD: &str = "it says that it has what it has not read";
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -90,7 +93,7 @@ impl Repository {
                 }
                 Err(error) => error,
             };
-            failures += 1;
+            failures += error.weight();
             if !error.is_passing() || failures >= ATTEMPTS {
                 return Err(error);
             }
@@ -159,14 +162,20 @@ impl Repository {
             return Err(self.refusal(&call, answer, status));
         }
         let least_chunk = header(&answer, "oci-chunk-min-length").and_then(|length| length.parse().ok());
-        let location = self.location(&answer).ok_or_else(|| self.odd(&call, "it does not say where to"))?;
+        let location = self.location(&call, &answer)?;
+        let location = location.ok_or_else(|| self.odd(&call, "it does not say where to"))?;
         Ok(Some(Session { location, least_chunk }))
     }
 
-    /// Where an answer says that the upload goes on.
-    fn location(&self, answer: &Response<Body>) -> Option<String> {
-        let location = header(answer, http::header::LOCATION.as_str())?;
-        self.origin().absolute(location, None).map(|url| url.to_string())
+    /// Where an answer says that the upload goes on, relative to what was asked.
+    fn location(&self, call: &Call<'_>, answer: &Response<Body>) -> Result<Option<String>, RemoteError> {
+        let asked = self.origin().absolute(&call.url, None);
+        let location = header(answer, http::header::LOCATION.as_str());
+        let Some(url) = location.and_then(|location| self.origin().absolute(location, asked.as_ref())) else {
+            return Ok(None);
+        };
+        self.may_go_to(call, &url)?;
+        Ok(Some(url.to_string()))
     }
 
     /// Sends the bytes to where the upload is. `location` moves on with it.
@@ -208,7 +217,10 @@ impl Repository {
         if !is_taken {
             return Ok(Attempt::TooLarge);
         }
-        let blob = known.or(reader.end()).expect("what is not known is read to its end").clone();
+        // A writer that has failed says so itself.
+        let call = Call::new("take a blob", Method::PUT, String::new(), Scope::Push);
+        let unread = || self.odd(&call, UNREAD);
+        let blob = known.or(reader.end()).ok_or_else(unread)?.clone();
         if chunk.is_some() || known.is_none() {
             self.put(location, &mut std::io::empty(), blob.digest, 0)?;
         }
@@ -275,9 +287,13 @@ impl Repository {
         if let Some((start, end)) = range {
             call = call.header("content-range", format!("{start}-{end}"));
         }
-        let answer = self.call_once(&call, &mut Payload::Stream(reader, length))?;
-        if let Some(next) = self.location(&answer) {
+        let mut body = WholeBody::new(reader, length);
+        let answer = self.call_once(&call, &mut Payload::Stream(&mut body, length))?;
+        if let Some(next) = self.location(&call, &answer)? {
             *location = next;
+        }
+        if answer.status().is_success() && !body.is_whole() {
+            return Err(self.odd(&call, UNREAD));
         }
         self.taken(&call, answer)
     }
@@ -335,8 +351,11 @@ impl Repository {
 /// How long chunks are: what is wanted, and no less than the registry takes.
 fn chunk(wanted: Option<u64>, least: Option<u64>) -> Option<u64> {
     match (wanted, least) {
-        (Some(chunk), Some(least)) => Some(chunk.max(least)),
+        (Some(chunk), Some(least)) => Some(chunk.max(least).max(1)),
         (None, Some(least)) => Some(CHUNK.max(least)),
-        (chunk, None) => chunk,
+        (chunk, None) => chunk.map(|chunk| chunk.max(1)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -206,7 +206,10 @@ fn hint(error: &RemoteError) -> Option<&'static str> {
         RemoteError::Unreachable { .. } => {
             "see that the name is right and the network is up, and run this again"
         }
-        RemoteError::Status { .. } | RemoteError::Busy { .. } | RemoteError::BlobUnknown { .. } => {
+        RemoteError::Status { .. }
+        | RemoteError::Busy { .. }
+        | RemoteError::Limit { .. }
+        | RemoteError::BlobUnknown { .. } => {
             "run this again later: what has been sent will not be sent again"
         }
         _ => return None,

@@ -45,6 +45,14 @@ pub enum Effect {
     Corrupt(u64),
     /// It is not carried out. These bytes are the answer, then the connection is closed.
     Raw(Vec<u8>),
+    /// It is not carried out. The first bytes are the answer, and after them the others again and again, until the client
+    /// closes the connection.
+    Endless(Vec<u8>, Vec<u8>),
+    /// It is carried out; after this many bytes of the answer, its head included, the rest comes byte by byte, with this
+    /// pause before each.
+    Trickle(u64, Duration),
+    /// It is not carried out. Its body is read byte by byte, with this pause before each, and nothing is answered.
+    SlowRead(Duration),
 }
 
 impl Fault {

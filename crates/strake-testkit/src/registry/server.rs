@@ -131,6 +131,20 @@ impl Server {
             connection.linger();
             return Ok(false);
         }
+        if let Some(Effect::Endless(first, again)) = effect {
+            connection.wire.write_all(&first)?;
+            while !self.stopped.load(Ordering::SeqCst) {
+                connection.wire.write_all(&again)?;
+                connection.wire.flush()?;
+            }
+            return Ok(false);
+        }
+        if let Some(Effect::SlowRead(pause)) = effect {
+            while !self.stopped.load(Ordering::SeqCst) && connection.wire.read(&mut [0])? > 0 {
+                std::thread::sleep(pause);
+            }
+            return Ok(false);
+        }
         let cut = match effect {
             Some(Effect::CutRequest(_)) if !head.has_body() => {
                 return Err(ErrorKind::ConnectionAborted.into());
@@ -166,6 +180,10 @@ impl Server {
         let keep = complete && !head.closes();
         if !keep {
             response = response.with("Connection", "close");
+        }
+        if let Some(Effect::Trickle(first, pause)) = effect {
+            connection.send_slowly(&response, head, first, pause)?;
+            return Ok(keep);
         }
         let limit = if let Some(Effect::CutResponse(limit)) = effect { Some(limit) } else { None };
         if limit.is_none() {
