@@ -51,7 +51,9 @@ impl<'l> CompressedContent<'l> {
         if let Some(KnownBlob { descriptor, maker }) =
             self.known.as_ref().filter(|known| !known.descriptor.is_same_blob(made))
         {
-            cache.iter().for_each(|cache| cache.forget_blob(*diff_id, *maker));
+            if let Some(cache) = cache {
+                cache.forget_blob(*diff_id, *maker);
+            }
             return Err(Error::Recompressed { expected: descriptor.digest, found: made.digest });
         }
         // What was made of files that may have changed unseen is not what belongs to the diff id for good.

@@ -88,7 +88,7 @@ pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
                 problems.push(Problem::Missing { number, digest: layer.stored.digest });
             }
             Ok(layer) => {
-                problems.extend(said.and_then(|said| other_codec(number, layer.stored.codec(), said)))
+                problems.extend(said.and_then(|said| other_codec(number, layer.stored.codec(), said)));
             }
         }
         Ok::<(), Infallible>(())

@@ -57,12 +57,8 @@ struct Session {
     least_chunk: Option<u64>,
 }
 
-/// What the other side said of one attempt.
-enum Attempt {
-    Done(Uploaded),
-    /// It does not take so much at once.
-    TooLarge,
-}
+/// The result of an attempt; `None`: the registry does not take so much at once.
+type Attempt = Option<Uploaded>;
 
 impl Repository {
     /// Whether the registry has the blob.
@@ -80,8 +76,8 @@ impl Repository {
         let mut failures = 0;
         loop {
             let error = match self.attempt(upload, chunk, failures == 0) {
-                Ok(Attempt::Done(uploaded)) => return Ok(uploaded),
-                Ok(Attempt::TooLarge) => {
+                Ok(Some(uploaded)) => return Ok(uploaded),
+                Ok(None) => {
                     // Smaller each time, until it is taken.
                     let next = chunk.map_or(CHUNK, |chunk| chunk / 4);
                     if next < 64 * 1024 {
@@ -112,7 +108,7 @@ impl Repository {
         let from = known.zip(upload.mount_from).filter(|_| mount);
         let session = match (self.begin(from)?, from) {
             (Some(session), _) => session,
-            (None, Some((blob, _))) => return Ok(Attempt::Done(Uploaded::Mounted(blob.clone()))),
+            (None, Some((blob, _))) => return Ok(Some(Uploaded::Mounted(blob.clone()))),
             (None, None) => {
                 return Err(self.odd(&self.post(), "it mounts a blob that it was not asked to mount"));
             }
@@ -129,7 +125,7 @@ impl Repository {
         }
         let mut location = session.location;
         let sent = self.stream(upload, chunk, &mut location);
-        if !matches!(sent, Ok(Attempt::Done(_))) {
+        if !matches!(sent, Ok(Some(_))) {
             self.give_up(location);
         }
         sent
@@ -215,7 +211,7 @@ impl Repository {
             (Some(chunk), known) => self.chunks(location, &mut reader, chunk, known)?,
         };
         if !is_taken {
-            return Ok(Attempt::TooLarge);
+            return Ok(None);
         }
         // A writer that has failed says so itself.
         let call = Call::new("take a blob", Method::PUT, String::new(), Scope::Push);
@@ -224,7 +220,7 @@ impl Repository {
         if chunk.is_some() || known.is_none() {
             self.put(location, &mut std::io::empty(), blob.digest, 0)?;
         }
-        Ok(Attempt::Done(Uploaded::Sent(blob)))
+        Ok(Some(Uploaded::Sent(blob)))
     }
 
     /// Uploads what is read, which cannot be read again: tries once, and returns whether it is there.
@@ -242,7 +238,7 @@ impl Repository {
             return Ok(false);
         }
         let sent = self.deliver(reader, known, chunk, &mut location);
-        let is_there = matches!(sent, Ok(Attempt::Done(_)));
+        let is_there = matches!(sent, Ok(Some(_)));
         if !is_there {
             self.give_up(location);
         }

@@ -114,7 +114,7 @@ impl Reporter {
                         eprintln!("Adding base layer {number} from {}", contents.concat());
                     }
                     Origin::Store => {
-                        eprintln!("Creating layer {number} from paths: {}", repr_list(&contents))
+                        eprintln!("Creating layer {number} from paths: {}", repr_list(&contents));
                     }
                     Origin::Customisation => eprintln!("Creating layer {number} with customisation..."),
                 }
@@ -124,6 +124,13 @@ impl Reporter {
             && !self.warned.swap(true, Ordering::Relaxed)
         {
             self.warning(&format!("cannot remember layer digests: {error}"));
+        }
+    }
+
+    /// Several of these.
+    pub(crate) fn warnings(&self, messages: &[String]) {
+        for message in messages {
+            self.warning(message);
         }
     }
 
@@ -202,7 +209,7 @@ impl Reporter {
                 self.say(&format!("{place}{manifest}"));
             }
             Style::Json => {
-                say_event(&json!({ "event": "written", "destination": place, "manifest": manifest }))
+                say_event(&json!({ "event": "written", "destination": place, "manifest": manifest }));
             }
         }
     }

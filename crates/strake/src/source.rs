@@ -81,7 +81,7 @@ pub(crate) enum OpenedSource {
     /// A finished image.
     Image(Place, Box<ParsedImage>),
     /// Finished images for several platforms.
-    Index(Place, ParsedIndex),
+    Index(Place, Box<ParsedIndex>),
 }
 
 /// How sources are opened.

@@ -24,7 +24,7 @@ pub enum BatchIndex {
     /// The images come with it.
     Given {
         /// The index, and all that it lists besides images.
-        plan: IndexPlan,
+        plan: Box<IndexPlan>,
         /// The blobs of what it lists besides images.
         attachments: Vec<LayerDraft>,
         /// The images' platforms, as the index names them.

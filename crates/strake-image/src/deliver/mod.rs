@@ -83,8 +83,8 @@ pub fn deliver(
         None => (Vec::new(), manifests.pop().ok_or(TargetError::Add(crate::parsed::OpenError::NoImage))?),
         Some(index) => index.list(&delivered, &manifests, options.listing.format)?,
     };
-    let named = delivered.get(options.only.unwrap_or(0));
-    let names = named.map(|image| image.tags.clone()).unwrap_or_default();
+    let with_names = delivered.get(options.only.unwrap_or(0));
+    let names = with_names.map(|image| image.tags.clone()).unwrap_or_default();
     for target in targets {
         if delivery.is_index && target.has_manifests() {
             target.expects(&top)?;
@@ -124,12 +124,11 @@ impl Delivery<'_> {
             (self.report)(Event::Layer(&layer));
             let written = self.layer(&layer, takers, self.options.pool.as_ref())?;
             let layer = ImageLayer::as_it_is(layer);
-            match written {
-                Some(descriptor) => layers.push(ImageLayer { descriptor, ..layer }),
-                None => {
-                    open.push(layers.len());
-                    layers.push(layer);
-                }
+            if let Some(descriptor) = written {
+                layers.push(ImageLayer { descriptor, ..layer });
+            } else {
+                open.push(layers.len());
+                layers.push(layer);
             }
             Ok::<(), TargetError>(())
         })?;

@@ -20,7 +20,7 @@ pub enum Opened {
     /// An image.
     Image(Box<ParsedImage>),
     /// An index.
-    Index(ParsedIndex),
+    Index(Box<ParsedIndex>),
 }
 
 /// Images for several platforms that somebody else has listed together.
@@ -56,7 +56,7 @@ pub fn open_all(blobs: &dyn Blobs, listed: Listed) -> Result<Opened, OpenError> 
         manifests,
         images: images.iter().map(|(_, image)| Digest::of(&image.manifest)).collect(),
     };
-    Ok(Opened::Index(ParsedIndex { images, attachments, plan }))
+    Ok(Opened::Index(Box::new(ParsedIndex { images, attachments, plan })))
 }
 
 /// Goes through all that an index lists.

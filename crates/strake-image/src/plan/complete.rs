@@ -140,7 +140,7 @@ pub fn complete(
         conf.extend(time.as_ref().map(|time| (key.to_owned(), json!(time))));
     }
     named(&mut conf, options.tag.as_deref());
-    Spec::parse(&serde_json::to_vec(&conf).expect("it has only texts for keys"))?;
+    Spec::parse(Value::Object(conf.clone()).to_string().as_bytes())?;
     Ok(CompletedConf { conf, lock })
 }
 

@@ -180,7 +180,7 @@ impl StorePaths {
                 return Ok(());
             }
             let mut is_over = false;
-            let walked = walker.walk_from(directory.as_fd(), root, text, below, &mut |entry| {
+            let visited = walker.walk_from(directory.as_fd(), root, text, below, &mut |entry| {
                 is_over = writer.is_over();
                 if is_over {
                     return Err(Error::Cancelled);
@@ -194,7 +194,7 @@ impl StorePaths {
             if is_over {
                 return Ok(());
             }
-            walked?;
+            visited?;
             if number != checkpoints.first_entry_after(index + 1).unwrap_or(seen.fingerprint.0.len()) {
                 return Err(Error::Changed { path: path.as_str().into() });
             }

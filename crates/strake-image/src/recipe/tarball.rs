@@ -235,7 +235,9 @@ impl Tarball {
                 Ok(0) => return Err(Error::Changed { path: path.to_owned() }),
                 Ok(got) => {
                     left -= got as u64;
-                    hasher.iter_mut().for_each(|hasher| hasher.update(&buffer[..got]));
+                    if let Some(hasher) = &mut hasher {
+                        hasher.update(&buffer[..got]);
+                    }
                     sink.bytes(&buffer[..got])?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

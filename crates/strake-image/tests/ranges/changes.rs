@@ -27,7 +27,7 @@ fn layer() -> Fixture {
         for (directory, files) in [("a", 600), ("b", 600), ("c", 50)] {
             fs::create_dir_all(path.join(directory)).unwrap();
             for file in 0..files {
-                let content = [b'0' + (file % 10) as u8; 100];
+                let content = [b"0123456789"[file % 10]; 100];
                 fs::write(path.join(directory).join(format!("{file:03}")), content).unwrap();
             }
         }
@@ -43,8 +43,8 @@ impl Change {
             Self::Overwritten => {
                 fs::write(&path, [b'x'; 100]).unwrap();
                 // Its change time may be in the same tick of the clock.
-                let later = SystemTime::now() + Duration::from_secs(10);
-                File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+                let touched = SystemTime::now() + Duration::from_secs(10);
+                File::options().write(true).open(&path).unwrap().set_modified(touched).unwrap();
             }
             Self::Longer => fs::write(&path, [b'x'; 101]).unwrap(),
             Self::Removed => fs::remove_file(&path).unwrap(),

@@ -78,7 +78,7 @@ pub(crate) fn name(number: usize) -> OsString {
         0 => format!("é{digits}").into_bytes(),
         1 => [b"\xff", digits.as_bytes()].concat(),
         2 => format!("\u{e000}{digits}").into_bytes(),
-        3 if number % 2 == 0 => format!("{digits}{}", "x".repeat(150)).into_bytes(),
+        3 if number.is_multiple_of(2) => format!("{digits}{}", "x".repeat(150)).into_bytes(),
         _ => digits.into_bytes(),
     })
 }

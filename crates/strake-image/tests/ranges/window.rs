@@ -13,7 +13,7 @@ fn layer() -> Fixture {
     Fixture::of(1, |_, path| {
         fs::create_dir(path).unwrap();
         fs::write(path.join("a"), [1; 700]).unwrap();
-        fs::write(path.join("b"), [2; 33_000]).unwrap();
+        fs::write(path.join("b"), vec![2; 33_000]).unwrap();
         fs::write(path.join("c"), [3; 10]).unwrap();
     })
 }

@@ -84,7 +84,7 @@ impl Describing<'_> {
 
     fn layers(&self, drafts: Vec<LayerDraft>) -> Result<Vec<Layer>, Failure> {
         let reporter = Reporter::new(self.arguments.style(), &[&drafts], 1, &self.context.progress);
-        self.warnings.iter().for_each(|warning| reporter.warning(warning));
+        reporter.warnings(&self.warnings);
         let mut layers = Vec::with_capacity(drafts.len());
         self.context.describe(drafts, |layer| {
             reporter.event(Event::Layer(&layer));

@@ -46,10 +46,10 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
         one: &arch.one,
         platform: arch.wanted(),
     };
-    let opened = opener.open(place::source(&arguments.source)?, &mut warnings)?;
+    let source = opener.open(place::source(&arguments.source)?, &mut warnings)?;
     super::warn_all(&warnings);
-    let text = match opened {
-        OpenedSource::Index(place, index) => several::shown(arguments, &place, index)?,
+    let text = match source {
+        OpenedSource::Index(place, index) => several::shown(arguments, &place, *index)?,
         OpenedSource::Draft(draft) => {
             let image = context.describe_image(draft)?;
             if arguments.manifest || arguments.raw && !arguments.config {

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let output = output::archive(arguments.output.as_deref())?;
     let drafts: Vec<_> = images.iter().map(|draft| &draft.layers[..]).collect();
     let reporter = Reporter::new(arguments.writing.style(), &drafts, 1, &context.progress);
-    warnings.iter().for_each(|warning| reporter.warning(warning));
+    reporter.warnings(&warnings);
 
     let mtime = images.first().map_or(0, |draft| draft.about.mtime());
     let archive = ArchiveTarget::new(output, mtime, &context.progress.written)?;

@@ -50,7 +50,9 @@ fn say(text: &[u8]) -> Result<(), Failure> {
 
 /// Says warnings, where nothing else is reported.
 fn warn_all(warnings: &[String]) {
-    warnings.iter().for_each(|warning| warn(warning));
+    for warning in warnings {
+        warn(warning);
+    }
 }
 
 /// Where the digest cache is: `STRAKE_CACHE_DIR`, else in the XDG cache directory.

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let draft = source::draft(&spec, &context, &registries, &mut warnings)?;
     let output = output::archive(arguments.output.as_deref())?;
     let reporter = Reporter::new(arguments.style(), &[&draft.layers], 1, &context.progress);
-    warnings.iter().for_each(|warning| reporter.warning(warning));
+    reporter.warnings(&warnings);
 
     let archive = ArchiveTarget::new(output, draft.about.mtime(), &context.progress.written)?;
     let report = |event: Event<'_>| reporter.event(event);

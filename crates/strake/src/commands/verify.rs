@@ -26,9 +26,9 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
         one: &arch.one,
         platform: arch.wanted(),
     };
-    let opened = opener.open(place::source(&arguments.source)?, &mut warnings)?;
+    let source = opener.open(place::source(&arguments.source)?, &mut warnings)?;
     super::warn_all(&warnings);
-    let (name, count, problems) = match opened {
+    let (name, count, problems) = match source {
         OpenedSource::Draft(draft) => {
             let count = draft.layers.len();
             let mut problems = Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
             (place.to_string(), format!("{count} layers"), problems)
         }
         OpenedSource::Index(place, index) => {
-            let (count, problems) = verify_all(index, &context);
+            let (count, problems) = verify_all(*index, &context);
             (place.to_string(), count, problems)
         }
     };

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
 
     let reporter =
         Reporter::new(arguments.writing.style(), &sources::drafts(&batch), targets.len(), &context.progress);
-    warnings.iter().for_each(|warning| reporter.warning(warning));
+    reporter.warnings(&warnings);
     // More threads than processors make compressing no faster.
     let threads = context.jobs.min(super::processors());
     let pool = arguments.compress.0.map(|compression| Pool::new(compression, threads));
@@ -41,7 +41,9 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let report = |event: Event<'_>| reporter.event(event);
     if arguments.dry_run {
         let previews = preview(&context, batch, &mut targets, &options, &report)?;
-        previews.iter().for_each(|preview| reporter.would_send(preview));
+        for preview in &previews {
+            reporter.would_send(preview);
+        }
         return Ok(());
     }
     let delivered = deliver(&context, batch, &mut targets, &options, &report)?;

@@ -70,7 +70,7 @@ pub(super) fn open(
                     index.images.into_iter().map(|(platform, _)| platform).collect();
                 return Err(Failure::several_platforms(place, &platforms));
             }
-            OpenedSource::Index(place, index) => return of_index(&place, index),
+            OpenedSource::Index(place, index) => return of_index(&place, *index),
         }
     }
     if !arguments.index {
@@ -92,7 +92,7 @@ fn of_index(place: &Place, index: ParsedIndex) -> Result<Batch, Failure> {
         images.push(finished::draft(place, ParsedImage { tags: plan.tags.clone(), ..image })?);
         platforms.push(platform);
     }
-    Ok(Batch { images, index: Some(BatchIndex::Given { plan, attachments, platforms }) })
+    Ok(Batch { images, index: Some(BatchIndex::Given { plan: Box::new(plan), attachments, platforms }) })
 }
 
 /// The layers of all images, and what is attached to them.
