@@ -14,7 +14,7 @@ use super::merge::{Merge, What};
 use super::path::ImagePath;
 use crate::error::Error;
 use crate::store::Store;
-use crate::tree::{FileAccess, TreeEntry, Walker, to_path};
+use crate::tree::{FileAccess, Spot, TreeEntry, Walker, to_path};
 
 /// Merges a tree as `lndir` does, which `symlinkJoin` runs: directories are made, regular files become symbolic links to
 /// the file by the name that it has in the store, symbolic links are copied as they are.
@@ -58,14 +58,18 @@ fn walk(
     let base = base.strip_suffix(b"/").unwrap_or(base);
     let name = CString::from(c".");
     let mut failed = None;
-    let walked = Walker::new(FileAccess::Look).walk(opened.as_fd(), &name, base, &mut |entry| {
-        let relative = &entry.path[base.len()..];
-        let what = what(entry, relative)?;
-        merge.insert_shared(&ImagePath::walked(relative), &origin, what).map_err(|error| {
-            failed = Some(error);
-            Error::Cancelled
-        })
-    });
+    let walked = Walker::new(FileAccess::Look).walk(
+        Spot { directory: opened.as_fd(), name: &name },
+        base,
+        &mut |entry| {
+            let relative = &entry.path[base.len()..];
+            let what = what(entry, relative)?;
+            merge.insert_shared(&ImagePath::walked(relative), &origin, what).map_err(|error| {
+                failed = Some(error);
+                Error::Cancelled
+            })
+        },
+    );
     match failed {
         Some(error) => Err(error),
         None => Ok(walked?),

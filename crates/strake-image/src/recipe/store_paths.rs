@@ -24,7 +24,7 @@ use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::store::Store;
 use crate::survey::{Checkpoint, Checkpoints, Survey};
 use crate::tar::{Kind, Member, Writer};
-use crate::tree::{FileAccess, TreeEntry, Walker, to_path};
+use crate::tree::{FileAccess, Spot, TreeEntry, Walker, to_path};
 
 /// Changes whenever the bytes that a recipe gives change, so that no remembered digest outlives its meaning.
 const FORMAT: &str = "store paths, PAX as CPython 3.9 to 3.13, version 1";
@@ -123,8 +123,8 @@ impl StorePaths {
         let mut name = Vec::new();
         for path in &self.paths {
             checkpoints.store_path(writer.position(), fingerprints.len());
-            let root = c_name(path.base_name(), &mut name);
-            walker.walk(directory.as_fd(), root, path.as_str().as_bytes(), &mut |entry| {
+            let root = Spot { directory: directory.as_fd(), name: c_name(path.base_name(), &mut name) };
+            walker.walk(root, path.as_str().as_bytes(), &mut |entry| {
                 let number = fingerprints.len();
                 fingerprints.push(check(entry, number, seen)?);
                 let below = entry.path.get(path.as_str().len() + 1..).unwrap_or_default();
@@ -174,13 +174,13 @@ impl StorePaths {
         let mut walker = Walker::new(FileAccess::Look);
         let mut name = Vec::new();
         for (index, path) in self.paths.iter().enumerate().skip(first) {
-            let root = c_name(path.base_name(), &mut name);
+            let root = Spot { directory: directory.as_fd(), name: c_name(path.base_name(), &mut name) };
             let text = path.as_str().as_bytes();
             if writer.is_over() {
                 return Ok(());
             }
             let mut is_over = false;
-            let visited = walker.walk_from(directory.as_fd(), root, text, below, &mut |entry| {
+            let visited = walker.walk_from(root, text, below, &mut |entry| {
                 is_over = writer.is_over();
                 if is_over {
                     return Err(Error::Cancelled);

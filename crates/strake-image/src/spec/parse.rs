@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use strake_plan::{Closure, StoreDir, StorePath};
 
-use super::{CustomisationSource, DescribedBase, Inherit, Spec, SpecError, Time};
+use super::{Conf, CustomisationSource, DescribedBase, Inherit, Spec, SpecError, Time};
 use crate::customisation::Customisation;
 use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
@@ -17,6 +17,11 @@ use crate::recipe::Owner;
 const SHOWN: usize = 60;
 
 impl Spec {
+    /// Checks a conf that was planned.
+    pub fn of(conf: &Conf) -> Result<Self, SpecError> {
+        Self::parse(&serde_json::to_vec(conf).map_err(SpecError::Json)?)
+    }
+
     /// Reads a conf. Keys that it does not know are passed over, as the script does.
     pub fn parse(json: &[u8]) -> Result<Self, SpecError> {
         let Value::Object(conf) = serde_json::from_slice(json).map_err(SpecError::Json)? else {
@@ -206,5 +211,60 @@ fn shown(value: &Value) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A conf with this value in place of what a key has, or without the key: what is wrong with it, if anything is.
+    fn check(key: &str, value: Option<Value>, expected: Option<&str>) {
+        let mut conf = json!({
+            "architecture": "amd64", "config": {}, "os": "linux", "store_dir": "/nix/store", "from_image": null,
+            "store_layers": [["/nix/store/aaa-b"]], "customisation": {}, "repo_tag": "a:1",
+            "created": "1970-01-01T00:00:01+00:00", "mtime": "now", "uid": "0", "gid": 0, "uname": "", "gname": "",
+        });
+        let keys = conf.as_object_mut().unwrap();
+        match &value {
+            None => drop(keys.shift_remove(key)),
+            Some(value) => drop(keys.insert(key.to_owned(), value.clone())),
+        }
+        let found = Spec::parse(conf.to_string().as_bytes()).err().map(|error| error.to_string());
+        let matches = match (&found, expected) {
+            (Some(found), Some(expected)) => found.contains(expected),
+            (found, expected) => found.is_none() && expected.is_none(),
+        };
+        assert!(matches, "{key} {value:?}: {found:?} is not {expected:?}");
+    }
+
+    #[test]
+    fn keys() {
+        check("architecture", Some(json!("arm64")), None);
+        check("architecture", None, Some("has no key \"architecture\""));
+        check("architecture", Some(json!(1)), Some("key \"architecture\" must be"));
+        check("os", Some(json!("windows")), Some("key \"os\" must be \"linux\""));
+        check("store_dir", Some(json!("nix/store")), Some("key \"store_dir\""));
+        check("store_layers", Some(json!([["/gnu/store/aaa-b"]])), Some("key \"store_layers\""));
+        check("store_layers", Some(json!([["/nix/store/aaa-b", "/nix/store/aaa-b"]])), Some("twice"));
+        check("store_layers", Some(json!("/nix/store/aaa-b")), Some("key \"store_layers\" must be"));
+        check("customisation", None, Some("has no key"));
+        check("customisation_layer", Some(json!("/nix/store/ccc-d")), Some("has both keys"));
+        check("created", Some(json!("yesterday")), Some("key \"created\""));
+        check("mtime", Some(json!("2024-01-01")), None);
+        check("uid", Some(json!("root")), Some("key \"uid\""));
+        let described = json!({ "diff_id": format!("sha256:{}", "0".repeat(64)), "size": 1 });
+        check("described", Some(json!(vec![described; 3])), Some("key \"described\" speaks of 3 layers"));
+        check("unknown", Some(json!({ "to": "us" })), None);
+    }
+
+    #[test]
+    fn no_confs() {
+        for (text, expected) in [("", "is not JSON"), ("[]", "is not a JSON object"), ("{}", "has no key")] {
+            let error = Spec::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
     }
 }

@@ -27,6 +27,13 @@ use names::Names;
 /// needs no more descriptors than a flat one.
 const OPEN_DIRECTORIES: usize = 32;
 
+/// A name in an open directory.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot<'a> {
+    pub(crate) directory: BorrowedFd<'a>,
+    pub(crate) name: &'a CStr,
+}
+
 /// A directory on the way down.
 struct Level {
     /// Closed while it is far above; see [`OPEN_DIRECTORIES`].
@@ -82,18 +89,17 @@ impl<'k> Walker<'k> {
         self.listings.unwrap_or_default()
     }
 
-    /// Visits `name` in `directory` and all that is below it. `path` is what the root is called in [`TreeEntry::path`].
+    /// Visits what is at `spot` and all that is below it. `path` is what the root is called in [`TreeEntry::path`].
     pub(crate) fn walk(
         &mut self,
-        directory: BorrowedFd<'_>,
-        name: &CStr,
+        spot: Spot<'_>,
         path: &[u8],
         visit: &mut dyn FnMut(&TreeEntry<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.path.clear();
         self.path.extend_from_slice(path);
         let mut levels = Vec::new();
-        self.enter(&mut levels, directory, name, FileType::Unknown, visit)?;
+        self.enter(&mut levels, spot, FileType::Unknown, visit)?;
         self.go_on(levels, visit)
     }
 
@@ -101,19 +107,18 @@ impl<'k> Walker<'k> {
     /// not visited. A path that is no longer there is one that has changed.
     pub(crate) fn walk_from(
         &mut self,
-        directory: BorrowedFd<'_>,
-        name: &CStr,
+        spot: Spot<'_>,
         path: &[u8],
         below: &[u8],
         visit: &mut dyn FnMut(&TreeEntry<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if below.is_empty() {
-            return self.walk(directory, name, path, visit);
+            return self.walk(spot, path, visit);
         }
         self.path.clear();
         self.path.extend_from_slice(path);
         let mut levels: Vec<Level> = Vec::new();
-        self.descend(&mut levels, directory, name)?;
+        self.descend(&mut levels, spot)?;
         let mut components = below.split(|&byte| byte == b'/').peekable();
         while let Some(component) = components.next() {
             let level = levels.last_mut().expect("the root is open");
@@ -125,7 +130,7 @@ impl<'k> Walker<'k> {
                 self.path.extend_from_slice(component);
                 let component = CString::new(component).expect("a file's name has no zero byte");
                 let depth = levels.len() - 1;
-                self.descend(&mut levels, descriptor.as_fd(), &component)?;
+                self.descend(&mut levels, Spot { directory: descriptor.as_fd(), name: &component })?;
                 levels[depth].descriptor = Some(descriptor);
                 close_far(&mut levels);
             }
@@ -134,13 +139,8 @@ impl<'k> Walker<'k> {
     }
 
     /// Opens and lists a directory that was one when it was seen last.
-    fn descend(
-        &mut self,
-        levels: &mut Vec<Level>,
-        directory: BorrowedFd<'_>,
-        name: &CStr,
-    ) -> Result<(), Error> {
-        match open_directory(directory, name) {
+    fn descend(&mut self, levels: &mut Vec<Level>, spot: Spot<'_>) -> Result<(), Error> {
+        match open_directory(spot.directory, spot.name) {
             Ok((descriptor, stat)) => self.list(levels, descriptor, &stat),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 Err(Error::Changed { path: to_path(&self.path) })
@@ -168,7 +168,8 @@ impl<'k> Walker<'k> {
             self.path.extend_from_slice(name.to_bytes());
             let depth = levels.len() - 1;
             let descriptor = levels[depth].descriptor.take().expect("the lowest level is open");
-            let entered = self.enter(&mut levels, descriptor.as_fd(), name, kind, visit);
+            let spot = Spot { directory: descriptor.as_fd(), name };
+            let entered = self.enter(&mut levels, spot, kind, visit);
             levels[depth].descriptor = Some(descriptor);
             entered?;
             close_far(&mut levels);
@@ -180,8 +181,7 @@ impl<'k> Walker<'k> {
     fn enter(
         &mut self,
         levels: &mut Vec<Level>,
-        directory: BorrowedFd<'_>,
-        name: &CStr,
+        Spot { directory, name }: Spot<'_>,
         kind: FileType,
         visit: &mut dyn FnMut(&TreeEntry<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -303,7 +303,9 @@ mod tests {
             Ok(())
         };
         let name = std::ffi::CString::new(root.as_os_str().as_bytes()).unwrap();
-        walker.walk(rustix::fs::CWD, &name, b"", &mut visit).map_err(|error| error.to_string())?;
+        walker
+            .walk(Spot { directory: rustix::fs::CWD, name: &name }, b"", &mut visit)
+            .map_err(|error| error.to_string())?;
         Ok(paths)
     }
 

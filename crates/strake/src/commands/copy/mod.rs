@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::registry::Registries;
 use crate::report::{Done, Reporter};
+use crate::source::Opener;
 
 pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let begun = Instant::now();
@@ -24,7 +25,14 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let context = super::context(&arguments.build, arguments.writing.verify, &mut warnings);
 
     let goals = targets::registries(&places, arguments, &registries, &context)?;
-    let batch = sources::open(sources, &places, arguments, &registries, &context, &mut warnings)?;
+    let opener = Opener {
+        context: &context,
+        registries: &registries,
+        plan: &arguments.plan,
+        one: &arguments.one,
+        platform: sources::platform(arguments, &places),
+    };
+    let batch = sources::open(sources, arguments, &opener, &mut warnings)?;
     let only = targets::only(&places, &batch)?;
     targets::can_be_listed(arguments.compress.0, &listing, &batch, &places)?;
     let names = targets::names(&places, &goals);

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use strake_image::deliver::{Batch, BatchIndex};
 use strake_image::manifest::{ParsedIndex, check_platforms};
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::{Context, LayerDraft, Platform};
+use strake_image::{LayerDraft, Platform};
 
 use crate::cli::Copy;
 use crate::failure::Failure;
 use crate::finished;
 use crate::place::{self, Destination, Place, Source};
-use crate::registry::Registries;
 use crate::source::{self, OpenedSource, Opener};
 
 /// Takes the arguments apart. Of an index each source is one argument, and the last argument is the only destination
@@ -44,18 +43,20 @@ pub(super) fn places(arguments: &Copy) -> Result<(Vec<Source>, Vec<Destination>)
     Ok((sources, targets))
 }
 
+/// The platform that is wanted of finished images: if none is asked for and only one image has room in the targets, this
+/// machine's.
+pub(super) fn platform(arguments: &Copy, targets: &[Destination]) -> Option<Platform> {
+    let only = || targets.iter().all(|target| !target.has_a_manifest()).then(finished::machine);
+    arguments.one.wanted(arguments.plan.arch.as_deref()).or_else(only)
+}
+
 /// Opens what is copied.
 pub(super) fn open(
     sources: Vec<Source>,
-    targets: &[Destination],
     arguments: &Copy,
-    registries: &Registries,
-    context: &Context,
+    opener: &Opener<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Batch, Failure> {
-    let only = || targets.iter().all(|target| !target.has_a_manifest()).then(finished::machine);
-    let platform = arguments.one.wanted(arguments.plan.arch.as_deref()).or_else(only);
-    let opener = Opener { context, registries, plan: &arguments.plan, one: &arguments.one, platform };
     let mut images = Vec::with_capacity(sources.len());
     for source in sources {
         // With --index there may be confs and store paths, too, which the plan is for.

@@ -1,0 +1,8 @@
+//! Images: described, listed by manifests, delivered, read back.
+
+mod contents;
+mod deliver;
+mod fixture;
+mod manifests;
+mod memory;
+mod targets;
