@@ -336,7 +336,7 @@ impl Read for Download<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use strake_testkit::registry::{Effect, Fault, Personality, Registry};
 
@@ -356,7 +356,11 @@ mod tests {
         let digest = Digest::parse(&registry.put_blob("app", &vec![7; SIZE])).unwrap();
         let limits = Limits { least: LEAST, window, ..Limits::default() };
         let reference = Reference::parse(&format!("{}/app", registry.address())).unwrap();
-        let repository = Repository::connect(&Client::new(Settings::with(limits)), &reference).unwrap();
+        let repository = Repository::connect(
+            &Client::new(Settings { limits, ..Settings::new(SystemTime::now) }),
+            &reference,
+        )
+        .unwrap();
         let name = PathBuf::new();
         let blob = RemoteBlob { repository: Arc::new(repository), digest, size: SIZE as u64, name };
         let read = blob.open().unwrap().read_to_end(&mut Vec::new());

@@ -250,7 +250,7 @@ fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use strake_testkit::registry::{Effect, Fault, Personality, Registry};
 
@@ -268,7 +268,11 @@ mod tests {
         let registry = Registry::start(Personality { faults, ..Personality::default() });
         let limits = Limits { window: WINDOW, store: STORE, ..Limits::default() };
         let reference = Reference::parse(&format!("{}/app", registry.address())).unwrap();
-        let repository = Repository::connect(&Client::new(Settings::with(limits)), &reference).unwrap();
+        let repository = Repository::connect(
+            &Client::new(Settings { limits, ..Settings::new(SystemTime::now) }),
+            &reference,
+        )
+        .unwrap();
         let url = repository.path("blobs/uploads/1");
         let call = Call::new("take a blob", Method::PUT, url, Scope::Push);
         let mut body = std::io::repeat(7).take(size);

@@ -110,26 +110,6 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 mod tests {
     use super::*;
 
-    impl Settings {
-        /// For tests: nobody's, with other limits.
-        pub(crate) fn with(limits: Limits) -> Self {
-            Self {
-                credentials: None,
-                auth_files: Vec::new(),
-                verify_tls: true,
-                root_certificates: None,
-                certificates: Vec::new(),
-                certificates_by_host: Vec::new(),
-                proxies: Proxies::default(),
-                user_agent: "test".to_owned(),
-                chunk: None,
-                uploads: None,
-                limits,
-                now: SystemTime::now,
-            }
-        }
-    }
-
     #[test]
     fn this_machine() {
         for (host, expected) in [

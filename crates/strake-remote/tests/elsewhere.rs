@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use strake_remote::{Client, Credentials, Limits, Proxies, Reference, RemoteError, Repository, Settings};
+use strake_remote::{Client, Credentials, Reference, RemoteError, Repository, Settings};
 use strake_testkit::certificates::Certificates;
 use strake_testkit::image::Image;
 use strake_testkit::registry::{Auth, Effect, Fault, Personality, Registry, Request, SERVICE, Tokens};
@@ -49,17 +49,9 @@ impl Case {
     fn pull(&self) -> Result<bool, RemoteError> {
         let client = Client::new(Settings {
             credentials: self.user.and_then(Credentials::parse),
-            auth_files: Vec::new(),
             verify_tls: self.verify_tls,
             root_certificates: Some(self.certificates.file("ca.crt")),
-            certificates: Vec::new(),
-            certificates_by_host: Vec::new(),
-            proxies: Proxies::default(),
-            user_agent: "test".to_owned(),
-            chunk: None,
-            uploads: None,
-            limits: Limits::default(),
-            now: SystemTime::now,
+            ..Settings::new(SystemTime::now)
         });
         let reference = Reference::parse(&format!("{}/app:1", self.registry.address())).unwrap();
         let repository = Repository::connect(&client, &reference)?;

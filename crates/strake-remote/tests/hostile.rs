@@ -6,9 +6,7 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 use serde_json::json;
 use strake_image::Platform;
-use strake_remote::{
-    AuthFile, Client, Limits, Proxies, Reference, RemoteError, Repository, Settings, open, pins,
-};
+use strake_remote::{AuthFile, Client, Reference, RemoteError, Repository, Settings, open, pins};
 use strake_testkit::image::{INDEX, Image, MANIFEST, descriptor};
 use strake_testkit::mutated::mutated;
 use strake_testkit::registry::{Auth, Effect, Fault, Personality, Registry, Tokens, digest};
@@ -16,20 +14,7 @@ use strake_testkit::registry::{Auth, Effect, Fault, Personality, Registry, Token
 const SECRET: &str = "s3cr3t";
 
 fn client(auth_files: Vec<AuthFile>) -> Client {
-    Client::new(Settings {
-        credentials: None,
-        auth_files,
-        verify_tls: true,
-        root_certificates: None,
-        certificates: Vec::new(),
-        certificates_by_host: Vec::new(),
-        proxies: Proxies::default(),
-        user_agent: "test".to_owned(),
-        chunk: None,
-        uploads: None,
-        limits: Limits::default(),
-        now: SystemTime::now,
-    })
+    Client::new(Settings { auth_files, ..Settings::new(SystemTime::now) })
 }
 
 /// A registry with an image, as `app:1` and, in an index, as `app:all`.

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use strake_remote::{
-    Client, Credentials, Exceeded, Limits, Proxies, Reference, RemoteError, Repository, Settings,
-};
+use strake_remote::{Client, Credentials, Exceeded, Limits, Reference, RemoteError, Repository, Settings};
 use strake_testkit::image::Image;
 use strake_testkit::registry::{Auth, Effect, Fault, Personality, Registry, Tokens};
 
@@ -12,20 +10,8 @@ use strake_testkit::registry::{Auth, Effect, Fault, Personality, Registry, Token
 const SHORT: Duration = Duration::from_millis(400);
 
 fn settings(limits: Limits) -> Settings {
-    Settings {
-        credentials: Credentials::parse("tester:s3cr3t"),
-        auth_files: Vec::new(),
-        verify_tls: true,
-        root_certificates: None,
-        certificates: Vec::new(),
-        certificates_by_host: Vec::new(),
-        proxies: Proxies::default(),
-        user_agent: "test".to_owned(),
-        chunk: None,
-        uploads: None,
-        limits,
-        now: SystemTime::now,
-    }
+    let credentials = Credentials::parse("tester:s3cr3t");
+    Settings { credentials, limits, ..Settings::new(SystemTime::now) }
 }
 
 /// Fetches a manifest.

@@ -114,9 +114,23 @@ impl Opener<'_> {
     }
 }
 
-/// Opens an image that stands alone in a command: a finished one, for one platform, or a conf, or store paths.
+/// Opens the only source of a command. Of a finished image that is there for several platforms all are opened, unless
+/// `arch` says which.
+pub(crate) fn open_source(
+    source: &[PathBuf],
+    arch: &Arch,
+    context: &Context,
+    registries: &Registries,
+    warnings: &mut Vec<String>,
+) -> Result<OpenedSource, Failure> {
+    let plan = plan_for(arch.arch.as_deref());
+    let opener = Opener { context, registries, plan: &plan, one: &arch.one, platform: arch.wanted() };
+    opener.open(place::source(source)?, warnings)
+}
+
+/// Opens one image, for this machine's platform unless `arch` says another.
 pub(crate) fn open_image(
-    image: &[PathBuf],
+    source: &[PathBuf],
     arch: &Arch,
     context: &Context,
     registries: &Registries,
@@ -125,7 +139,7 @@ pub(crate) fn open_image(
     let plan = plan_for(arch.arch.as_deref());
     let platform = Some(arch.wanted().unwrap_or_else(finished::machine));
     let opener = Opener { context, registries, plan: &plan, one: &arch.one, platform };
-    match opener.open(place::source(image)?, warnings)? {
+    match opener.open(place::source(source)?, warnings)? {
         OpenedSource::Draft(draft) => Ok(draft),
         OpenedSource::Image(place, image) => finished::draft(&place, *image),
         OpenedSource::Index(place, index) => {

@@ -221,7 +221,8 @@ mod tests {
     use super::*;
 
     /// A conf with this value in place of what a key has, or without the key: what is wrong with it, if anything is.
-    fn check(key: &str, value: Option<Value>, expected: Option<&str>) {
+    fn check(key: &str, value: impl Into<Option<Value>>, expected: Option<&str>) {
+        let value = value.into();
         let mut conf = json!({
             "architecture": "amd64", "config": {}, "os": "linux", "store_dir": "/nix/store", "from_image": null,
             "store_layers": [["/nix/store/aaa-b"]], "customisation": {}, "repo_tag": "a:1",
@@ -242,22 +243,22 @@ mod tests {
 
     #[test]
     fn keys() {
-        check("architecture", Some(json!("arm64")), None);
+        check("architecture", json!("arm64"), None);
         check("architecture", None, Some("has no key \"architecture\""));
-        check("architecture", Some(json!(1)), Some("key \"architecture\" must be"));
-        check("os", Some(json!("windows")), Some("key \"os\" must be \"linux\""));
-        check("store_dir", Some(json!("nix/store")), Some("key \"store_dir\""));
-        check("store_layers", Some(json!([["/gnu/store/aaa-b"]])), Some("key \"store_layers\""));
-        check("store_layers", Some(json!([["/nix/store/aaa-b", "/nix/store/aaa-b"]])), Some("twice"));
-        check("store_layers", Some(json!("/nix/store/aaa-b")), Some("key \"store_layers\" must be"));
+        check("architecture", json!(1), Some("key \"architecture\" must be"));
+        check("os", json!("windows"), Some("key \"os\" must be \"linux\""));
+        check("store_dir", json!("nix/store"), Some("key \"store_dir\""));
+        check("store_layers", json!([["/gnu/store/aaa-b"]]), Some("key \"store_layers\""));
+        check("store_layers", json!([["/nix/store/aaa-b", "/nix/store/aaa-b"]]), Some("twice"));
+        check("store_layers", json!("/nix/store/aaa-b"), Some("key \"store_layers\" must be"));
         check("customisation", None, Some("has no key"));
-        check("customisation_layer", Some(json!("/nix/store/ccc-d")), Some("has both keys"));
-        check("created", Some(json!("yesterday")), Some("key \"created\""));
-        check("mtime", Some(json!("2024-01-01")), None);
-        check("uid", Some(json!("root")), Some("key \"uid\""));
+        check("customisation_layer", json!("/nix/store/ccc-d"), Some("has both keys"));
+        check("created", json!("yesterday"), Some("key \"created\""));
+        check("mtime", json!("2024-01-01"), None);
+        check("uid", json!("root"), Some("key \"uid\""));
         let described = json!({ "diff_id": format!("sha256:{}", "0".repeat(64)), "size": 1 });
-        check("described", Some(json!(vec![described; 3])), Some("key \"described\" speaks of 3 layers"));
-        check("unknown", Some(json!({ "to": "us" })), None);
+        check("described", json!(vec![described; 3]), Some("key \"described\" speaks of 3 layers"));
+        check("unknown", json!({ "to": "us" }), None);
     }
 
     #[test]

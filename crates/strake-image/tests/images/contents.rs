@@ -75,9 +75,9 @@ fn ranges_of_described_layers() {
             layer.described = Some(Description { diff_id, size: one.layer.stored.size });
         }
         let image = context.describe_image(draft).unwrap();
-        let content = image.layers[1].layer.content(&context);
+        let bytes = image.layers[1].layer.content(&context);
         let mut part = Gather::default();
-        assert_eq!(content.write_range(600..700, &mut part).is_ok(), is_right);
+        assert_eq!(bytes.write_range(600..700, &mut part).is_ok(), is_right);
         assert_eq!(part.0.len(), if is_right { 100 } else { 0 });
     }
 }

@@ -1,10 +1,12 @@
+use std::time::SystemTime;
+
 use strake_image::sink::Sink;
 use strake_testkit::certificates::Certificates;
 use strake_testkit::registry::{Effect, Fault, Personality, Registry};
 
 use super::*;
 use crate::client::Client;
-use crate::limits::Limits;
+
 use crate::reference::Reference;
 use crate::settings::Settings;
 
@@ -16,7 +18,7 @@ fn check(method: &'static str, answer: &str, expected: &str) {
     let personality = Personality { faults, ..Personality::default() };
     let registry = Registry::start_tls(personality, &certificates, false);
     let root_certificates = Some(certificates.file("ca.crt"));
-    let settings = Settings { root_certificates, ..Settings::with(Limits::default()) };
+    let settings = Settings { root_certificates, ..Settings::new(SystemTime::now) };
     let reference = Reference::parse(&format!("{}/app", registry.address())).unwrap();
     let repository = Repository::connect(&Client::new(settings), &reference).unwrap();
     let (mut sink, reader) = pipe();
@@ -66,7 +68,7 @@ fn chunks_are_never_empty() {
 #[test]
 fn a_writer_that_fails_is_no_panic() {
     let registry = Registry::start(Personality::default());
-    let settings = Settings { chunk: Some(1000), ..Settings::with(Limits::default()) };
+    let settings = Settings { chunk: Some(1000), ..Settings::new(SystemTime::now) };
     let reference = Reference::parse(&format!("{}/app", registry.address())).unwrap();
     let repository = Repository::connect(&Client::new(settings), &reference).unwrap();
     let (mut sink, reader) = pipe();

@@ -13,10 +13,9 @@ use strake_image::{Digest, Image, ImageLayer, LayerDraft, summary};
 
 use crate::cli::Inspect;
 use crate::failure::Failure;
-use crate::place;
 use crate::registry::Registries;
 use crate::report::printable;
-use crate::source::{self, OpenedSource, Opener};
+use crate::source::{self, OpenedSource};
 
 /// What is shown of an image.
 struct Shown {
@@ -38,15 +37,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
     let mut warnings = Vec::new();
     let context = super::context(&arguments.opening.build, false, &mut warnings);
     let arch = &arguments.opening.arch;
-    let plan = source::plan_for(arch.arch.as_deref());
-    let opener = Opener {
-        context: &context,
-        registries: &registries,
-        plan: &plan,
-        one: &arch.one,
-        platform: arch.wanted(),
-    };
-    let source = opener.open(place::source(&arguments.source)?, &mut warnings)?;
+    let source = source::open_source(&arguments.source, arch, &context, &registries, &mut warnings)?;
     super::warn_all(&warnings);
     let text = match source {
         OpenedSource::Index(place, index) => several::shown(arguments, &place, *index)?,

@@ -7,9 +7,8 @@ use strake_image::{Context, reference, verify};
 
 use crate::cli::{BuildArgs, Verify};
 use crate::failure::Failure;
-use crate::place;
 use crate::registry::Registries;
-use crate::source::{self, OpenedSource, Opener};
+use crate::source::{self, OpenedSource};
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let registries = Registries::new(&arguments.opening.registry)?;
@@ -18,15 +17,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let build = BuildArgs { no_cache: true, ..arguments.opening.build.clone() };
     let context = super::context(&build, true, &mut warnings);
     let arch = &arguments.opening.arch;
-    let plan = source::plan_for(arch.arch.as_deref());
-    let opener = Opener {
-        context: &context,
-        registries: &registries,
-        plan: &plan,
-        one: &arch.one,
-        platform: arch.wanted(),
-    };
-    let source = opener.open(place::source(&arguments.source)?, &mut warnings)?;
+    let source = source::open_source(&arguments.source, arch, &context, &registries, &mut warnings)?;
     super::warn_all(&warnings);
     let (name, count, problems) = match source {
         OpenedSource::Draft(draft) => {
