@@ -20,6 +20,8 @@ pub struct Limits {
     /// The time over which the rate is measured. Only time spent waiting for the network counts. Also the maximum time in
     /// which nothing at all is transferred.
     pub window: Duration,
+    /// The first pause between two attempts, on average; it doubles each time.
+    pub pause: Duration,
 }
 
 /// 30 s: more than ten retransmissions of a lost SYN would take on any network that is up.
@@ -43,6 +45,9 @@ const LEAST: u64 = 120_000;
 /// 2 min: long enough for a connection to recover from a change of route or of access point.
 const WINDOW: Duration = Duration::from_mins(2);
 
+/// 200 ms: a registry that is restarted behind a load balancer is back by the third attempt.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// 64 KiB of response header, and of all interim responses (1xx) before it: registries send less than 4 KiB, and one interim
 /// response every second for as long as [`STORE`] takes is 20 KiB.
 pub(crate) const MAX_HEADER: usize = 64 * 1024;
@@ -57,6 +62,7 @@ impl Default for Limits {
             token: TOKEN,
             least: LEAST,
             window: WINDOW,
+            pause: PAUSE,
         }
     }
 }

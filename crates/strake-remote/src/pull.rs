@@ -146,7 +146,7 @@ impl Repository {
 
     /// Asks for a text, which is empty where the answer is none of success.
     fn get_json(&self, call: &Call<'_>) -> Result<(Response<Body>, Vec<u8>), RemoteError> {
-        again(|| {
+        again(self.shared().settings.limits.pause, || {
             let mut answer = self.call_once(call, &mut Payload::Bytes(&[]))?;
             let is_there = answer.status().is_success();
             let text = if is_there { self.read_json(call, answer.body_mut())? } else { Vec::new() };
@@ -328,7 +328,10 @@ impl Read for Download<'_> {
             if self.failures >= ATTEMPTS {
                 return Err(error);
             }
-            std::thread::sleep(retry::pause(self.failures));
+            std::thread::sleep(retry::pause(
+                self.blob.repository.shared().settings.limits.pause,
+                self.failures,
+            ));
         }
         Ok(0)
     }

@@ -105,7 +105,8 @@ impl Repository {
 
     /// Asks, again if need be. The answer is one of success, or 404, 413 or 416, or else an error.
     pub(crate) fn call(&self, call: &Call<'_>, body: &[u8]) -> Result<Response<Body>, RemoteError> {
-        again(|| self.call_once(call, &mut Payload::Bytes(body)))
+        let pause = self.shared().settings.limits.pause;
+        again(pause, || self.call_once(call, &mut Payload::Bytes(body)))
     }
 
     /// Asks once. The answer is one of success, or 404, 413 or 416, or else an error.
@@ -122,7 +123,11 @@ impl Repository {
             let shown = if self.origin.has(&url) {
                 let show = || self.authorization.show(shared, &self.origin, &self.name, call.scope);
                 // What can be sent only once is not made anew because of a token.
-                Some(if let Payload::Stream(..) = body { again(show) } else { show() }?)
+                Some(if let Payload::Stream(..) = body {
+                    again(shared.settings.limits.pause, show)
+                } else {
+                    show()
+                }?)
             } else {
                 None
             };
@@ -221,7 +226,7 @@ fn reach(shared: &Shared, address: &str) -> Result<(String, Response<Body>), Rem
         if !error.is_passing() || failures >= PINGS {
             return Err(error);
         }
-        std::thread::sleep(retry::pause(failures));
+        std::thread::sleep(retry::pause(shared.settings.limits.pause, failures));
     }
 }
 
@@ -244,7 +249,7 @@ fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
         if failures >= ATTEMPTS {
             return Err(asked.refusal(answer, status));
         }
-        std::thread::sleep(retry::pause(failures));
+        std::thread::sleep(retry::pause(shared.settings.limits.pause, failures));
     }
 }
 

@@ -14,25 +14,25 @@ use crate::error::RemoteError;
 /// So often something is tried.
 pub(crate) const ATTEMPTS: u32 = 7;
 
-/// The first wait, on average twice this.
-const FIRST: Duration = Duration::from_millis(100);
-
 /// No wait that nobody has asked for is longer.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Nobody waits longer than this, whoever asks for it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
-/// How long to wait after so many failures, from 1.
-pub(crate) fn pause(failures: u32) -> Duration {
-    let most = FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST);
+/// How long to wait after so many failures, from 1; after the first about as long as `first`.
+pub(crate) fn pause(first: Duration, failures: u32) -> Duration {
+    let most = (first / 2).saturating_mul(1 << failures.min(16)).min(LONGEST);
     // std's way to randomness.
     let random = RandomState::new().hash_one(failures) % 1024;
     most / 4 + most / 4 * 3 * random as u32 / 1024
 }
 
 /// Does this again for as long as it may go better another time.
-pub(crate) fn again<T>(mut once: impl FnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
+pub(crate) fn again<T>(
+    first_pause: Duration,
+    mut once: impl FnMut() -> Result<T, RemoteError>,
+) -> Result<T, RemoteError> {
     let mut failures = 0;
     loop {
         let result = once();
@@ -41,7 +41,7 @@ pub(crate) fn again<T>(mut once: impl FnMut() -> Result<T, RemoteError>) -> Resu
         if !error.is_passing() || failures >= ATTEMPTS {
             return result;
         }
-        std::thread::sleep(pause(failures));
+        std::thread::sleep(pause(first_pause, failures));
     }
 }
 
@@ -101,8 +101,9 @@ mod tests {
     #[test]
     fn pauses_grow_and_end() {
         for failures in 1..40 {
-            let most = (FIRST * (1 << failures.min(16))).min(LONGEST);
-            let pause = pause(failures);
+            let first = Duration::from_millis(200);
+            let most = (first / 2 * (1 << failures.min(16))).min(LONGEST);
+            let pause = pause(first, failures);
             assert!(pause <= most && pause >= most / 4, "{failures}: {pause:?}");
         }
     }

@@ -93,7 +93,7 @@ impl Repository {
             if !error.is_passing() || failures >= ATTEMPTS {
                 return Err(error);
             }
-            std::thread::sleep(retry::pause(failures));
+            std::thread::sleep(retry::pause(self.shared().settings.limits.pause, failures));
             // It may have arrived, and only the answer got lost.
             if let Some(blob) = upload.content.descriptor()
                 && self.has_blob(blob)?

@@ -41,9 +41,14 @@ const SLOW: Duration = Duration::from_millis(20);
 const NEVER: Duration = Duration::from_mins(5);
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
+/// The usual limits, and attempts without long pauses between them.
+fn usual() -> Limits {
+    Limits { pause: Duration::from_millis(10), ..Limits::default() }
+}
+
 /// What is asked for a pull, with a short time for its header.
 fn requests() -> [(&'static str, Limits); 2] {
-    let usual = Limits::default();
+    let usual = usual();
     [("/manifests/", Limits { answer: SHORT, ..usual }), ("/token", Limits { token: SHORT, ..usual })]
 }
 
@@ -92,7 +97,7 @@ fn interim_responses_that_never_end() {
 
 #[test]
 fn a_body_that_comes_byte_by_byte() {
-    let usual = Limits::default();
+    let usual = usual();
     let no_body = time("no complete response body");
     check(Limits { token: SHORT, ..usual }, "/token", &Effect::Trickle(200, SLOW), no_body);
     check(Limits { document: SHORT, ..usual }, "/manifests/", &Effect::Trickle(300, SLOW), no_body);
