@@ -14,6 +14,7 @@ pub mod proxy;
 pub mod registries;
 pub mod registry;
 pub mod store;
+pub mod tar_bytes;
 pub mod tree;
 
 use std::path::{Path, PathBuf};
