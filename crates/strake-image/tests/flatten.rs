@@ -1,0 +1,406 @@
+//! An image's file system is what umoci unpacks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::time::SystemTime;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use strake_image::engine::Engine;
+use strake_image::error::Error;
+use strake_image::flatten::flatten;
+use strake_image::layout::{Layout, LayoutPick};
+use strake_image::manifest::Platform;
+use strake_image::sink::Descriptor;
+use strake_testkit::command::{command, output_of, stdout_of, text};
+use strake_testkit::image::Image;
+use strake_testkit::peer::left_out;
+use strake_testkit::tar_bytes::{RawMember, archive};
+
+/// The image's file system as an archive.
+fn exported(layers: &[Vec<u8>], place: &Path) -> Result<std::path::PathBuf, Error> {
+    let layout = place.join("layout");
+    Image::of(&layers.iter().map(Vec::as_slice).collect::<Vec<_>>()).write_layout(&layout, "latest");
+    let pick = LayoutPick { name: None, platform: Platform::linux("amd64") };
+    let image = Layout::directory(&layout).unwrap().image(&pick).unwrap();
+    let digested = AtomicU64::new(0);
+    let engine = Engine {
+        cache: None,
+        jobs: NonZeroUsize::MIN,
+        verify: false,
+        started: SystemTime::UNIX_EPOCH,
+        digested: &digested,
+    };
+    let layers = engine.describe_all(image.layers)?;
+    let flat = place.join("flat.tar");
+    let written = AtomicU64::new(0);
+    let mut sink = Descriptor::new(fs::File::create(&flat).unwrap().into(), &written);
+    flatten(&layers, &mut sink)?;
+    sink.finish()?;
+    Ok(flat)
+}
+
+/// What is in a directory: each path with type, permissions, time, content, link target, and its other names.
+fn listing(root: &Path) -> BTreeMap<String, String> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = path.symlink_metadata().unwrap();
+            if metadata.is_dir() {
+                open.push(path.clone());
+            }
+            found.push((path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), path, metadata));
+        }
+    }
+    let mut names: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (name, _, metadata) in &found {
+        names.entry(metadata.ino()).or_default().push(name.clone());
+    }
+    names.values_mut().for_each(|names| names.sort());
+    let line = |(name, path, metadata): (String, std::path::PathBuf, fs::Metadata)| {
+        let mode = format!("{:o}", metadata.mode() & 0o7777);
+        let line = match metadata.file_type() {
+            kind if kind.is_dir() => format!("directory {mode}"),
+            kind if kind.is_symlink() => format!("link to {}", fs::read_link(&path).unwrap().display()),
+            kind if kind.is_fifo() => format!("pipe {mode} {}", metadata.mtime()),
+            _ => format!("file {mode} {} {}", metadata.mtime(), text(&fs::read(&path).unwrap())),
+        };
+        (name, format!("{line} {:?}", names[&metadata.ino()]))
+    };
+    found.into_iter().map(line).collect()
+}
+
+fn ours(layers: &[Vec<u8>]) -> Result<BTreeMap<String, String>, Error> {
+    let place = tempfile::tempdir().unwrap();
+    let flat = exported(layers, place.path())?;
+    let root = place.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let arguments = ["-xpf".as_ref(), flat.as_os_str(), "-C".as_ref(), root.as_os_str()];
+    stdout_of(command("tar", arguments));
+    Ok(listing(&root))
+}
+
+/// What umoci unpacks; an error if it does not.
+fn theirs(layers: &[Vec<u8>]) -> Result<BTreeMap<String, String>, String> {
+    let place = tempfile::tempdir().unwrap();
+    let layout = place.path().join("layout");
+    Image::of(&layers.iter().map(Vec::as_slice).collect::<Vec<_>>()).write_layout(&layout, "latest");
+    let mut umoci = command("umoci", ["unpack", "--image", "layout:latest", "bundle"]);
+    let output = output_of(umoci.current_dir(place.path()));
+    if !output.status.success() {
+        return Err(text(&output.stderr));
+    }
+    Ok(listing(&place.path().join("bundle/rootfs")))
+}
+
+fn file(name: &str, content: &str) -> RawMember {
+    RawMember::new(b'0', name, content.as_bytes())
+}
+
+fn directory(name: &str) -> RawMember {
+    RawMember { mode: 0o755, ..RawMember::new(b'5', name, b"") }
+}
+
+fn symlink(name: &str, target: &str) -> RawMember {
+    RawMember::link(b'2', name, target)
+}
+
+fn link(name: &str, target: &str) -> RawMember {
+    RawMember::link(b'1', name, target)
+}
+
+fn sized(member: RawMember, size: u64) -> RawMember {
+    RawMember { size, ..member }
+}
+
+fn size_record(size: &str) -> RawMember {
+    RawMember::extended(b'x', &[("size", size)])
+}
+
+/// Layers, and what there is then: paths with the beginning of what is said of them.
+type Case = (&'static [fn() -> Vec<RawMember>], &'static [(&'static str, &'static str)]);
+
+const CASES: &[Case] = &[
+    // A lower link, and something below it in the upper layer.
+    (
+        &[|| vec![directory("usr/lib"), symlink("lib", "usr/lib")], || vec![file("lib/x", "x")]],
+        &[("lib", "link to usr/lib"), ("usr", ""), ("usr/lib", ""), ("usr/lib/x", "file 644 1 x")],
+    ),
+    (
+        &[
+            || vec![directory("etc"), file("etc/passwd", "old"), symlink("a", "/etc")],
+            || vec![file("a/passwd", "new")],
+        ],
+        &[("a", "link to /etc"), ("etc", ""), ("etc/passwd", "file 644 1 new")],
+    ),
+    // No link leads out.
+    (
+        &[
+            || vec![symlink("a", "../../../up"), symlink("b", "/../up")],
+            || vec![file("a/x", ""), file("b/y", "")],
+        ],
+        &[("a", ""), ("b", ""), ("up", ""), ("up/x", "file"), ("up/y", "file")],
+    ),
+    // A directory in place of a link, and the other way round.
+    (
+        &[
+            || vec![directory("d"), file("d/x", ""), symlink("l", "d")],
+            || vec![directory("l"), symlink("d", "l"), file("d/y", "")],
+        ],
+        &[("d", "link to l"), ("l", "directory"), ("l/y", "file")],
+    ),
+    // Hard links whose target is gone or another later.
+    (
+        &[|| vec![file("t", "1"), link("l", "t"), link("m", "./t")], || vec![file(".wh.t", "")]],
+        &[("l", "file 644 1 1 [\"l\", \"m\"]"), ("m", "file 644 1 1 [\"l\", \"m\"]")],
+    ),
+    (
+        &[|| vec![file("t", "1"), link("l", "t")], || vec![file("t", "2")]],
+        &[("l", "file 644 1 1 [\"l\"]"), ("t", "file 644 1 2 [\"t\"]")],
+    ),
+    (
+        &[|| vec![file("t", "1"), link("l", "t"), file("t", "2"), link("m", "t")]],
+        &[("l", "file 644 1 1 [\"l\"]"), ("m", "file 644 1 2 [\"m\", \"t\"]"), ("t", "")],
+    ),
+    // To something of a lower layer, and through a link.
+    (
+        &[
+            || vec![directory("d"), file("d/t", "1"), symlink("s", "d")],
+            || vec![link("l", "s/t"), link("k", "s")],
+        ],
+        &[
+            ("d", ""),
+            ("d/t", ""),
+            ("k", "link to d [\"k\", \"s\"]"),
+            ("l", "file 644 1 1 [\"d/t\", \"l\"]"),
+            ("s", ""),
+        ],
+    ),
+    // A hard link's own attributes say nothing.
+    (
+        &[|| vec![file("t", "1"), RawMember { mode: 0o777, mtime: 9, ..link("l", "t") }]],
+        &[("l", "file 644 1 1"), ("t", "file 644 1 1")],
+    ),
+    // Whiteouts through links, and of links.
+    (
+        &[
+            || vec![directory("d"), file("d/x", ""), file("d/y", ""), symlink("s", "d"), symlink("r", "d")],
+            || vec![file("s/.wh.x", ""), file(".wh.r", "")],
+        ],
+        &[("d", ""), ("d/y", ""), ("s", "")],
+    ),
+    (
+        &[
+            || vec![directory("d"), file("d/x", ""), symlink("s", "d")],
+            || vec![file("s/new", ""), file("s/.wh..wh..opq", "")],
+        ],
+        &[("d", ""), ("d/new", ""), ("s", "")],
+    ),
+    // What a layer puts there it does not take away, before or behind.
+    (
+        &[
+            || vec![directory("d"), file("d/x", "1"), file("d/y", "1")],
+            || vec![file("d/x", "2"), file(".wh.d", ""), file("d/z", "2"), file("d/.wh.x", "")],
+        ],
+        &[("d", "directory"), ("d/x", "file 644 1 2"), ("d/z", "")],
+    ),
+    // A whiteout of what cannot be there.
+    (&[|| vec![file("f", ""), file("f/.wh.x", ""), file("f/x/.wh..wh..opq", "")]], &[("f", "")]),
+    // A directory that becomes a file, and a directory again.
+    (
+        &[
+            || vec![directory("d"), file("d/x", "")],
+            || vec![file("d", "file")],
+            || vec![directory("d"), file("d/y", "")],
+        ],
+        &[("d", "directory"), ("d/y", "")],
+    ),
+    // Nothing stands behind the header of what is no file, whatever size it says.
+    (
+        &[|| {
+            vec![
+                file("t", "1"),
+                sized(symlink("s", "t"), 512),
+                sized(link("l", "t"), 1024),
+                sized(directory("d"), 7),
+                sized(RawMember::new(b'6', "p", b""), 4096),
+                size_record("512"),
+                link("m", "t"),
+                size_record("99999999999"),
+                directory("e"),
+                file("z", "z"),
+            ]
+        }],
+        &[
+            ("d", ""),
+            ("e", ""),
+            ("l", ""),
+            ("m", ""),
+            ("p", "pipe"),
+            ("s", ""),
+            ("t", ""),
+            ("z", "file 644 1 z"),
+        ],
+    ),
+    // A record wins over the field.
+    (
+        &[|| vec![size_record("3"), sized(file("f", "abc"), 1), file("z", "z")]],
+        &[("f", "file 644 1 abc"), ("z", "")],
+    ),
+    // Global records say nothing to those who unpack images.
+    (
+        &[|| {
+            vec![
+                RawMember::extended(b'g', &[("path", "other"), ("size", "1")]),
+                file("f", "abc"),
+                file("z", "z"),
+            ]
+        }],
+        &[("f", "file 644 1 abc"), ("z", "")],
+    ),
+    // By an old flag.
+    (
+        &[|| vec![RawMember { mode: 0o755, ..RawMember::new(0, "d/", b"") }, RawMember::new(0, "f", b"f")]],
+        &[("d", "directory"), ("f", "")],
+    ),
+    // What AUFS keeps for itself is left out by all but umoci, which takes it for a whiteout.
+    (&[|| vec![file(".wh..wh.aufs", ""), file("f", "")]], &[("f", "")]),
+];
+
+#[test]
+fn by_hand() {
+    let has_umoci = !left_out(&["umoci"]);
+    for (number, (layers, expected)) in CASES.iter().enumerate() {
+        let layers: Vec<Vec<u8>> = layers.iter().map(|layer| archive(&layer())).collect();
+        let found = ours(&layers).unwrap_or_else(|error| panic!("{number}: {error}"));
+        if has_umoci {
+            assert_eq!(Ok(&found), theirs(&layers).as_ref(), "{number}");
+        }
+        assert_eq!(found.len(), expected.len(), "{number}: {found:#?}");
+        for (path, words) in *expected {
+            assert!(found.get(*path).is_some_and(|line| line.starts_with(words)), "{number}: {found:#?}");
+        }
+    }
+}
+
+/// What nobody unpacks.
+#[test]
+fn refused() {
+    let has_umoci = !left_out(&["umoci"]);
+    let deep = |parts: usize| "a/".repeat(parts) + "f";
+    let long = |name: String| vec![RawMember::extended(b'x', &[("path", &name)]), file("f", "")];
+    let mut by_link = long(deep(2000));
+    by_link.extend([RawMember::extended(b'x', &[("linkpath", &"a/".repeat(2000))]), symlink("l", "")]);
+    by_link.extend(long(format!("l/{}", deep(100))));
+    for (words, layer, umoci_minds) in [
+        ("a hard link to something that is not there", vec![link("l", "t"), file("t", "")], true),
+        ("a hard link to something that is not there", vec![link("l", "l")], true),
+        ("a hard link to a directory", vec![directory("d"), link("l", "d")], true),
+        ("lies in something that is not a directory", vec![file("f", ""), file("f/x", "")], true),
+        ("the place of the root directory", vec![symlink(".", "x")], true),
+        ("more than 40 symbolic links", vec![symlink("l", "l"), file("l/x", "")], true),
+        ("to nothing", vec![symlink("l", "")], true),
+        ("file of an unknown type", vec![RawMember::new(b'Z', "x", b"")], true),
+        ("a whiteout of nothing", vec![file("d/.wh.", "")], false),
+        ("a whiteout of nothing", vec![file("d/.wh...", "")], false),
+        ("sparse file", vec![RawMember::extended(b'x', &[("GNU.sparse.major", "1")]), file("f", "")], false),
+        ("longer than 255 bytes", long("n".repeat(256)), true),
+        ("longer than 4096 bytes", long(deep(2048)), true),
+        ("longer than 4096 bytes", by_link, true),
+    ] {
+        let layers = [archive(&layer)];
+        let error = ours(&layers).expect_err(words).to_string();
+        assert!(error.contains(words), "{words:?} is not in {error}");
+        assert!(!umoci_minds || !has_umoci || theirs(&layers).is_err(), "{words}");
+    }
+}
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn path() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(&NAMES), 1..4).prop_map(|parts| parts.join("/"))
+}
+
+/// Somewhere a link can lead.
+fn target() -> impl Strategy<Value = String> {
+    (prop::sample::select(&["", "/", "../", "./", "../../"]), path())
+        .prop_map(|(start, path)| [start, &path].concat())
+}
+
+fn member() -> impl Strategy<Value = RawMember> {
+    let mode = || prop::sample::select(&[0o755, 0o700, 0o644, 0o4755]);
+    let size = || prop::sample::select(&[0, 0, 512, 3000]);
+    prop_oneof![
+        4 => (path(), mode(), "[x-z]{0,3}").prop_map(|(name, mode, text)| RawMember { mode, ..file(&name, &text) }),
+        3 => (path(), mode(), size()).prop_map(|(name, mode, size)| RawMember { mode, size, ..directory(&name) }),
+        3 => (path(), target(), size()).prop_map(|(name, target, size)| sized(symlink(&name, &target), size)),
+        3 => (path(), path(), size()).prop_map(|(name, target, size)| sized(link(&name, &target), size)),
+        1 => (path(), mode(), size()).prop_map(|(name, mode, size)| RawMember { mode, size, ..RawMember::new(b'6', &name, b"") }),
+        3 => (path(), prop::sample::select(&NAMES)).prop_map(|(above, name)| file(&format!("{above}/.wh.{name}"), "")),
+        1 => prop::sample::select(&NAMES).prop_map(|name| file(&format!(".wh.{name}"), "")),
+        2 => path().prop_map(|above| file(&format!("{above}/.wh..wh..opq"), "")),
+    ]
+}
+
+/// Layers of few names, so that they meet often. No member is put where no archive could have it: umoci and we both
+/// end there, and nothing more would be seen.
+fn layers() -> impl Strategy<Value = Vec<Vec<RawMember>>> {
+    prop::collection::vec(prop::collection::vec(member(), 1..5), 1..4)
+}
+
+#[test]
+fn as_umoci_unpacks_it() {
+    if left_out(&["umoci"]) {
+        return;
+    }
+    let cases = std::env::var("STRAKE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(120);
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let (mut unpacked, mut same_refusal, mut lenient) = (0, 0, 0);
+    let mut runner = TestRunner::new(config);
+    let counted = std::cell::RefCell::new((&mut unpacked, &mut same_refusal, &mut lenient));
+    let ran = runner.run(&layers(), |layers| {
+        // What fails by itself is left out, so that more is left to compare.
+        let mut kept: Vec<Vec<RawMember>> = Vec::new();
+        let mut dropped = false;
+        for layer in layers {
+            kept.push(Vec::new());
+            for member in layer {
+                kept.last_mut().unwrap().push(member);
+                let archives: Vec<_> = kept.iter().map(|layer| archive(layer)).collect();
+                let place = tempfile::tempdir().unwrap();
+                if let Err(error) = exported(&archives, place.path()) {
+                    // Once a case: it takes long.
+                    prop_assert!(dropped || theirs(&archives).is_err(), "{}\n{:#?}", error, kept);
+                    dropped = true;
+                    kept.last_mut().unwrap().pop();
+                }
+            }
+        }
+        let archives: Vec<_> = kept.iter().map(|layer| archive(layer)).collect();
+        let mut counted = counted.borrow_mut();
+        match (ours(&archives), theirs(&archives)) {
+            (Ok(ours), Ok(theirs)) => {
+                prop_assert_eq!(ours, theirs, "{:#?}", kept);
+                *counted.0 += 1;
+            }
+            (Err(_), Err(_)) => *counted.1 += 1,
+            // A lower file in the way of a directory, which umoci does not replace as overlayfs does.
+            (Ok(_), Err(theirs)) => {
+                prop_assert!(theirs.contains("not a directory"), "{}\n{:#?}", theirs, kept);
+                *counted.2 += 1;
+            }
+            (Err(ours), Ok(_)) => prop_assert!(false, "{}\n{:#?}", ours, kept),
+        }
+        Ok(())
+    });
+    drop(counted);
+    println!("{unpacked} alike, {same_refusal} refused by both, {lenient} only by umoci");
+    ran.unwrap();
+    assert!(unpacked > cases / 2, "{unpacked} of {cases}");
+}
