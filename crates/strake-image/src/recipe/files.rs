@@ -3,7 +3,7 @@
 //! The stream holds the members in the given order, as PAX, and is padded like every archive here (`tar`).
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags, Stat};
 use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::{self, FileSystems, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::survey::Survey;
 use crate::tar::{Member, Writer};
@@ -87,7 +87,7 @@ impl Files {
         content: impl Fn(&mut Writer<'_>, &Member, &OpenFile<'_>) -> Result<(), Error>,
     ) -> Result<Survey, Error> {
         let mut writer = Writer::new(sink);
-        let mut fingerprints = Vec::new();
+        let (mut fingerprints, mut file_systems) = (Vec::new(), FileSystems::default());
         let mut settled_at = SystemTime::UNIX_EPOCH;
         for (member, source) in &*self.files {
             writer.member(member)?;
@@ -96,7 +96,9 @@ impl Files {
                 FileContent::Bytes(bytes) => writer.bytes(bytes)?,
                 FileContent::File(path) => {
                     let opened = OpenFile::new(path)?;
-                    let found = fingerprint::of(path.as_os_str().as_bytes(), &opened.stat);
+                    let look = || fingerprint::keeps_change_times(opened.file.as_fd(), None);
+                    let name = path.as_os_str().as_bytes();
+                    let (found, settled) = file_systems.fingerprint(name, &opened.stat, look);
                     let known = seen.map(|seen| seen.fingerprint.0.get(fingerprints.len()));
                     if known.is_some_and(|known| known != Some(&found))
                         || opened.stat.st_size.cast_unsigned() != member.size
@@ -104,7 +106,7 @@ impl Files {
                         return Err(Error::Changed { path: path.clone() });
                     }
                     fingerprints.push(found);
-                    settled_at = settled_at.max(fingerprint::settled_at(&opened.stat));
+                    settled_at = settled_at.max(settled);
                     content(&mut writer, member, &opened)?;
                 }
             }
@@ -134,7 +136,6 @@ impl<'a> OpenFile<'a> {
 
 /// Sends a file's content, and makes sure that it was the same file's from beginning to end.
 fn copy(writer: &mut Writer<'_>, member: &Member, opened: &OpenFile<'_>) -> Result<(), Error> {
-    use std::os::fd::AsFd;
     let OpenFile { path, file, stat } = opened;
     writer.file(file.as_fd(), member.size).map_err(|error| Error::from_sink(error, path))?;
     let now = rustix::fs::fstat(file)

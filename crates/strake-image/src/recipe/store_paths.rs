@@ -18,7 +18,7 @@ use super::c_name;
 use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::{FileSystems, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::store::Store;
 use crate::survey::Survey;
@@ -118,7 +118,7 @@ impl StorePaths {
             member.name = name.into();
             writer.member(&member)?;
         }
-        let mut fingerprints = Vec::new();
+        let (mut fingerprints, mut file_systems) = (Vec::new(), FileSystems::default());
         let mut weights = Vec::with_capacity(self.paths.len());
         let mut settled_at = SystemTime::UNIX_EPOCH;
         let mut walker = match seen {
@@ -130,12 +130,13 @@ impl StorePaths {
             let start = writer.position();
             let root = c_name(path.base_name(), &mut name);
             walker.walk(directory.as_fd(), root, path.as_str().as_bytes(), &mut |entry| {
-                let fingerprint = fingerprint::of(entry.path, entry.stat);
+                let (fingerprint, settled) =
+                    file_systems.fingerprint(entry.path, entry.stat, || entry.keeps_change_times());
                 if seen.is_some_and(|seen| seen.fingerprint.0.get(fingerprints.len()) != Some(&fingerprint)) {
                     return Err(Error::Changed { path: to_path(entry.path) });
                 }
                 fingerprints.push(fingerprint);
-                settled_at = settled_at.max(fingerprint::settled_at(entry.stat));
+                settled_at = settled_at.max(settled);
                 describe(entry, &mut member)?;
                 writer.member(&member)?;
                 if member.size > 0 { content(&mut writer, &member, entry) } else { Ok(()) }

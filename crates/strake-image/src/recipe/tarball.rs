@@ -11,7 +11,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
 
 use super::Digests;
 use crate::cache::Key;
@@ -19,7 +18,7 @@ use crate::codec::Codec;
 use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::{self, FileSystems, Fingerprint};
 use crate::sink::{Sink, Watch};
 use crate::survey::Survey;
 use crate::tree::Listings;
@@ -222,11 +221,13 @@ impl Tarball {
             return Err(Error::Changed { path: path.clone() });
         }
         let path = self.source.path().as_os_str().as_bytes();
+        let look = || fingerprint::keeps_change_times(file.as_fd(), None);
+        let (fingerprint, settled_at) = FileSystems::default().fingerprint(path, &stat, look);
         Ok(Survey {
             size: self.size,
-            fingerprint: Fingerprint(vec![fingerprint::of(path, &stat)]),
+            fingerprint: Fingerprint(vec![fingerprint]),
             weights: vec![self.size],
-            settled_at: fingerprint::settled_at(&stat),
+            settled_at,
             listings: Listings::default(),
         })
     }
@@ -237,7 +238,7 @@ impl Tarball {
             size: self.size,
             fingerprint: Fingerprint(Vec::new()),
             weights: vec![self.size],
-            settled_at: SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 4),
+            settled_at: fingerprint::never(),
             listings: Listings::default(),
         }
     }

@@ -19,6 +19,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::Error;
+use crate::fingerprint;
 pub(crate) use names::Listings;
 use names::Names;
 
@@ -47,6 +48,16 @@ impl TreeEntry<'_> {
     /// Its content, if the walk opens files and it is one.
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Whether its file system keeps change times, see [`fingerprint`](crate::fingerprint). If that cannot be found out, it does not.
+    pub(crate) fn keeps_change_times(&self) -> bool {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::openat(self.directory, self.name, flags, Mode::empty()) else {
+            return false;
+        };
+        let above = (self.file_type() != FileType::Directory).then_some(self.directory);
+        fingerprint::keeps_change_times(file.as_fd(), above)
     }
 
     /// Where the symbolic link points to. `buffer` is used for the result.
