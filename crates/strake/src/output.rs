@@ -52,10 +52,10 @@ impl Output {
         descriptor.map_err(Failure::stdout)
     }
 
-    /// The archive is whole.
+    /// The archive is whole. It is not waited for until gigabytes are on disk, as no program does that writes archives.
     pub(crate) fn commit(self) -> Result<(), Failure> {
         match self {
-            Self::New(file, path) => file.commit().map_err(|error| cannot_write(&path, &error)),
+            Self::New(file, path) => file.commit_unsynced().map_err(|error| cannot_write(&path, &error)),
             Self::Stdout | Self::Special(_) => Ok(()),
         }
     }
@@ -65,7 +65,10 @@ impl Output {
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let output = Output::named(path)?;
     File::from(output.descriptor()?).write_all(content).map_err(|error| cannot_write(path, &error))?;
-    output.commit()
+    match output {
+        Output::New(file, _) => file.commit().map_err(|error| cannot_write(path, &error)),
+        other => other.commit(),
+    }
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {

@@ -12,11 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::FlockOperation;
 
 use super::blobs::LayoutBlobs;
+use super::checked::CheckedBlobs;
 use super::index::LayoutIndex;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::blob::Blob;
 use crate::destination::{Destination, FinishError};
 use crate::digest::Digest;
+use crate::directory_handle::DirectoryHandle;
 use crate::error::Error;
 use crate::image::Image;
 use crate::layer::Layer;
@@ -44,6 +46,8 @@ pub struct LayoutWriter<'p> {
     root: PathBuf,
     tags: Option<Vec<String>>,
     progress: &'p AtomicU64,
+    /// What has been found out of blobs that are there, where that is asked for.
+    checked: Option<CheckedBlobs>,
     /// Bytes written.
     written: u64,
     /// The layer that is being written.
@@ -60,7 +64,7 @@ impl<'p> LayoutWriter<'p> {
     ) -> Result<Self, PrepareError> {
         fs::create_dir_all(root).map_err(PrepareError::Write)?;
         let root = fs::canonicalize(root).map_err(PrepareError::Write)?;
-        let mut writer = Self { root, tags, progress, written: 0, open: None };
+        let mut writer = Self { root, tags, progress, checked: None, written: 0, open: None };
         let _lock = writer.lock().map_err(PrepareError::Write)?;
         if writer.root.join(LAYOUT).symlink_metadata().is_ok() {
             let blobs = LayoutBlobs::directory(&writer.root)?;
@@ -76,8 +80,15 @@ impl<'p> LayoutWriter<'p> {
             }
             writer.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
         }
-        fs::create_dir_all(writer.root.join(BLOBS)).map_err(PrepareError::Write)?;
+        let root = DirectoryHandle::open(&writer.root).map_err(PrepareError::Write)?;
+        root.make(BLOBS, 0o777).map_err(PrepareError::Write)?;
         Ok(writer)
+    }
+
+    /// Has blobs that are there already read before they count as being there. Otherwise their sizes tell.
+    #[must_use]
+    pub fn verifying(self, verify: bool) -> Self {
+        Self { checked: verify.then(CheckedBlobs::default), ..self }
     }
 
     /// Waits until no other process changes the layout, and keeps others waiting until it is dropped.
@@ -110,11 +121,13 @@ impl<'p> LayoutWriter<'p> {
         if self.has(digest, content.len() as u64) {
             return Ok(());
         }
-        self.file(&blob_name(digest), content).map_err(Error::Write)
+        self.file(&blob_name(digest), content).map_err(Error::Write)?;
+        self.checked.iter().for_each(|checked| checked.written(digest));
+        Ok(())
     }
 
     fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
-        let new = NewFile::create(&self.root.join(name))?;
+        let new = NewFile::beneath(&DirectoryHandle::open(&self.root)?, name)?;
         new.file().write_all(content)?;
         self.progress.fetch_add(content.len() as u64, Ordering::Relaxed);
         self.written += content.len() as u64;
@@ -125,14 +138,16 @@ impl<'p> LayoutWriter<'p> {
 impl Destination for LayoutWriter<'_> {
     fn has(&self, digest: Digest, size: u64) -> bool {
         let path = self.root.join(blob_name(digest));
-        path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
+        let is_there = path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == size);
+        is_there && self.checked.as_ref().is_none_or(|checked| checked.is_right(&self.root, digest))
     }
 
     fn begin(&mut self, _: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
         if blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
             return Ok(None);
         }
-        let new = NewFile::within(&self.root.join(BLOBS)).map_err(Error::Write)?;
+        let root = DirectoryHandle::open(&self.root).map_err(Error::Write)?;
+        let new = NewFile::beneath(&root, format!("{BLOBS}/unnamed")).map_err(Error::Write)?;
         let file = new.file().as_fd().try_clone_to_owned().map_err(Error::Write)?;
         let (_, sink) = self.open.insert((new, Descriptor::new(file, self.progress)));
         Ok(Some(sink))
@@ -144,6 +159,7 @@ impl Destination for LayoutWriter<'_> {
             self.written += blob.size;
             if !self.has(blob.digest, blob.size) {
                 new.commit_as(&blob.digest.hex()).map_err(Error::Write)?;
+                self.checked.iter().for_each(|checked| checked.written(blob.digest));
             }
         }
         Ok(())

@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let mut destinations: Vec<Box<dyn Destination + '_>> = Vec::with_capacity(targets.len());
     for (target, sink) in targets.iter().zip(&mut sinks) {
         let about = &load.images[only.unwrap_or(0)].about;
-        destinations.push(targets::destination(target, sink.as_mut(), about, &progress)?);
+        let verify = arguments.writing.verify;
+        destinations.push(targets::destination(target, sink.as_mut(), about, verify, &progress)?);
     }
     let cache = super::usable_cache(arguments.build.no_cache, |warning| warnings.push(warning.to_owned()));
     if goals.is_empty() {

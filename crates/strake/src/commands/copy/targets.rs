@@ -91,6 +91,7 @@ pub(super) fn destination<'d>(
     target: &Target,
     sink: Option<&'d mut Descriptor<'_>>,
     about: &About,
+    verify: bool,
     progress: &'d Progress,
 ) -> Result<Box<dyn Destination + 'd>, Failure> {
     let (form, path, name) = match target {
@@ -113,7 +114,7 @@ pub(super) fn destination<'d>(
         }
         None => {
             let writer = LayoutWriter::new(path, names, &progress.written);
-            Box::new(writer.map_err(|error| Failure::prepare(path, &error))?)
+            Box::new(writer.map_err(|error| Failure::prepare(path, &error))?.verifying(verify))
         }
     })
 }
