@@ -1,7 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use strake_testkit::modules::CrateSource;
 use strake_testkit::workspace;
 
 /// A file is to be read at a sitting.
@@ -21,10 +22,11 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The product's part of a file: what stands before its tests.
+/// The product's part of a file: what stands before its tests, without comments.
 fn product(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned()
+    let product = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    product.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -61,36 +63,52 @@ fn crates_stand_in_a_line() {
     }
 }
 
+/// The crates of the product, and the tests' own.
+const CRATES: [&str; 5] = ["strake-plan", "strake-image", "strake-remote", "strake", "strake-testkit"];
+
+fn crate_source(name: &str) -> CrateSource {
+    CrateSource::read(&workspace().join("crates").join(name).join("src"))
+}
+
+/// No module uses itself through others. What counts as use is said at [`CrateSource::cycles`].
 #[test]
 fn modules_have_no_cycles() {
-    for library in ["strake-plan", "strake-image", "strake-remote", "strake"] {
-        let root = workspace().join("crates").join(library).join("src");
-        let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for path in sources(&root) {
-            let module = path.strip_prefix(&root).unwrap().components().next().unwrap();
-            let module = module.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
-            let text = product(&path);
-            let names = text.split("crate::").skip(1).filter_map(|rest| {
-                let name: String = rest
-                    .chars()
-                    .take_while(|c| c.is_ascii_lowercase() || *c == '_' || c.is_ascii_digit())
-                    .collect();
-                (!name.is_empty() && name != module).then_some(name)
-            });
-            uses.entry(module.clone()).or_default().extend(names);
+    let mut found = Vec::new();
+    for name in CRATES {
+        found.extend(crate_source(name).cycles().into_iter().map(|cycle| (name, Vec::from_iter(cycle))));
+    }
+    assert_eq!(found, Vec::<(&str, Vec<String>)>::new());
+}
+
+#[test]
+fn no_two_types_of_a_crate_share_a_name() {
+    let mut shared = Vec::new();
+    for name in CRATES {
+        let source = crate_source(name);
+        let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (of_type, file) in source.types() {
+            files.entry(of_type).or_default().push(file);
         }
-        for module in uses.keys() {
-            let mut reached = BTreeSet::new();
-            let mut open: Vec<&String> = uses[module].iter().collect();
-            while let Some(next) = open.pop() {
-                assert!(
-                    next != module,
-                    "{library}: the module {module} uses itself through others: {uses:#?}"
-                );
-                if reached.insert(next) {
-                    open.extend(uses.get(next).into_iter().flatten());
-                }
+        files.retain(|_, files| files.len() > 1);
+        shared.extend(files.into_iter().map(|it| format!("{name}: {it:?}")));
+    }
+    assert_eq!(shared, Vec::<String>::new());
+}
+
+/// Tests that a plain `cargo test` leaves out say why, in words that tests/run knows: "needs root, dockerd".
+#[test]
+fn ignored_tests_say_what_they_need() {
+    let script = fs::read_to_string(workspace().join("tests/run")).unwrap();
+    let mut count = 0;
+    for path in sources(&workspace().join("tests")).iter().chain(&sources(&workspace().join("crates"))) {
+        for line in fs::read_to_string(path).unwrap().lines().filter(|line| line.starts_with("#[ignore")) {
+            let needs = line.strip_prefix("#[ignore = \"needs ").and_then(|line| line.strip_suffix("\"]"));
+            let needs = needs.unwrap_or_else(|| panic!("{}: {line}", path.display()));
+            for program in needs.split(", ").filter(|need| *need != "root") {
+                assert!(script.contains(&format!("[{program}]=")), "tests/run does not install {program}");
             }
+            count += 1;
         }
     }
+    assert!(count >= 50, "{count}");
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use strake_testkit::command::{command, stdout_of};
-use strake_testkit::layer::{extract, listing, python};
-use strake_testkit::peer::{left_out, require};
+use strake_testkit::layer::python;
+use strake_testkit::peer::require;
 use strake_testkit::store::TestStore;
 
 use crate::copy::{images, strake_ok};
@@ -196,34 +196,48 @@ fn all_of_a_config_goes_on() {
     assert_eq!(keys, ["created", "architecture", "os", "config", "rootfs", "history"]);
 }
 
+/// Prints the names in each layer of an image's archive, a list for each.
+const NAMES: &str = r"
+import io, json, sys, tarfile
+with tarfile.open(fileobj=io.BytesIO(sys.stdin.buffer.read())) as archive:
+    layers = json.load(archive.extractfile('manifest.json'))[0]['Layers']
+    layers = [tarfile.open(fileobj=archive.extractfile(layer)) for layer in layers]
+    print(json.dumps([[repr(member.name) for member in layer] for layer in layers]))
+";
+
 /// The names of the store paths in each layer of an image.
 fn paths(archive: &[u8]) -> Vec<Vec<String>> {
     let count = config(archive)["rootfs"]["diff_ids"].as_array().unwrap().len();
+    let layers: Vec<Vec<String>> = serde_json::from_slice(&python(NAMES, &[], archive)).unwrap();
+    assert_eq!(layers.len(), count);
     let name = |line: &String| {
         let (_, rest) = line.split_once("nix/store/")?;
         let name: String =
             rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "+-._?=".contains(*c)).collect();
         (!name.is_empty()).then_some(name)
     };
-    let of_layer = |place: usize| {
-        let mut layer = extract(archive, place.try_into().unwrap());
-        if layer.starts_with(&[0x1f, 0x8b]) {
-            layer = python(
-                "import gzip, sys; sys.stdout.buffer.write(gzip.open(sys.stdin.buffer).read())",
-                &[],
-                &layer,
-            );
-        }
-        let mut names: Vec<String> = listing(&layer).iter().filter_map(name).collect();
+    let of_layer = |layer: &Vec<String>| {
+        let mut names: Vec<String> = layer.iter().filter_map(name).collect();
         names.sort();
         names.dedup();
         names
     };
-    (0..count).map(of_layer).collect()
+    layers.iter().map(of_layer).collect()
 }
 
 #[test]
 fn paths_of_the_base_are_left_out() {
+    left_out_of(false);
+}
+
+/// Of layers that are compressed, in a layout and in archives that are compressed as well.
+#[test]
+#[ignore = "needs skopeo"]
+fn paths_of_a_base_by_skopeo_are_left_out() {
+    left_out_of(true);
+}
+
+fn left_out_of(by_skopeo: bool) {
     let store = TestStore::golden(1);
     let layers = json_file(&store.conf("plain"))["store_layers"].clone();
     let all: Vec<Value> =
@@ -244,8 +258,7 @@ fn paths_of_the_base_are_left_out() {
     }
     let mut bases = vec![at("base.tar"), at("base.tar.gz"), at("base.tar.zst")];
     bases.extend([format!("oci:{}", at("base")), format!("oci-archive:{}", at("base.oci.tar"))]);
-    // Layers that are compressed, in a layout and in archives that are compressed as well.
-    if !left_out(&["skopeo"]) {
+    if by_skopeo {
         for target in ["oci:gzip:a", "oci-archive:gzip.tar:a"] {
             let mut skopeo = command(require("skopeo"), ["--insecure-policy", "copy", "-q"]);
             stdout_of({

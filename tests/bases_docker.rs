@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use strake_testkit::command::{command, stdout_of, text};
-use strake_testkit::peer::{Dockerd, left_out, require, with_stdin};
+use strake_testkit::peer::{Dockerd, require, with_stdin};
 use strake_testkit::store::TestStore;
 
 use crate::copy::strake_ok;
@@ -38,10 +38,8 @@ fn build(docker: &Dockerd, place: &Path, name: &str, instructions: &str) {
 }
 
 #[test]
+#[ignore = "needs root, dockerd, nix-store, busybox"]
 fn all_is_inherited_as_docker_build_does() {
-    if left_out(&["dockerd", "docker", "nix-store", "busybox"]) {
-        return;
-    }
     let store = TestStore::empty();
     let path = busybox(&store);
     let file = |name: &str, value: &Value| {
@@ -111,10 +109,8 @@ fn all_is_inherited_as_docker_build_does() {
 }
 
 #[test]
+#[ignore = "needs root, dockerd, nix-store, busybox, skopeo"]
 fn on_layouts_of_others() {
-    if left_out(&["dockerd", "docker", "nix-store", "busybox", "skopeo"]) {
-        return;
-    }
     let store = TestStore::empty();
     let path = busybox(&store);
     let root = store.root().to_str().unwrap();

@@ -1,16 +1,16 @@
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use strake_testkit::command::output_of;
 use strake_testkit::store::TestStore;
+use strake_testkit::wait::until_settled;
 
 use crate::strake::{Ran, program, ran, stream_with_cache};
 
 /// A golden store whose files are old enough for their digests to be remembered.
 pub(crate) fn settled() -> TestStore {
     let store = TestStore::golden(1);
-    std::thread::sleep(Duration::from_millis(100));
+    until_settled(store.root());
     store
 }
 
@@ -59,8 +59,11 @@ fn a_file_has_changed_since() {
     // The same size and the same modification time: only the change time tells.
     let file = sizes.join("share/1024.bin");
     let before = fs::metadata(&file).unwrap();
+    let writable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(&file, writable).unwrap();
     fs::write(&file, vec![b'x'; 1024]).unwrap();
     fs::File::options().write(true).open(&file).unwrap().set_modified(before.modified().unwrap()).unwrap();
+    fs::set_permissions(&file, before.permissions()).unwrap();
     assert_eq!(remembered(&store, directory.path()), 7);
 }
 
@@ -132,7 +135,7 @@ fn an_entry_that_lies_is_found_out() {
             let mut forged = body.to_vec();
             let digest = forged.windows(7).position(|window| window == b"sha256:").unwrap() + 7;
             forged[digest..digest + 4].copy_from_slice(b"0123");
-            let check = strake_image::digest::Digest::of(&forged);
+            let check = strake_image::Digest::of(&forged);
             forged.extend_from_slice(check.as_bytes());
             fs::write(&path, forged).unwrap();
         }

@@ -2,10 +2,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use strake_image::digest::Digest;
+use strake_image::Digest;
 use strake_testkit::command::{output_of, text};
 use strake_testkit::layer::python;
 use strake_testkit::store::TestStore;
+use strake_testkit::wait::until_settled;
 
 use crate::copy::{identity, images, strake, strake_ok};
 use crate::strake::{Ran, program, ran, stream};
@@ -33,7 +34,7 @@ fn work(place: &Path, arguments: &[&str]) -> (u64, u64) {
 /// A golden store whose files are old enough for digests to be remembered, and a place.
 fn settled() -> (TestStore, tempfile::TempDir, Vec<String>) {
     let store = TestStore::golden(1);
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    until_settled(store.root());
     let paths = [store.root().to_owned(), store.conf("plain")].map(|path| path.to_str().unwrap().to_owned());
     let [root, conf] = paths;
     let source = vec!["--store-root".to_owned(), root, conf];
@@ -200,7 +201,7 @@ json.dump(index, open("index.json", "w"))
 fn what_is_known_need_not_be_there() {
     let (_store, place) = images("plain");
     let place = place.path();
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    until_settled(place);
     let copy = ["--compress", "zstd", "oci:layout"];
     work(place, &[&copy[..], &["oci:there"]].concat());
     for layer in manifest(place, "oci:layout")["layers"].as_array().unwrap() {

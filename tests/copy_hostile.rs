@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use strake_image::digest::Digest;
+use strake_image::Digest;
 use strake_testkit::command::{command, stdout_of, text};
 
 use crate::copy::{strake, strake_ok};

@@ -22,7 +22,9 @@ fn check(trees: &[Node], times: [&str; 2], owner: (u32, &str)) {
     assert!(stream(&store, &conf).archive() == store.oracle(&conf), "{trees:?} {times:?} {owner:?}");
 }
 
+/// Some of the files can be read by root only.
 #[test]
+#[ignore = "needs root"]
 fn any_trees() {
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
     let time = prop::sample::select(vec![

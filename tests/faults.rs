@@ -1,12 +1,14 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
 
 use strake_testkit::command::{command, output_of, stdout_of};
+use strake_testkit::peer::require;
 use strake_testkit::store::TestStore;
 use strake_testkit::tree::Node;
+use strake_testkit::wait::until_settled;
 
 use crate::strake::{Ran, stream, stream_with_cache};
 
@@ -67,15 +69,16 @@ fn a_file_changes_behind_the_reader() {
     ];
     for (name, change) in changes {
         let (store, conf) = store();
+        // A change in the tick of the clock in which the files were made would not show.
+        until_settled(store.root());
         let begun = begin(&store, &conf);
-        // Not in the same tick of the file system's clock.
-        std::thread::sleep(Duration::from_millis(30));
         change(&store.real(PATH).join(name));
         end(begun).failed(&[name]);
     }
 }
 
 #[test]
+#[ignore = "needs root, setpriv"]
 fn a_file_cannot_be_read() {
     let (store, conf) = store();
     let mut other = command("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups"]);
@@ -107,6 +110,7 @@ fn the_reader_goes_away() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn the_disk_is_full() {
     let (store, conf) = store();
     let disk = tempfile::tempdir().unwrap();
@@ -132,6 +136,7 @@ fn the_file_cannot_be_made() {
 
 /// Whatever is written: `-o /dev/null` must leave `/dev/null` in its place.
 #[test]
+#[ignore = "needs root"]
 fn devices_stay_what_they_are() {
     let place = tempfile::tempdir().unwrap();
     let null = place.path().join("null");
@@ -161,36 +166,70 @@ fn devices_stay_what_they_are() {
     }
 }
 
-#[test]
-fn killed_at_any_moment() {
-    let (store, conf) = store();
-    std::thread::sleep(Duration::from_millis(100));
-    let expected = stream(&store, &conf).archive();
-    let place = tempfile::tempdir().unwrap();
-    let (target, cache) = (place.path().join("image.tar"), place.path().join("cache"));
-    for moment in 0..60 {
-        let mut strake = stream_with_cache(&store, &conf, &cache);
-        strake.command.arg("-o").arg(&target).stderr(Stdio::null());
-        let mut child = strake.command.spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(moment * 300));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if let Ok(found) = fs::read(&target) {
-            assert!(found == expected, "a wrong file after {moment}");
-            fs::remove_file(&target).unwrap();
-        }
-        // What the killed process has remembered, if it has, is right.
-        assert!(
-            stream_with_cache(&store, &conf, &cache).archive() == expected,
-            "a wrong entry after {moment}"
-        );
-        if moment % 3 == 0 {
-            let _ = fs::remove_dir_all(&cache);
+/// The calls of the kernel that a command makes for files, each with how often its busiest thread makes it.
+fn calls(of: &Command) -> BTreeMap<String, usize> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    stdout_of(strace(of, &["-e", "trace=%file,%desc", "-o", log.path().to_str().unwrap()]));
+    let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for line in fs::read_to_string(log.path()).unwrap().lines() {
+        let (thread, call) = line.split_once(' ').unwrap();
+        if let Some((name, _)) = call.trim_start().split_once('(') {
+            *counts.entry(name.to_owned()).or_default().entry(thread.to_owned()).or_default() += 1;
         }
     }
+    counts.into_iter().map(|(name, threads)| (name, threads.into_values().max().unwrap())).collect()
+}
+
+/// The same command under strace.
+fn strace(of: &Command, options: &[&str]) -> Command {
+    let mut strace = command(require("strace"), ["-f", "-qq"]);
+    strace.args(options).arg(of.get_program()).args(of.get_args());
+    strace.envs(of.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    strace
 }
 
 #[test]
+#[ignore = "needs strace"]
+fn killed_at_any_moment() {
+    let (store, conf) = store();
+    until_settled(store.root());
+    let expected = stream(&store, &conf).archive();
+    let place = tempfile::tempdir().unwrap();
+    let (target, cache) = (place.path().join("image.tar"), place.path().join("cache"));
+    let strake = || {
+        let mut strake = stream_with_cache(&store, &conf, &cache);
+        strake.command.arg("-o").arg(&target);
+        strake.command
+    };
+    let calls = calls(&strake());
+    // The ones that give files their names, and those that write them.
+    for call in ["linkat", "write", "mkdir"] {
+        assert!(calls.contains_key(call), "{call} is not in {calls:?}");
+    }
+    let mut killed = 0;
+    for (call, count) in &calls {
+        for moment in (1..=*count).step_by(count.div_ceil(6)) {
+            let _ = fs::remove_file(&target);
+            if moment % 3 == 1 {
+                let _ = fs::remove_dir_all(&cache);
+            }
+            // In place of the call, on any thread, comes the signal.
+            let inject = format!("inject={call}:signal=KILL:when={moment}");
+            let output = output_of(&mut strace(&strake(), &["-e", &inject, "-o", "/dev/null"]));
+            killed += usize::from(!output.status.success());
+            if let Ok(found) = fs::read(&target) {
+                assert!(found == expected, "a wrong file after {call} {moment}");
+            }
+            // What the killed process has remembered, if it has, is right.
+            let again = stream_with_cache(&store, &conf, &cache).archive();
+            assert!(again == expected, "a wrong entry after {call} {moment}");
+        }
+    }
+    assert!(killed >= 30, "killed {killed} times only: {calls:?}");
+}
+
+#[test]
+#[ignore = "needs time"]
 fn memory_stays_small() {
     let store = TestStore::empty();
     let large = Node::Directory(0o755, vec![(b"large".to_vec(), Node::File(300_000_000, 0o644))]);

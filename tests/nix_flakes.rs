@@ -2,11 +2,12 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use strake_testkit::command::{command, stdout_of, text};
-use strake_testkit::peer::{Dockerd, left_out, require, with_stdin};
+use strake_testkit::command::{command, output_of, stdout_of, text};
+use strake_testkit::peer::{Dockerd, require, with_stdin};
+use strake_testkit::wait::until;
 use strake_testkit::workspace;
 
-use crate::nix_library::{Library, PEERS, docker as say};
+use crate::nix_library::{Library, docker as say};
 
 /// The outputs of a flake, or of strake's own.
 fn outputs(flake: Option<&Path>) -> String {
@@ -19,10 +20,8 @@ fn outputs(flake: Option<&Path>) -> String {
 }
 
 #[test]
+#[ignore = "needs root, nix-build"]
 fn the_flake_of_strake() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     let own = outputs(None);
     let names = |expression: &str| -> Vec<String> {
@@ -56,10 +55,8 @@ fn the_flake_of_strake() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build, dockerd"]
 fn the_template_and_the_examples() {
-    if left_out(&[&PEERS[..], &["docker", "dockerd"]].concat()) {
-        return;
-    }
     let library = Library::new();
     let daemon = Dockerd::start();
     let load = |flake: &Path, package: &str| {
@@ -105,16 +102,9 @@ fn the_template_and_the_examples() {
     let exec = |words: &[&str]| {
         let program = format!("{busybox}/bin/busybox");
         let arguments = [&["exec", &container, program.as_str()], words].concat();
-        let mut tries = 0;
-        loop {
-            let output = strake_testkit::command::output_of(&mut daemon.docker(arguments.iter().copied()));
-            if output.status.success() {
-                return text(&output.stdout).trim().to_owned();
-            }
-            tries += 1;
-            assert!(tries < 50, "{words:?}: {}", text(&output.stderr));
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
+        let run = || output_of(&mut daemon.docker(arguments.iter().copied()));
+        let succeeds = || Some(run()).filter(|output| output.status.success());
+        text(&until(succeeds, || format!("{words:?}: {}", text(&run().stderr))).stdout).trim().to_owned()
     };
     assert_eq!(exec(&["wget", "-q", "-O", "-", "http://127.0.0.1:8080/"]), "Hello from a container");
     assert_eq!(exec(&["id", "-un"]), "web");

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use strake_testkit::command::{output_of, stdout_of, text};
 use strake_testkit::layer::{extract, listing};
 use strake_testkit::machine::Machine;
-use strake_testkit::peer::{Dockerd, left_out, with_stdin};
+use strake_testkit::peer::{Dockerd, with_stdin};
 
-use crate::nix_library::{Library, PEERS, docker as say};
+use crate::nix_library::{Library, docker as say};
 
 /// The layers' store paths by their names.
 fn names(conf: &Value) -> Vec<Vec<String>> {
@@ -23,10 +23,8 @@ fn strake(machine: &Machine, arguments: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "needs root, nix-build, dockerd"]
 fn layers_by_themselves() {
-    if left_out(&[&PEERS[..], &["docker", "dockerd"]].concat()) {
-        return;
-    }
     let library = Library::new();
     let conf = library.conf(&library.build("(layers \"1\").image.conf"));
     // Each path once, in the lowest layer that has it; of the rest nothing is left.
@@ -81,10 +79,8 @@ fn layers_by_themselves() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build"]
 fn one_changed_path_describes_one_layer() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     let first = library.log("(layers \"1\").image");
     let digested = |log: &str| {
@@ -121,10 +117,8 @@ fn one_changed_path_describes_one_layer() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build"]
 fn who_has_the_description_needs_no_layer() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     for image in
         ["(layers \"1\").image", "examples.fakeRoot", "examples.declared", "examples.childLayered.stream"]
@@ -169,10 +163,8 @@ fn who_has_the_description_needs_no_layer() {
 
 /// A description is believed until a layer is written, and no longer.
 #[test]
+#[ignore = "needs root, nix-build"]
 fn a_description_that_lies() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     let mut conf = library.conf(&library.build("(layers \"1\").image.conf"));
     conf["described"][0]["diff_id"] = conf["described"][1]["diff_id"].clone();
@@ -196,10 +188,8 @@ fn a_description_that_lies() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build"]
 fn locks_and_fleets() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     let update = library.build("(layers \"1\").worker.updateLock");
     let lock = library.machine.home().join("layers.lock");
@@ -228,10 +218,8 @@ fn locks_and_fleets() {
 
 /// The programs that images have, for `nix run`.
 #[test]
+#[ignore = "needs root, nix-build, dockerd"]
 fn what_can_be_done_with_an_image() {
-    if left_out(&[&PEERS[..], &["docker", "dockerd"]].concat()) {
-        return;
-    }
     let library = Library::new();
     let image = "examples.helloOnRoot";
     let program = |name: &str| {

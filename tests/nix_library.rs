@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use strake_testkit::command::{command, output_of, stdout_of, text};
 use strake_testkit::machine::Machine;
-use strake_testkit::peer::left_out;
+use strake_testkit::peer::require;
 use strake_testkit::workspace;
 
 /// What the library's tests need on this machine.
-pub(crate) const PEERS: [&str; 7] = ["nix-build", "unshare", "lndir", "fakeroot", "rsync", "jq", "busybox"];
+const PEERS: [&str; 7] = ["nix-build", "unshare", "lndir", "fakeroot", "rsync", "jq", "busybox"];
 
 /// The library on a machine with an empty store.
 pub(crate) struct Library {
@@ -19,6 +19,9 @@ pub(crate) struct Library {
 
 impl Library {
     pub(crate) fn new() -> Self {
+        for program in PEERS {
+            require(program);
+        }
         Self { machine: Machine::new() }
     }
 
@@ -102,10 +105,8 @@ impl Library {
 /// For the same arguments an image is what dockerTools' script makes of its conf, by way of a program in Python that
 /// does the same; and the customisation layer is packed as dockerTools packs it.
 #[test]
+#[ignore = "needs root, nix-build"]
 fn the_archives_of_dockertools() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     let names = [
         "helloOnRoot",
@@ -155,10 +156,8 @@ fn the_archives_of_dockertools() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build"]
 fn the_customisation_layer_of_dockertools() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     let conf = library.conf(&library.build("examples.fakeRoot.conf"));
     let layer = library.machine.real(conf["customisation_layer"].as_str().unwrap()).join("layer.tar");
@@ -185,10 +184,8 @@ fn the_customisation_layer_of_dockertools() {
 /// The numbers that dockerTools' own `auto-layer.py` came to for a closure of which base.json and the customisation layer
 /// are part, though not in the image.
 #[test]
+#[ignore = "needs root, nix-build"]
 fn what_is_not_in_the_image_counts_as_in_dockertools() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     let conf = library.conf(&library.build("examples.twoLayers.conf"));
     // Of two layers one is left for busybox, greeting and hello.
@@ -202,10 +199,8 @@ fn what_is_not_in_the_image_counts_as_in_dockertools() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build"]
 fn what_is_refused() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     for (expression, words) in [
         (
@@ -249,10 +244,8 @@ fn what_is_refused() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build"]
 fn evaluation_is_fast_and_nothing_is_built_twice() {
-    if left_out(&PEERS) {
-        return;
-    }
     let library = Library::new();
     let images = |first: &str| {
         format!(

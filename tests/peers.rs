@@ -3,7 +3,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use strake_testkit::command::{command, stdout_of, text};
-use strake_testkit::peer::{Dockerd, left_out, require, with_stdin};
+use strake_testkit::peer::{Dockerd, require, with_stdin};
 use strake_testkit::store::TestStore;
 use strake_testkit::workspace;
 
@@ -29,10 +29,8 @@ fn hello(directory: &Path) -> std::path::PathBuf {
 const GREETING: &str = "Hello from an image that strake made.\n";
 
 #[test]
+#[ignore = "needs root, dockerd"]
 fn docker_loads_and_runs() {
-    if left_out(&["dockerd", "docker"]) {
-        return;
-    }
     let directory = tempfile::tempdir().unwrap();
     let docker = Dockerd::start();
     let said = with_stdin(docker.docker(["load"]), &hello(directory.path()));
@@ -59,11 +57,9 @@ fn image_id(events: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs root, podman, runc"]
 fn podman_loads_and_runs() {
     // Beside podman's own choice of a runtime, runc: crun refuses the hybrid control groups of some machines.
-    if left_out(&["podman", "runc"]) {
-        return;
-    }
     let directory = tempfile::tempdir().unwrap();
     let archive = hello(directory.path());
     let podman = |arguments: &[&str]| {
@@ -84,10 +80,8 @@ fn podman_loads_and_runs() {
 }
 
 #[test]
+#[ignore = "needs root, skopeo, umoci"]
 fn skopeo_and_umoci_see_the_same_tree() {
-    if left_out(&["skopeo", "umoci"]) {
-        return;
-    }
     let store = TestStore::golden(1);
     let directory = tempfile::tempdir().unwrap();
     let archive = directory.path().join("image.tar");

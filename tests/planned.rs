@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::json;
 use strake_testkit::command::{stdout_of, text};
-use strake_testkit::peer::{Dockerd, left_out, require, with_stdin};
+use strake_testkit::peer::{Dockerd, require, with_stdin};
 use strake_testkit::store::TestStore;
 
 use crate::nix::nix;
@@ -49,10 +49,8 @@ pub(crate) fn run(docker: &Dockerd, arguments: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "needs root, dockerd, nix-store, busybox, getcap"]
 fn planned_images_run_in_docker() {
-    if left_out(&["dockerd", "docker", "nix-store", "busybox", "getcap"]) {
-        return;
-    }
     let store = TestStore::empty();
     let path = busybox(&store);
     let description = store.root().join("customisation.json");
@@ -131,10 +129,8 @@ fn planned_images_run_in_docker() {
 }
 
 #[test]
+#[ignore = "needs root, dockerd, nix-store, busybox"]
 fn on_a_base_image_with_an_owner() {
-    if left_out(&["dockerd", "docker", "nix-store", "busybox"]) {
-        return;
-    }
     let store = TestStore::empty();
     let path = busybox(&store);
     let base = store.root().join("base.tar");
@@ -172,10 +168,8 @@ fn on_a_base_image_with_an_owner() {
 }
 
 #[test]
+#[ignore = "needs nix-store, busybox"]
 fn store_paths_in_place_of_a_conf() {
-    if left_out(&["nix-store", "busybox"]) {
-        return;
-    }
     let store = TestStore::empty();
     let path = busybox(&store);
     let stream = |arguments: &[&str]| {

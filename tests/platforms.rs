@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use strake_image::digest::Digest;
+use strake_image::Digest;
 use strake_testkit::store::TestStore;
 
 use crate::copy::{strake, strake_ok};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use strake_testkit::command::{command, output_of, stdout_of, text};
-use strake_testkit::peer::{left_out, require};
+use strake_testkit::peer::require;
 use strake_testkit::store::TestStore;
 
 use crate::nix::{DERIVATIONS, nix};
@@ -91,10 +91,8 @@ impl Drop for Writer {
 }
 
 #[test]
+#[ignore = "needs root, nix-build, nix-store, setpriv"]
 fn closures_are_those_of_nix() {
-    if left_out(&["nix-build", "nix-store", "setpriv"]) {
-        return;
-    }
     let (store, tool, tree) = built();
     for paths in [&[tool.as_str()][..], &[&tree], &[&tool, &tree]] {
         assert_eq!(closure(program(), &store, paths), requisites(&store, paths));
@@ -114,10 +112,8 @@ fn closures_are_those_of_nix() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build, nix-store, setpriv"]
 fn closures_while_somebody_writes() {
-    if left_out(&["nix-build", "nix-store", "setpriv"]) {
-        return;
-    }
     let (store, tool, _) = built();
     let new = "/nix/store/11111111111111111111111111111111-new";
     let mut expected = requisites(&store, &[&tool]);
@@ -142,10 +138,8 @@ fn closures_while_somebody_writes() {
 }
 
 #[test]
+#[ignore = "needs root, nix-build, nix-store"]
 fn without_a_database_nix_is_asked() {
-    if left_out(&["nix-build", "nix-store"]) {
-        return;
-    }
     let (store, tool, _) = built();
     let expected = requisites(&store, &[&tool]);
     // A nix-store that knows the store although strake does not find its database.
@@ -187,10 +181,8 @@ with tarfile.open(sys.argv[1]) as archive:
 }
 
 #[test]
+#[ignore = "needs root, nix-build, nix-store"]
 fn the_database_in_an_image_is_right() {
-    if left_out(&["nix-build", "nix-store"]) {
-        return;
-    }
     let (store, tool, tree) = built();
     let archive = store.root().join("image.tar");
     let stream = |output: &Path| {

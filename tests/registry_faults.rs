@@ -7,6 +7,7 @@ use strake_testkit::registry::{
     Auth, CutUploads, DigestHeader, Effect, Fault, Locations, Mounts, Patches, Personality, Port, Registry,
     Request, Tokens, digest, schedules,
 };
+use strake_testkit::wait::until;
 
 use crate::registry::{User, events, received};
 use crate::strake::Ran;
@@ -175,7 +176,7 @@ fn tokens_are_asked_for_again() {
 #[test]
 fn no_layer_is_sent_again_because_of_a_token() {
     let uploads = |faults: &[Fault]| {
-        let slow = Fault::burst("PATCH", "", 1, 100, Effect::Delay(Duration::from_millis(700)));
+        let slow = Fault::burst("PATCH", "", 1, 100, Effect::OutliveTokens);
         let tokens = Tokens { expires_in: Some(1), ..Tokens::new("tester", "secret") };
         let case = Case::new(Personality { faults: [&[slow], faults].concat(), ..token(tokens) });
         let ran = case.push(&["--creds=tester:secret", "--uploads=1", "--compress=gzip"]);
@@ -362,14 +363,12 @@ fn killed_at_every_request() {
     case.arrives(&[]);
     let requests = case.registry.requests().len() as u32;
     for first in 1..=requests {
-        let case = Case::with(&[Fault::once("", "", first, Effect::Delay(Duration::from_secs(5)))]);
+        let case = Case::with(&[Fault::once("", "", first, Effect::Hold)]);
         let mut child =
             case.user.command(&["copy", "-q", "--uploads=1", "oci:image", &case.name()]).spawn().unwrap();
-        while case.registry.requests().len() < first as usize {
-            std::thread::sleep(Duration::from_millis(2));
-        }
         // It has been carried out, and is not answered.
-        std::thread::sleep(Duration::from_millis(20));
+        let held = || case.registry.requests().iter().any(|request| request.held).then_some(());
+        until(held, || format!("for request {first}: {:#?}", case.lines()));
         child.kill().unwrap();
         assert!(!child.wait().unwrap().success(), "{first}");
         case.all_or_nothing();

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 use strake_testkit::certificates::Certificates;
 use strake_testkit::command::{command, stdout_of, text};
-use strake_testkit::peer::{Dockerd, left_out, require};
+use strake_testkit::peer::{Dockerd, require};
 use strake_testkit::registries::{Access, PASSWORD, Program, RealRegistry, Setup, USER};
 use strake_testkit::workspace;
 
@@ -71,11 +71,8 @@ fn there_and_back(user: &User, address: &str, options: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs docker-registry, registry, crane"]
 fn real_registries() {
-    let programs = Program::ALL.map(Program::name);
-    if left_out(&programs) {
-        return;
-    }
     let certificates = Certificates::new();
     for program in Program::ALL {
         there_and_back(&User::new(), &RealRegistry::start(program, Setup::default()).address(), &[]);
@@ -103,10 +100,8 @@ fn real_registries() {
 }
 
 #[test]
+#[ignore = "needs skopeo, crane, docker-registry"]
 fn skopeo_and_crane_read_what_strake_pushed() {
-    if left_out(&["skopeo", "crane", "docker-registry"]) {
-        return;
-    }
     let (user, store) = (User::new(), store(&SIZES));
     let registry = RealRegistry::start(Program::Distribution2, Setup::default());
     let address = registry.address();
@@ -143,10 +138,8 @@ fn skopeo_and_crane_read_what_strake_pushed() {
 }
 
 #[test]
+#[ignore = "needs skopeo, crane, docker-registry"]
 fn strake_reads_what_skopeo_and_crane_pushed() {
-    if left_out(&["skopeo", "crane", "docker-registry"]) {
-        return;
-    }
     let (user, store) = (User::new(), store(&SIZES));
     let registry = RealRegistry::start(Program::Distribution2, Setup::default());
     let address = registry.address();
@@ -207,10 +200,8 @@ fn hello(user: &User, address: &str) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs root, dockerd, docker-registry"]
 fn docker_runs_what_strake_pushed() {
-    if left_out(&["dockerd", "docker", "docker-registry"]) {
-        return;
-    }
     let user = User::new();
     let registry = RealRegistry::start(Program::Distribution2, Setup::default());
     let docker = Dockerd::start();
@@ -232,10 +223,8 @@ fn docker_runs_what_strake_pushed() {
 }
 
 #[test]
+#[ignore = "needs root, podman, docker-registry"]
 fn podman_pulls_what_strake_pushed() {
-    if left_out(&["podman", "docker-registry"]) {
-        return;
-    }
     let user = User::new();
     let registry = RealRegistry::start(Program::Distribution2, Setup::default());
     let podman = |arguments: &[&str]| -> Command {
@@ -260,10 +249,8 @@ fn podman_pulls_what_strake_pushed() {
 
 /// Credentials where podman and docker have put them.
 #[test]
+#[ignore = "needs root, podman, crane, docker-registry"]
 fn logged_in_by_others() {
-    if left_out(&["podman", "crane", "docker-registry"]) {
-        return;
-    }
     let registry =
         RealRegistry::start(Program::Distribution2, Setup { access: Access::Password, ..Setup::default() });
     let address = registry.address();

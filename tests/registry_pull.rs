@@ -324,6 +324,7 @@ fn indexes() {
 
 /// A layer that becomes a thousand times as large, and says that it is another.
 #[test]
+#[ignore = "needs time"]
 fn a_bomb_takes_no_memory() {
     let user = User::new();
     for (program, options) in [("gzip", "-9"), ("zstd", "-19")] {

@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strake_plan::{StoreDir, StorePath};
 
 use crate::digest::Digest;
+use crate::media_type::MediaType;
+use crate::platform::Platform;
 use crate::recipe::Recipe;
 use crate::tar::Member;
 
@@ -32,6 +35,22 @@ impl About {
         match self {
             Self::Settings(settings) => settings.mtime,
             Self::Given(_) => 0,
+        }
+    }
+
+    /// The platform that the image will be for, if it is known.
+    pub fn platform(&self) -> Option<Platform> {
+        match self {
+            Self::Given(given) => Platform::of_config(&given.config),
+            Self::Settings(settings) => {
+                let base = |key: &str| settings.base_config.get(key).and_then(Value::as_str);
+                let (variant, os_version) = (base("variant"), base("os.version"));
+                Some(Platform {
+                    variant: variant.map(str::to_owned),
+                    os_version: os_version.map(str::to_owned),
+                    ..Platform::linux(&settings.architecture)
+                })
+            }
         }
     }
 }
@@ -72,14 +91,73 @@ pub struct LayerDraft {
     pub recipe: Recipe,
     /// Where it comes from.
     pub origin: Origin,
-    /// What the image's history lists as its contents.
-    pub contents: Vec<String>,
+    /// What is in it.
+    pub contents: Contents,
     /// How a docker-archive lists it, where that is not the usual way.
     pub member: Option<Member>,
     /// What is known of it without looking. It is believed until the layer is written.
     pub described: Option<Description>,
     /// What the image's history says of it besides what it says of all.
     pub history: Map<String, Value>,
+}
+
+/// What is in a layer, as far as it is known without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Store paths, in the order in which the layer holds them.
+    StorePaths(Vec<PackedPath>),
+    /// Files for the image's root: the packed customisation layer, or the store paths that are linked there.
+    Customisation(Vec<String>),
+    /// A layer of a base image, by its name in a docker-archive.
+    Base(String),
+    /// What the history of the image that it comes from says of it; empty if it says nothing.
+    History(Vec<String>),
+    /// No layer, but something attached to images.
+    Attachment(MediaType),
+}
+
+/// A store path in a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedPath {
+    /// Its name.
+    pub path: StorePath,
+    /// The bytes that it takes in the layer, headers and padding included. `None` until the layer's files were looked at.
+    pub size: Option<u64>,
+}
+
+impl Contents {
+    /// Store paths whose sizes are not known.
+    pub fn store_paths(paths: impl IntoIterator<Item = StorePath>) -> Self {
+        Self::StorePaths(paths.into_iter().map(|path| PackedPath { path, size: None }).collect())
+    }
+
+    /// What a history says: names of store paths, if it is a list of such, or how the layer was made.
+    pub(crate) fn of_history(texts: Vec<String>) -> Self {
+        let directory = texts.first().and_then(|text| text.rsplit_once('/'));
+        let directory = directory.and_then(|(directory, _)| StoreDir::parse(directory).ok());
+        let path = |text: &String| directory.as_ref()?.store_path(text).ok();
+        match texts.iter().map(path).collect::<Option<Vec<_>>>() {
+            Some(paths) if !paths.is_empty() => Self::store_paths(paths),
+            _ => Self::History(texts),
+        }
+    }
+
+    /// All that is in it, by name.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::StorePaths(paths) => paths.iter().map(|packed| packed.path.to_string()).collect(),
+            Self::Customisation(names) | Self::History(names) => names.clone(),
+            Self::Base(name) => vec![name.clone()],
+            Self::Attachment(media_type) => vec![media_type.to_string()],
+        }
+    }
+}
+
+impl LayerDraft {
+    /// A layer of which nothing is said but what is in it.
+    pub fn new(recipe: Recipe, origin: Origin, contents: Contents) -> Self {
+        Self { recipe, origin, contents, member: None, described: None, history: Map::new() }
+    }
 }
 
 /// What is known of a layer that need not be at hand.
@@ -94,7 +172,7 @@ pub struct Description {
 }
 
 /// The name that a layer has in a docker-archive, where that is the usual one.
-pub fn usual_member_name(diff_id: Digest) -> String {
+pub(crate) fn usual_member_name(diff_id: Digest) -> String {
     format!("{}/layer.tar", diff_id.hex())
 }
 

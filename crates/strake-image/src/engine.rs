@@ -4,17 +4,19 @@
 //! for just these files, reads and digests them. The layers are handed over in order, so while the first is written
 //! the next are digested. The results are joined by their place, never by who was first.
 
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-use crate::blob::Blob;
 use crate::cache::Cache;
+use crate::context::Context;
+use crate::descriptor::Descriptor;
 use crate::digest::Digest;
-use crate::draft::{Description, LayerDraft, Origin, summary};
+use crate::draft::{Contents, Description, Draft, LayerDraft, Origin, PackedPath, summary};
 use crate::error::Error;
+use crate::image::{Image, ImageLayer};
 use crate::layer::Layer;
+use crate::python::json::JsonError;
 use crate::sha256::Lanes;
 use crate::sink::Watch;
 use crate::survey::Survey;
@@ -29,24 +31,22 @@ const AHEAD: usize = 8;
 /// So many bytes of directories' names are kept for those who write the layers, of all layers together.
 const NAMES_KEPT: usize = 8 * 1024 * 1024;
 
-/// Where and how digests are found out.
-#[derive(Clone, Copy, Debug)]
-pub struct Engine<'a> {
-    /// Where digests are remembered, if they are.
-    pub cache: Option<&'a Cache>,
-    /// How many layers are digested at once.
-    pub jobs: NonZeroUsize,
-    /// Checks what others have packed, even if the cache remembers that it was right.
-    pub verify: bool,
-    /// A time at which nothing had been read yet: files changed after it are not remembered.
-    pub started: SystemTime,
-    /// Counts the bytes that are digested.
-    pub digested: &'a AtomicU64,
+/// Why an image cannot be described.
+#[derive(Debug, thiserror::Error)]
+pub enum DescribeError {
+    /// A layer cannot be read.
+    #[error(transparent)]
+    Layer(#[from] Error),
+    /// The image's config cannot be written as JSON.
+    #[error("cannot write the image's config")]
+    Config(#[from] JsonError),
 }
 
 /// What the workers and the taker share.
 struct Shared {
     next: AtomicUsize,
+    /// A time at which nothing had been read yet: files changed after it are not cached.
+    started: SystemTime,
     cancelled: AtomicBool,
     lanes: Lanes,
     /// Bytes of directories' names that are kept, or would be if there were room.
@@ -60,7 +60,7 @@ struct Results {
     done: Vec<Option<Result<Layer, Error>>>,
 }
 
-impl Engine<'_> {
+impl Context {
     /// Describes the layers and hands each to `take`, in order. Stops at the first failure, and returns it.
     pub fn describe<E: From<Error>>(
         &self,
@@ -80,6 +80,12 @@ impl Engine<'_> {
         Ok(layers)
     }
 
+    /// Describes an image: hashes its layers, or finds their digests in the cache.
+    pub fn describe_image(&self, draft: Draft) -> Result<Image, DescribeError> {
+        let layers = self.describe_all(draft.layers)?;
+        Ok(Image::new(layers.into_iter().map(ImageLayer::as_it_is).collect(), draft.about)?)
+    }
+
     /// The same where a layer that fails is no reason to stop.
     pub fn describe_each<E>(
         &self,
@@ -90,6 +96,7 @@ impl Engine<'_> {
         let drafts: Vec<_> = drafts.into_iter().map(|draft| Mutex::new(Some(draft))).collect();
         let shared = Shared {
             next: AtomicUsize::new(0),
+            started: (self.clock)(),
             cancelled: AtomicBool::new(false),
             lanes: Lanes::default(),
             names: AtomicUsize::new(0),
@@ -130,13 +137,13 @@ impl Engine<'_> {
         }
         let key = draft.recipe.key();
         let trusted = !self.verify || draft.recipe.packs();
-        if let Some(known) = self.cache.filter(|_| trusted).and_then(|cache| cache.get(key)) {
+        if let Some(known) = self.cache.as_ref().filter(|_| trusted).and_then(|cache| cache.get(key)) {
             let survey = draft.recipe.survey()?;
             if survey.fingerprint == known.fingerprint && survey.size == known.size {
                 return Ok(Layer {
-                    remembered: true,
+                    is_cached: true,
                     settled: true,
-                    ..self.layer(draft, known.digest, shared.bounded(survey))?
+                    ..checked(draft, known.digest, shared.bounded(survey))?
                 });
             }
         }
@@ -144,25 +151,27 @@ impl Engine<'_> {
             return Ok(layer_as_described(draft, described));
         }
         let Shared { cancelled, lanes, .. } = shared;
-        let watch = Watch { progress: self.digested, cancelled, lanes };
+        let watch = Watch { progress: &self.progress.hashed, cancelled, lanes };
         let (digest, survey) = draft.recipe.digest(watch)?;
-        let settled = survey.settled_at <= self.started;
-        let cache = self.cache.filter(|_| settled);
-        let title = title(&draft, &survey.weights);
-        let not_remembered = cache.and_then(|cache| cache.put(key, digest, &survey, &title).err());
-        Ok(Layer { not_remembered, settled, ..self.layer(draft, digest, shared.bounded(survey))? })
+        let settled = survey.settled_at <= shared.started;
+        let cache = self.cache.as_ref().filter(|_| settled);
+        let layer = checked(draft, digest, shared.bounded(survey))?;
+        let survey = layer.survey.as_ref();
+        let put = |cache: &Cache| cache.put(key, digest, survey?, &layer.title).err();
+        let not_cached = cache.and_then(put);
+        Ok(Layer { not_cached, settled, ..layer })
     }
+}
 
-    /// A draft and what was found out about it, which must be what it was described as.
-    fn layer(&self, draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Error> {
-        let found = Description { diff_id: digest, size: survey.size };
-        match draft.described {
-            Some(described) if draft.recipe.packs() && described != found => {
-                let path = draft.recipe.place().to_owned();
-                Err(Error::Digest { path, expected: described.diff_id, found: digest })
-            }
-            _ => layer(draft, digest, survey),
+/// A draft and what was found out about it, which must be what it was described as.
+fn checked(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Error> {
+    let found = Description { diff_id: digest, size: survey.size };
+    match draft.described {
+        Some(described) if draft.recipe.packs() && described != found => {
+            let path = draft.recipe.place().to_owned();
+            Err(Error::Digest { path, expected: described.diff_id, found: digest })
         }
+        _ => layer(draft, digest, survey),
     }
 }
 
@@ -170,30 +179,39 @@ impl Engine<'_> {
 fn layer_as_described(draft: LayerDraft, described: Description) -> Layer {
     Layer {
         diff_id: described.diff_id,
-        blob: Blob { digest: described.diff_id, size: described.size, codec: None },
-        title: title(&draft, &[]),
-        remembered: true,
-        not_remembered: None,
+        stored: Descriptor::layer(described.diff_id, described.size, None),
+        title: title(&draft),
+        is_cached: true,
+        not_cached: None,
         settled: false,
         key: draft.recipe.key(),
         survey: None,
+        proven: OnceLock::new(),
         draft,
     }
 }
 
 /// A draft and what was found out about it.
-fn layer(draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Error> {
+fn layer(mut draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer, Error> {
     let diff_id = draft.recipe.claimed_diff_id().unwrap_or(digest);
     let codec = if digest == diff_id { None } else { draft.recipe.codec()? };
+    if let Contents::StorePaths(paths) = &mut draft.contents
+        && draft.recipe.packs()
+    {
+        for (packed, size) in paths.iter_mut().zip(survey.weights()) {
+            packed.size = Some(size);
+        }
+    }
     Ok(Layer {
         diff_id,
-        blob: Blob { digest, size: survey.size, codec },
-        title: title(&draft, &survey.weights),
-        remembered: false,
-        not_remembered: None,
+        stored: Descriptor::layer(digest, survey.size, codec),
+        title: title(&draft),
+        is_cached: false,
+        not_cached: None,
         settled: false,
         key: draft.recipe.key(),
         survey: Some(survey),
+        proven: OnceLock::new(),
         draft,
     })
 }
@@ -245,19 +263,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The names of the layer's largest packages, or what else it is. Without `weights` the first count as the largest.
-fn title(draft: &LayerDraft, weights: &[u64]) -> String {
-    let Some(paths) = draft.recipe.store_paths() else {
-        return match draft.origin {
-            Origin::Base => "base image".to_owned(),
-            Origin::Copied | Origin::Store => summary(&draft.contents),
-            Origin::Customisation => "customisation".to_owned(),
-        };
+/// The names of the layer's largest packages, or what else it is. Without sizes the first count as the largest.
+fn title(draft: &LayerDraft) -> String {
+    let paths = match (&draft.contents, draft.origin) {
+        (Contents::StorePaths(paths), Origin::Store) if draft.recipe.packs() => paths,
+        (_, Origin::Base) => return "base image".to_owned(),
+        (_, Origin::Customisation) => return "customisation".to_owned(),
+        (contents, Origin::Copied | Origin::Store) => return summary(&contents.names()),
     };
-    let weights = weights.iter().copied().chain(std::iter::repeat(0));
-    let mut packages: Vec<_> = paths.iter().zip(weights).collect();
-    packages.sort_by_key(|&(_, weight)| std::cmp::Reverse(weight));
-    let mut names: Vec<_> = packages.iter().take(TITLE_NAMES).map(|(path, _)| path.name()).collect();
+    let mut packages: Vec<&PackedPath> = paths.iter().collect();
+    packages.sort_by_key(|packed| std::cmp::Reverse(packed.size));
+    let mut names: Vec<_> = packages.iter().take(TITLE_NAMES).map(|packed| packed.path.name()).collect();
     let more = format!("{} more", packages.len().saturating_sub(TITLE_NAMES));
     if packages.len() > TITLE_NAMES {
         names.push(&more);
@@ -268,8 +284,8 @@ fn title(draft: &LayerDraft, weights: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
+    use std::num::NonZeroUsize;
 
-    use serde_json::Map;
     use strake_plan::StoreDir;
 
     use super::*;
@@ -288,29 +304,13 @@ mod tests {
             fs::create_dir_all(&directory).unwrap();
             (0..1900).for_each(|file| drop(File::create(directory.join(format!("{file:0240}"))).unwrap()));
             let (paths, nar_hashes) = (vec![path], Vec::new());
-            LayerDraft {
-                recipe: Recipe::StorePaths(StorePaths {
-                    store: store.clone(),
-                    paths,
-                    nar_hashes,
-                    owner: owner.clone(),
-                    mtime: 1,
-                }),
-                origin: Origin::Store,
-                contents: Vec::new(),
-                member: None,
-                described: None,
-                history: Map::new(),
-            }
+            let paths =
+                StorePaths { store: store.clone(), paths, nar_hashes, owner: owner.clone(), mtime: 1 };
+            LayerDraft::new(Recipe::StorePaths(paths), Origin::Store, Contents::History(Vec::new()))
         };
-        let engine = Engine {
-            cache: None,
-            jobs: NonZeroUsize::new(3).unwrap(),
-            verify: false,
-            started: SystemTime::now(),
-            digested: &AtomicU64::new(0),
-        };
-        let layers = engine.describe_all((0..20).map(draft).collect()).unwrap();
+        let jobs = NonZeroUsize::new(3).unwrap();
+        let context = Context { jobs, ..Context::new(Store::clone(&store), SystemTime::now) };
+        let layers = context.describe_all((0..20).map(draft).collect()).unwrap();
         let sizes = layers.iter().map(|layer| layer.survey.as_ref().unwrap().listings.size());
         let kept: Vec<_> = sizes.filter(|size| *size > 0).collect();
         assert!((10..20).contains(&kept.len()), "{kept:?}");

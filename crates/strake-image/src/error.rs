@@ -73,6 +73,24 @@ pub enum Error {
         /// What was made.
         found: Digest,
     },
+    /// An output cannot be written or get its name.
+    #[error("cannot write {}", path.display())]
+    Output {
+        /// The output.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A range of a layer is wanted that it does not have.
+    #[error("the layer has {size} bytes, and of these {start} to {end} are wanted")]
+    Range {
+        /// Where the range begins, in bytes.
+        start: u64,
+        /// Where it ends, the first byte behind it.
+        end: u64,
+        /// The layer's size, in bytes.
+        size: u64,
+    },
     /// What is written to failed.
     #[error("cannot write the image")]
     Write(#[source] io::Error),

@@ -93,7 +93,7 @@ const OVERLAY: u64 = 0x794C_7630;
 
 /// Whether the file system of an open file keeps change times. `directory` is the one that it is in, if it is no directory itself.
 pub(crate) fn keeps_change_times(file: BorrowedFd<'_>, directory: Option<BorrowedFd<'_>>) -> bool {
-    let kind = rustix::fs::fstatfs(file).map(|found| found.f_type as u64);
+    let kind = rustix::fs::fstatfs(file).map(|found| found.f_type.cast_unsigned());
     let Some(kind) = kind.ok().filter(|kind| KEPT.contains(kind)) else { return false };
     let device = |file: BorrowedFd<'_>| rustix::fs::fstat(file).map(|stat| stat.st_dev).ok();
     // A file has a device of its own where an overlay's layers are on several file systems, of which one may be of the

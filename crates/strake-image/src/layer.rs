@@ -1,13 +1,17 @@
 //! Layers: recipes whose digests are known.
 
 use std::io;
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use crate::blob::Blob;
 use crate::cache::Key;
+use crate::content::Content;
+use crate::context::Context;
+use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
-use crate::sink::{Sink, Tee};
+use crate::sink::{Discard, Sink, Tee};
 use crate::survey::Survey;
 
 /// A layer.
@@ -17,41 +21,43 @@ pub struct Layer {
     pub draft: LayerDraft,
     /// The digest of its tar stream, uncompressed.
     pub diff_id: Digest,
-    /// What [`Layer::write`] writes. Only for a layer that somebody has compressed its digest is not the diff id.
-    pub blob: Blob,
+    /// What [`Layer::write`] writes. Its digest is the diff id unless a third party has compressed the layer.
+    pub stored: Descriptor,
     /// What to call it in front of people: the names of its largest packages.
     pub title: String,
-    /// Whether the digest was remembered rather than computed.
-    pub remembered: bool,
-    /// Why the digest could not be remembered for the next time.
-    pub not_remembered: Option<io::Error>,
+    /// Whether the digest was cached or described rather than computed now.
+    pub is_cached: bool,
+    /// Why the digest could not be cached for the next time.
+    pub not_cached: Option<io::Error>,
     /// Whether its files had been unchanged for long enough that their fingerprint shows any change since.
     pub settled: bool,
     pub(crate) key: Key,
     /// What its files were like when the digest was computed; `None` if the digest was described.
     pub(crate) survey: Option<Survey>,
+    /// The same, found when the first range of a described layer was wanted.
+    pub(crate) proven: OnceLock<Survey>,
 }
 
 impl Layer {
-    /// Where the cache remembers this layer.
-    pub fn key(&self) -> Key {
-        self.key
-    }
-
-    /// Whether its bytes are not here, so that it cannot be written.
+    /// Whether its bytes are absent, so that it cannot be written.
     pub fn is_elsewhere(&self) -> bool {
         self.draft.recipe.is_elsewhere()
     }
 
-    /// Whether nobody has compressed it.
+    /// Whether it is stored uncompressed.
     pub fn is_plain(&self) -> bool {
-        self.blob.digest == self.diff_id
+        self.stored.digest == self.diff_id
     }
 
-    /// Writes the layer's blob.
+    /// The layer's bytes as they are stored.
+    pub fn content<'l>(&'l self, context: &'l Context) -> LayerContent<'l> {
+        LayerContent { layer: self, context, verify: context.verify }
+    }
+
+    /// Writes the layer as it is stored.
     ///
     /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, and where the
-    /// digest was only described, what is packed here is digested on its way.
+    /// digest was only described, what is packed here is hashed on its way.
     pub fn write(&self, verify: bool, sink: &mut dyn Sink) -> Result<(), Error> {
         let recipe = &self.draft.recipe;
         let survey = self.survey.as_ref();
@@ -62,9 +68,84 @@ impl Layer {
         recipe.write(survey, &mut tee)?;
         let size = tee.size();
         let found = tee.finish();
-        if (found, size) == (self.blob.digest, self.blob.size) {
+        if (found, size) == (self.stored.digest, self.stored.size) {
             return Ok(());
         }
-        Err(Error::Digest { path: recipe.place().to_owned(), expected: self.blob.digest, found })
+        Err(Error::Digest { path: recipe.place().to_owned(), expected: self.stored.digest, found })
+    }
+}
+
+/// A layer as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerContent<'l> {
+    pub(crate) layer: &'l Layer,
+    pub(crate) context: &'l Context,
+    /// See [`Layer::write`].
+    pub(crate) verify: bool,
+}
+
+impl LayerContent<'_> {
+    /// The same, hashed on its way if the digest was not computed just now.
+    #[must_use]
+    pub fn hashed(self) -> Self {
+        Self { verify: self.verify || self.layer.is_cached, ..self }
+    }
+}
+
+impl Content for LayerContent<'_> {
+    fn descriptor(&self) -> Option<&Descriptor> {
+        Some(&self.layer.stored)
+    }
+
+    fn weight(&self) -> u64 {
+        self.layer.stored.size
+    }
+
+    fn title(&self) -> &str {
+        &self.layer.title
+    }
+
+    fn repository(&self) -> Option<(&str, &str)> {
+        self.layer.draft.recipe.repository()
+    }
+
+    /// A digest that turns out to be wrong is removed from the cache.
+    fn write(&self, sink: &mut dyn Sink) -> Result<Descriptor, Error> {
+        let written = self.layer.write(self.verify, sink);
+        if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) =
+            (&written, &self.context.cache)
+        {
+            cache.remove(self.layer.key);
+        }
+        written.map(|()| self.layer.stored.clone())
+    }
+
+    fn write_range(&self, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
+        let size = self.layer.stored.size;
+        let range = range.start.min(size)..range.end.min(size);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let survey = match &self.layer.survey {
+            Some(survey) => survey,
+            None => self.proven()?,
+        };
+        self.layer.draft.recipe.write_range(survey, range, sink)
+    }
+}
+
+impl LayerContent<'_> {
+    /// The survey of a layer whose digest was only described: the layer is hashed once, before the first range of it leaves.
+    fn proven(&self) -> Result<&Survey, Error> {
+        if let Some(survey) = self.layer.proven.get() {
+            return Ok(survey);
+        }
+        let recipe = &self.layer.draft.recipe;
+        let survey = recipe.survey()?;
+        self.write(&mut Discard)?;
+        if recipe.survey()?.fingerprint != survey.fingerprint {
+            return Err(Error::Changed { path: recipe.place().to_owned() });
+        }
+        Ok(self.layer.proven.get_or_init(|| survey))
     }
 }

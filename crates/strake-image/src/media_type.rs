@@ -1,17 +1,35 @@
-//! What the parts of an image are called where they are listed.
+//! Media types of the parts of an image.
 //!
 //! Format: the OCI image specification 1.1, "media types", and Docker's "image manifest version 2, schema 2".
 
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::codec::Codec;
 
-/// Whose names are used.
+/// A media type, as it is written. Equal types are equal strings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct MediaType(Cow<'static, str>);
+
+/// The organisation whose media types are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// The Open Container Initiative's.
+    /// The Open Container Initiative.
     #[default]
     Oci,
-    /// Docker's.
+    /// Docker.
     Docker,
+}
+
+/// What a layer's media type says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerType {
+    /// How the layer is compressed.
+    pub codec: Option<Codec>,
 }
 
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -23,60 +41,101 @@ impl Format {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Oci, Self::Docker];
 
-    /// An image's manifest.
-    pub fn manifest(self) -> &'static str {
-        match self {
+    /// The type of an image's manifest.
+    pub fn manifest(self) -> MediaType {
+        MediaType::literal(match self {
             Self::Oci => "application/vnd.oci.image.manifest.v1+json",
             Self::Docker => "application/vnd.docker.distribution.manifest.v2+json",
-        }
+        })
     }
 
-    /// A list of manifests.
-    pub fn index(self) -> &'static str {
-        match self {
+    /// The type of an index of manifests.
+    pub fn index(self) -> MediaType {
+        MediaType::literal(match self {
             Self::Oci => "application/vnd.oci.image.index.v1+json",
             Self::Docker => "application/vnd.docker.distribution.manifest.list.v2+json",
-        }
+        })
     }
 
-    /// An image's config.
-    pub fn config(self) -> &'static str {
-        match self {
+    /// The type of an image's config.
+    pub fn config(self) -> MediaType {
+        MediaType::literal(match self {
             Self::Oci => "application/vnd.oci.image.config.v1+json",
             Self::Docker => "application/vnd.docker.container.image.v1+json",
-        }
+        })
     }
 
-    /// A layer.
+    /// The type of a layer.
     ///
     /// Neither specification has a name for bzip2 and xz, nor Docker's for zstd. They get names of the same form.
-    pub fn layer(self, codec: Option<Codec>) -> String {
+    pub fn layer(self, codec: Option<Codec>) -> MediaType {
         let (plain, separator) = match self {
             Self::Oci => (OCI_LAYER, '+'),
             Self::Docker => (DOCKER_LAYER, '.'),
         };
-        codec.map_or_else(|| plain.to_owned(), |codec| format!("{plain}{separator}{}", codec.name()))
-    }
-
-    /// Whose name for a list of manifests this is.
-    pub fn of_index(media_type: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.index() == media_type)
-    }
-
-    /// Whose name for a manifest this is.
-    pub fn of_manifest(media_type: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.manifest() == media_type)
+        match codec {
+            None => MediaType::literal(plain),
+            Some(codec) => MediaType(format!("{plain}{separator}{}", codec.name()).into()),
+        }
     }
 }
 
-/// How a layer of this type is compressed. `None`: it is no layer's type.
-pub fn codec_of_layer(media_type: &str) -> Option<Option<Codec>> {
-    let rest = [OCI_LAYER, OCI_FOREIGN_LAYER, DOCKER_LAYER, DOCKER_FOREIGN_LAYER]
-        .iter()
-        .find_map(|plain| media_type.strip_prefix(plain))?;
-    match rest.strip_prefix(['+', '.']) {
-        None => rest.is_empty().then_some(None),
-        Some(name) => Codec::named(name).map(Some),
+impl MediaType {
+    const fn literal(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
+    /// The string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The format of which this is an image's manifest.
+    pub fn manifest_format(&self) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.manifest() == *self)
+    }
+
+    /// The format of which this is an index.
+    pub fn index_format(&self) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.index() == *self)
+    }
+
+    /// Whether this is an image's config.
+    pub fn is_config(&self) -> bool {
+        Format::ALL.into_iter().any(|format| format.config() == *self)
+    }
+
+    /// What it says of a layer, if it is a layer's.
+    pub fn layer(&self) -> Option<LayerType> {
+        let rest = [OCI_LAYER, OCI_FOREIGN_LAYER, DOCKER_LAYER, DOCKER_FOREIGN_LAYER]
+            .iter()
+            .find_map(|plain| self.0.strip_prefix(plain))?;
+        match rest.strip_prefix(['+', '.']) {
+            None => rest.is_empty().then_some(LayerType { codec: None }),
+            Some(name) => Codec::named(name).map(|codec| LayerType { codec: Some(codec) }),
+        }
+    }
+
+    /// How a layer of this type is compressed, if it is one and compressed.
+    pub fn codec(&self) -> Option<Codec> {
+        self.layer()?.codec
+    }
+}
+
+impl From<String> for MediaType {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -88,13 +147,23 @@ mod tests {
     fn layers() {
         for codec in [None].into_iter().chain(Codec::ALL.map(Some)) {
             for format in Format::ALL {
-                assert_eq!(codec_of_layer(&format.layer(codec)), Some(codec), "{format:?} {codec:?}");
+                assert_eq!(format.layer(codec).layer(), Some(LayerType { codec }), "{format:?} {codec:?}");
             }
         }
         for other in
             ["", OCI_LAYER.split_at(5).0, "application/vnd.oci.image.layer.v1.tar+what", "text/plain"]
         {
-            assert_eq!(codec_of_layer(other), None, "{other}");
+            assert_eq!(MediaType::from(other.to_owned()).layer(), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn formats() {
+        for format in Format::ALL {
+            assert_eq!(format.manifest().manifest_format(), Some(format));
+            assert_eq!(format.index().index_format(), Some(format));
+            assert!(format.config().is_config());
+            assert_eq!(format.manifest().index_format(), None);
         }
     }
 }

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 
 use crate::codec::Codec;
+use crate::context::Context;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
-use crate::engine::Engine;
 use crate::error::Error;
-use crate::media_type::codec_of_layer;
+use crate::media_type::MediaType;
 use crate::parsed::{OpenError, ParsedImage};
 use crate::reference;
 
@@ -64,7 +64,7 @@ pub enum Problem {
 }
 
 /// Reads the whole image and holds it against all that it says of itself.
-pub fn verify(image: ParsedImage, engine: &Engine<'_>) -> Vec<Problem> {
+pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
     let mut problems = Vec::new();
     let layers = image.layers.len();
     if let Some(history) = image.config.history_layers.filter(|history| *history != layers) {
@@ -77,7 +77,7 @@ pub fn verify(image: ParsedImage, engine: &Engine<'_>) -> Vec<Problem> {
     let wrong: HashSet<usize> = image.problems.iter().filter_map(|fault| fault.blob_of).collect();
     problems.extend(image.problems.into_iter().map(|fault| Problem::Image(fault.error)));
     let mut number = 0;
-    let Ok(()) = engine.describe_each(image.layers, |layer| {
+    let Ok(()) = context.describe_each(image.layers, |layer| {
         let said = image.media_types.get(number);
         number += 1;
         match layer {
@@ -85,9 +85,11 @@ pub fn verify(image: ParsedImage, engine: &Engine<'_>) -> Vec<Problem> {
             // That it is not the one that is said has been found already.
             Ok(layer) if layer.is_elsewhere() && wrong.contains(&(number - 1)) => {}
             Ok(layer) if layer.is_elsewhere() => {
-                problems.push(Problem::Missing { number, digest: layer.blob.digest });
+                problems.push(Problem::Missing { number, digest: layer.stored.digest });
             }
-            Ok(layer) => problems.extend(said.and_then(|said| other_codec(number, layer.blob.codec, said))),
+            Ok(layer) => {
+                problems.extend(said.and_then(|said| other_codec(number, layer.stored.codec(), said)));
+            }
         }
         Ok::<(), Infallible>(())
     });
@@ -95,23 +97,23 @@ pub fn verify(image: ParsedImage, engine: &Engine<'_>) -> Vec<Problem> {
 }
 
 /// Reads what stands beside the images of an index.
-pub fn verify_attachments(attachments: Vec<LayerDraft>, engine: &Engine<'_>) -> Vec<Problem> {
+pub fn verify_attachments(attachments: Vec<LayerDraft>, context: &Context) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let Ok(()) = engine.describe_each(attachments, |blob| {
+    let Ok(()) = context.describe_each(attachments, |blob| {
         problems.extend(match blob {
             Err(error) => Some(Problem::Attachment(error)),
-            Ok(blob) => blob.is_elsewhere().then_some(Problem::MissingAttachment(blob.blob.digest)),
+            Ok(blob) => blob.is_elsewhere().then_some(Problem::MissingAttachment(blob.stored.digest)),
         });
         Ok::<(), Infallible>(())
     });
     problems
 }
 
-fn other_codec(number: usize, found: Option<Codec>, said: &str) -> Option<Problem> {
+fn other_codec(number: usize, found: Option<Codec>, said: &MediaType) -> Option<Problem> {
     // A type that is no layer's has been reported.
-    let differs = codec_of_layer(said).is_some_and(|codec| codec != found);
+    let differs = said.layer().is_some_and(|layer| layer.codec != found);
     let found = found.map_or("not compressed", Codec::name);
-    differs.then(|| Problem::MediaType { number, found, said: said.to_owned() })
+    differs.then(|| Problem::MediaType { number, found, said: said.to_string() })
 }
 
 /// An error with all its causes in one line.

@@ -2,14 +2,12 @@
 
 use std::fs;
 
-use strake_image::blob::Blob;
 use strake_image::cache::{Cache, Maker};
-use strake_image::codec::Codec;
 use strake_image::compression::Compression;
-use strake_image::digest::Digest;
+use strake_image::{Codec, Descriptor, Digest};
 
-fn blob(text: &str, codec: Codec) -> Blob {
-    Blob { digest: Digest::of(text.as_bytes()), size: text.len() as u64, codec: Some(codec) }
+fn blob(text: &str, codec: Codec) -> Descriptor {
+    Descriptor::layer(Digest::of(text.as_bytes()), text.len() as u64, Some(codec))
 }
 
 #[test]
@@ -29,7 +27,7 @@ fn each_by_itself() {
     for layer in layers {
         for (number, (maker, codec)) in makers.into_iter().enumerate() {
             assert_eq!(cache.blob(layer, maker), None);
-            cache.remember_blob(layer, maker, &blob(&text(layer, number), codec)).unwrap();
+            cache.put_blob(layer, maker, &blob(&text(layer, number), codec)).unwrap();
         }
     }
     for layer in layers {
@@ -52,7 +50,7 @@ fn damaged_entries_are_none() {
     let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
     let maker = Maker::Here(Compression::GZIP);
     let entry = |layer: Digest| {
-        cache.remember_blob(layer, maker, &blob("text", Codec::Gzip)).unwrap();
+        cache.put_blob(layer, maker, &blob("text", Codec::Gzip)).unwrap();
         let line = |path: &fs::DirEntry| {
             fs::read(path.path()).unwrap().starts_with(format!("{{\"diff_id\":\"{layer}").as_bytes())
         };

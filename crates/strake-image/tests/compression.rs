@@ -6,11 +6,9 @@ use std::os::fd::AsFd;
 use std::sync::atomic::AtomicU64;
 
 use proptest::prelude::*;
-use strake_image::blob::Blob;
-use strake_image::codec::Codec;
 use strake_image::compression::{Compressing, Compression, Pool};
-use strake_image::digest::Digest;
 use strake_image::sink::{Sink, SinkError};
+use strake_image::{Codec, Descriptor, Digest};
 use strake_testkit::command::command;
 use strake_testkit::layer::python;
 use strake_testkit::peer::with_stdin;
@@ -35,7 +33,7 @@ fn pool(compression: &str, threads: usize) -> Pool {
 }
 
 /// What the bytes become if they are given in pieces of these lengths, in turn. Every second piece comes from a file.
-fn compressed(pool: &Pool, data: &[u8], pieces: &[usize]) -> (Blob, Vec<u8>) {
+fn compressed(pool: &Pool, data: &[u8], pieces: &[usize]) -> (Descriptor, Vec<u8>) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(data).unwrap();
     let (mut out, progress) = (Gather::default(), AtomicU64::new(0));
@@ -105,11 +103,11 @@ proptest! {
         let (blob, out) = compressed(&pool(compression, threads), &data, &pieces);
         let (once, expected) = compressed(&pool(compression, 1), &data, &[length.max(1)]);
         prop_assert!(out == expected);
-        prop_assert_eq!(blob, once);
+        prop_assert_eq!(&blob, &once);
         prop_assert_eq!(blob.digest, Digest::of(&out));
         prop_assert_eq!(blob.size, out.len() as u64);
-        prop_assert!(Codec::detect(&out) == blob.codec);
-        prop_assert!(decompressed(blob.codec.unwrap(), &out) == data);
+        prop_assert!(Codec::detect(&out) == blob.codec());
+        prop_assert!(decompressed(blob.codec().unwrap(), &out) == data);
     }
 }
 
@@ -126,7 +124,7 @@ fn levels_and_streams_at_once() {
                 let (shared, compression) = (&shared, &compression);
                 scope.spawn(move || {
                     let (blob, out) = compressed(shared, data, &[100_000]);
-                    assert!(decompressed(blob.codec.unwrap(), &out) == *data, "{compression}");
+                    assert!(decompressed(blob.codec().unwrap(), &out) == *data, "{compression}");
                     // The last stream's first block is compressed by a thread that has done others.
                     assert_eq!(
                         compressed(&pool(compression, 1), data, &[data.len()]).0,

@@ -2,19 +2,16 @@
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 use proptest::prelude::*;
 use strake_image::archive;
 use strake_image::customisation::Customisation;
-use strake_image::engine::Engine;
-use strake_image::error::Error;
 use strake_image::flatten::flatten;
 use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::sink::Discard;
 use strake_image::spec::{CustomisationSource, Spec};
-use strake_image::store::Store;
+use strake_image::{Context, Store};
 use strake_plan::StoreDir;
 use strake_testkit::mutated::mutated;
 
@@ -28,7 +25,8 @@ const PLAN: &str = r#"{"architecture": "amd64", "config": {}, "store_dir": "/nix
     "inherit": "all", "skip_base_paths": true, "store_layers": [["/nix/store/aaa-b"]], "repo_tag": "x:1", "created": "now", "mtime": "now", "uid": 0, "gid": 0,
     "uname": "", "gname": "", "described": [{"diff_id": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 1}, {"diff_id": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 2}],
     "history": [{"author": "a"}, {}], "described_base": {"config": "{\"rootfs\": {\"diff_ids\": [\"sha256:1111111111111111111111111111111111111111111111111111111111111111\"]}}",
-    "layers": [{"digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 3, "compression": "gzip"}]}, "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
+    "layers": [{"digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 3, "mediaType":
+    "application/vnd.oci.image.layer.v1.tar+gzip"}]}, "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
     "entries": [{"path": "/a", "text": "b"}, {"path": "/c", "symlink": "d"}, {"path": "/e", "directory": true},
     {"path": "/f", "file": "/nonexistent"}], "rules": [{"regex": "a|b", "uid": 7}, {"path": "/**", "type": "file", "uid": 1, "gid": 2, "mode":
     "4755", "mtime": 3, "capabilities": "cap_kill=ep"}], "nix_database": {"roots": ["/nix/store/aaa-b"]}}, "closure":
@@ -41,7 +39,7 @@ fn image() -> Vec<u8> {
 }
 
 fn image_of(layer: &[u8]) -> Vec<u8> {
-    let digest = strake_image::digest::Digest::of(layer);
+    let digest = strake_image::Digest::of(layer);
     let config = format!(r#"{{"config": {{"Env": ["A=b"]}}, "rootfs": {{"diff_ids": ["{digest}"]}}}}"#);
     let manifest = r#"[{"Config": "config.json", "RepoTags": ["x:1"], "Layers": ["a/layer.tar"]}]"#;
     let mut builder = tar::Builder::new(Vec::new());
@@ -64,7 +62,7 @@ fn image_of(layer: &[u8]) -> Vec<u8> {
 /// A layer with entries in a store, some of them removed.
 fn layer() -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    let long = format!("nix/store/{}/{}", &PATHS[1][11..], "long/".repeat(40));
+    let long = format!("nix/store/{}/{}f", &PATHS[1][11..], "long/".repeat(40));
     let names = [&PATHS[0][1..], "nix/store/.wh.x", &long, "nix/.wh..wh..opq", &PATHS[2][1..]];
     for name in names {
         let mut header = tar::Header::new_gnu();
@@ -101,19 +99,9 @@ fn flat(layer: &[u8]) -> Option<u64> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&image_of(layer)).unwrap();
     let image = archive::open(file.path()).ok()?;
-    let engine = Engine {
-        cache: None,
-        jobs: NonZeroUsize::MIN,
-        verify: false,
-        started: SystemTime::UNIX_EPOCH,
-        digested: &AtomicU64::new(0),
-    };
-    let mut layers = Vec::new();
-    let described = engine.describe(image.layers, |layer| {
-        layers.push(layer);
-        Ok::<(), Error>(())
-    });
-    described.ok()?;
+    let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
+    let context = Context { jobs: NonZeroUsize::MIN, ..Context::new(store, || SystemTime::UNIX_EPOCH) };
+    let layers = context.describe_all(image.layers).ok()?;
     flatten(&layers, &mut Discard).ok()
 }
 

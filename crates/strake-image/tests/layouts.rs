@@ -3,16 +3,15 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 use proptest::prelude::*;
-use strake_image::digest::Digest;
-use strake_image::engine::Engine;
 use strake_image::layout::{Layout, LayoutPick};
-use strake_image::manifest::{Manifest, Opened, Platform};
+use strake_image::manifest::Opened;
 use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::verify::verify;
+use strake_image::{Context, Digest, Document, Platform, Store};
+use strake_plan::StoreDir;
 use strake_testkit::mutated::mutated;
 
 /// The texts of a layout: `index.json`, a manifest, a config. `{…}` stands for a descriptor's digest and size.
@@ -74,15 +73,10 @@ fn open(place: usize, text: &[u8]) -> (tempfile::TempDir, Result<ParsedImage, Op
 }
 
 fn problems(image: ParsedImage) -> usize {
-    let digested = AtomicU64::new(0);
-    let engine = Engine {
-        cache: None,
-        jobs: NonZeroUsize::MIN,
-        verify: true,
-        started: SystemTime::UNIX_EPOCH,
-        digested: &digested,
-    };
-    verify(image, &engine).iter().map(ToString::to_string).count()
+    let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/");
+    let context =
+        Context { jobs: NonZeroUsize::MIN, verify: true, ..Context::new(store, || SystemTime::UNIX_EPOCH) };
+    verify(image, &context).iter().map(ToString::to_string).count()
 }
 
 #[test]
@@ -125,15 +119,15 @@ fn open_all(text: &[u8]) -> Result<Opened, OpenError> {
 #[test]
 fn an_index_without_changes_is_right_and_stays() {
     let Opened::Index(index) = open_all(index().as_bytes()).unwrap() else { panic!("it is an index") };
-    assert_eq!((index.images.len(), index.attachments.len(), index.frame.manifests.len()), (1, 1, 1));
-    let manifests: Vec<Manifest> = index
+    assert_eq!((index.images.len(), index.attachments.len(), index.plan.manifests.len()), (1, 1, 1));
+    let manifests: Vec<Document> = index
         .images
         .iter()
-        .map(|(_, image)| Manifest { text: image.manifest.clone(), media_type: "a manifest".to_owned() })
+        .map(|(_, image)| Document::new("a manifest".to_owned().into(), image.manifest.clone()))
         .collect();
-    let (inside, top) = index.frame.around(&manifests, None);
-    assert_eq!(top.text, index.frame.top.text);
-    assert_eq!(inside[0].text, index.frame.manifests[0].text);
+    let (inside, top) = index.plan.around(&manifests, None);
+    assert_eq!(top.text(), index.plan.top.text());
+    assert_eq!(inside[0].text(), index.plan.manifests[0].text());
 }
 
 proptest! {
@@ -142,11 +136,11 @@ proptest! {
     #[test]
     fn mutated_indexes(text in mutated(index().into())) {
         if let Ok(Opened::Index(index)) = open_all(&text) {
-            let other = Manifest { text: b"other".to_vec(), media_type: "other".to_owned() };
+            let other = Document::new("other".to_owned().into(), b"other".to_vec());
             let others = vec![other.clone(); index.images.len()];
-            let (inside, top) = index.frame.around(&others, None);
-            prop_assert_eq!(inside.len(), index.frame.manifests.len());
-            prop_assert_eq!(top.digest() == index.frame.top.digest(), index.images.is_empty());
+            let (inside, top) = index.plan.around(&others, None);
+            prop_assert_eq!(inside.len(), index.plan.manifests.len());
+            prop_assert_eq!(top.digest() == index.plan.top.digest(), index.images.is_empty());
         }
     }
 

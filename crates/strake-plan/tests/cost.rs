@@ -8,6 +8,7 @@ use flate2::read::GzDecoder;
 use proptest::prelude::*;
 use serde_json::Value;
 use strake_plan::closure::{Closure, Row};
+use strake_plan::graph::Node;
 use strake_plan::layering::{CostError, CostOptions, Group, cost, fleet};
 use strake_plan::store_path::StoreDir;
 use strake_testkit::closure::{distinct, rehashed, rows};
@@ -37,6 +38,10 @@ fn layers(value: &Value) -> Vec<Group> {
 fn named(closure: &Closure, groups: &[Group]) -> Vec<Vec<String>> {
     let name = |&node: &u32| closure.path(node).path.to_string();
     groups.iter().map(|group| group.iter().map(name).collect()).collect()
+}
+
+fn path(closure: &Closure, node: Node) -> String {
+    closure.path(node).path.to_string()
 }
 
 fn plan(closure: &Closure, max_layers: usize) -> Vec<Group> {
@@ -197,8 +202,8 @@ proptest! {
         prop_assume!(!closure.is_empty());
         let isolated = isolated.index(closure.len()) as u32;
         let options = CostOptions {
-            isolated: vec![vec![isolated]],
-            volatile: vec![volatile.index(closure.len()) as u32],
+            isolated: vec![vec![path(&closure, isolated)]],
+            volatile: vec![path(&closure, volatile.index(closure.len()) as u32)],
             ..CostOptions::default()
         };
         match cost(&closure, max_layers, &options) {
@@ -238,7 +243,7 @@ fn a_volatile_path_comes_last() {
     let closure = closure(rows);
     let data = closure.node("/nix/store/d-data").unwrap();
     assert_eq!(plan(&closure, 10)[0], [data]);
-    let options = CostOptions { volatile: vec![data], ..CostOptions::default() };
+    let options = CostOptions { volatile: vec![path(&closure, data)], ..CostOptions::default() };
     let layers = cost(&closure, 10, &options).unwrap();
     assert!(layers.iter().position(|layer| layer == &[data]).unwrap() > 0);
 }
@@ -246,7 +251,9 @@ fn a_volatile_path_comes_last() {
 #[test]
 fn isolated_twice() {
     let closure = graph("redis-nix-28-init.json.gz");
-    let options = CostOptions { isolated: vec![vec![1, 2], vec![2]], ..CostOptions::default() };
+    let isolated = [&[1, 2][..], &[2]];
+    let isolated = isolated.map(|group| group.iter().map(|&node| path(&closure, node)).collect()).into();
+    let options = CostOptions { isolated, ..CostOptions::default() };
     assert!(matches!(cost(&closure, 10, &options), Err(CostError::Twice(_))));
 }
 

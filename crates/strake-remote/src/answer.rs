@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use strake_image::digest::Digest;
+use strake_image::Digest;
 use ureq::http::Response;
 use ureq::http::header::RETRY_AFTER;
 use ureq::{Body, http};

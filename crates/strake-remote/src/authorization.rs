@@ -18,7 +18,7 @@ use crate::credentials::Credentials;
 use crate::error::{RemoteError, is_passing};
 use crate::origin::Origin;
 use crate::token::{MAX_ANSWER, Tokens};
-use crate::transport::host_of;
+use crate::transport::{Exchange, host_of, read_failure};
 
 /// What we are doing here, for people.
 const WHAT: &str = "get a token";
@@ -79,22 +79,15 @@ impl Authorization {
     ) -> Result<Shown, RemoteError> {
         let plain = |header| Ok(Shown { header, purpose: String::new() });
         let challenge = self.challenge.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (realm, service, scope_asked) = match (challenge, &self.credentials) {
+        let (realm, service) = match (challenge, &self.credentials) {
             (_, Some(Credentials::RegistryToken(token))) => return plain(Some(format!("Bearer {token}"))),
             (None, _) => return plain(None),
             (Some(Challenge::Basic), credentials) => {
                 return plain(credentials.as_ref().and_then(Credentials::basic));
             }
-            (Some(Challenge::Bearer { realm, service, scope }), _) => (realm, service, scope),
+            (Some(Challenge::Bearer { realm, service }), _) => (realm, service),
         };
-        let mut scopes = scope.of(repository);
-        // What the registry asks for itself, beside what is known to be needed.
-        let asked = scope_asked.unwrap_or_default();
-        for scope in asked.split_whitespace() {
-            if !is_in(scope, &scopes) {
-                scopes.push(scope.to_owned());
-            }
-        }
+        let scopes = scope.of(repository);
         let purpose = format!("{realm} {service:?} {scopes:?}");
         let _only_one = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         let token = if let Some(token) = self.tokens.get(&purpose, shared.now()) {
@@ -121,14 +114,14 @@ impl Authorization {
         purpose: &str,
     ) -> Result<String, RemoteError> {
         let asked = self.asked(origin);
-        let is_open = wanted.realm.scheme_str() == Some("http") && origin.base.starts_with("https:");
-        if self.credentials.is_some() && is_open {
-            return Err(asked.odd("it wants credentials to be sent to others without TLS"));
-        }
+        origin.may_give_tokens(&wanted.realm, self.credentials.is_some()).map_err(|reason| {
+            asked.odd(&format!("the token endpoint {}: {reason}", host_of(&wanted.realm)))
+        })?;
         let host = host_of(&wanted.realm);
         shared.gates.pass(&host, shared.settings.now);
         let request = self.request(wanted).ok_or_else(|| asked.odd("its realm is no URL"))?;
-        let answer = shared.transport.send(&shared.settings, origin.address(), request)?;
+        let kind = Exchange::Token;
+        let answer = shared.transport.send(&shared.settings, origin.address(), kind, request)?;
         let status = answer.status().as_u16();
         if !answer.status().is_success() {
             if is_passing(status) {
@@ -138,7 +131,7 @@ impl Authorization {
         }
         let mut text = Vec::new();
         let read = answer.into_body().into_reader().take(MAX_ANSWER).read_to_end(&mut text);
-        read.map_err(|source| RemoteError::Unreachable { host, source })?;
+        read.map_err(|error| read_failure(&shared.settings, kind, host, error))?;
         let token = self.tokens.keep(purpose, &text, shared.now());
         token.ok_or_else(|| asked.odd("there is no token in its answer"))
     }
@@ -164,34 +157,5 @@ impl Authorization {
             request = request.header(AUTHORIZATION, basic);
         }
         request.body(SendBody::none()).ok()
-    }
-}
-
-/// Whether these scopes allow all that this one does.
-fn is_in(scope: &str, scopes: &[String]) -> bool {
-    let Some((of, actions)) = scope.rsplit_once(':') else { return false };
-    scopes.iter().filter_map(|scope| scope.rsplit_once(':')).any(|(other, allowed)| {
-        of == other && actions.split(',').all(|action| allowed.split(',').any(|allowed| allowed == action))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_in_scopes() {
-        let scopes = ["repository:a/b:pull,push".to_owned(), "repository:c:pull".to_owned()];
-        for (scope, expected) in [
-            ("repository:a/b:pull", true),
-            ("repository:a/b:push,pull", true),
-            ("repository:a/b:delete", false),
-            ("repository:c:pull,push", false),
-            ("repository:b:pull", false),
-            ("registry:catalog:*", false),
-            ("", false),
-        ] {
-            assert_eq!(is_in(scope, &scopes), expected, "{scope}");
-        }
     }
 }

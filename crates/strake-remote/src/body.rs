@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use strake_image::digest::Digest;
+use strake_image::Descriptor;
 use strake_image::sink::{Sink, SinkError, read_some};
 
 /// A piece, in bytes.
@@ -16,8 +16,8 @@ const WAITING: usize = 4;
 enum Message {
     /// A buffer, of which so many bytes count.
     Piece(Vec<u8>, usize),
-    /// What all pieces are together: its digest and its size in bytes.
-    End((Digest, u64)),
+    /// What all pieces are together.
+    End(Descriptor),
 }
 
 /// A pipe: what is written to the sink is read from the reader.
@@ -44,12 +44,12 @@ pub(crate) struct PipeReader {
     taken: usize,
     receiver: Receiver<Message>,
     back: SyncSender<Vec<u8>>,
-    end: Option<(Digest, u64)>,
+    end: Option<Descriptor>,
 }
 
 impl PipeSink {
     /// Everything has been written, and was this. A sink that is dropped without this makes the reader fail.
-    pub(crate) fn finish(mut self, blob: (Digest, u64)) -> Result<(), SinkError> {
+    pub(crate) fn finish(mut self, blob: Descriptor) -> Result<(), SinkError> {
         self.pass_on()?;
         self.sender.send(Message::End(blob)).map_err(|_| SinkError::Cancelled)
     }
@@ -96,8 +96,8 @@ impl Sink for PipeSink {
 
 impl PipeReader {
     /// What was read, once it has been read to its end.
-    pub(crate) fn end(&self) -> Option<(Digest, u64)> {
-        self.end
+    pub(crate) fn end(&self) -> Option<&Descriptor> {
+        self.end.as_ref()
     }
 
     /// Waits for the next piece. `false`: that was the last.
@@ -143,6 +143,8 @@ impl Read for PipeReader {
 mod tests {
     use std::os::fd::AsFd;
 
+    use strake_image::Digest;
+
     use super::*;
 
     #[test]
@@ -156,7 +158,7 @@ mod tests {
                 sink.bytes(&[7; 1000]).unwrap();
                 sink.file(file.as_fd(), 0, length).unwrap();
                 sink.bytes(&vec![8; PIECE * 2]).unwrap();
-                sink.finish((Digest::of(b""), 3)).unwrap();
+                sink.finish(Descriptor::layer(Digest::of(b""), 3, None)).unwrap();
             });
             reader.read_to_end(&mut got).unwrap();
         });
@@ -164,7 +166,7 @@ mod tests {
         file.take(length).read_to_end(&mut expected).unwrap();
         expected.extend(vec![8; PIECE * 2]);
         assert!(got == expected);
-        assert_eq!(reader.end(), Some((Digest::of(b""), 3)));
+        assert_eq!(reader.end(), Some(&Descriptor::layer(Digest::of(b""), 3, None)));
     }
 
     #[test]

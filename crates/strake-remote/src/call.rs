@@ -14,6 +14,8 @@ pub(crate) struct Call<'c> {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// What must be allowed.
     pub(crate) scope: Scope<'c>,
+    /// Whether the response is a blob, which may be of any size.
+    pub(crate) is_blob: bool,
 }
 
 /// What must be allowed.
@@ -47,12 +49,41 @@ impl Scope<'_> {
 
 impl<'c> Call<'c> {
     pub(crate) fn new(what: &'c str, method: Method, url: String, scope: Scope<'c>) -> Self {
-        Self { what, method, url, headers: Vec::new(), scope }
+        Self { what, method, url, headers: Vec::new(), scope, is_blob: false }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+}
+
+/// A body that is sent, and how much of it was.
+pub(crate) struct WholeBody<'b> {
+    reader: &'b mut dyn Read,
+    length: Option<u64>,
+    sent: u64,
+    has_ended: bool,
+}
+
+impl<'b> WholeBody<'b> {
+    /// A body of this length, or one that ends where its reader does.
+    pub(crate) fn new(reader: &'b mut dyn Read, length: Option<u64>) -> Self {
+        Self { reader, length, sent: 0, has_ended: false }
+    }
+
+    /// Whether all of it was sent.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.length.map_or(self.has_ended, |length| self.sent >= length)
+    }
+}
+
+impl Read for WholeBody<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let got = self.reader.read(buffer)?;
+        self.sent += got as u64;
+        self.has_ended |= got == 0 && !buffer.is_empty();
+        Ok(got)
     }
 }
 

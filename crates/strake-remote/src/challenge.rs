@@ -13,8 +13,6 @@ pub(crate) enum Challenge {
         realm: String,
         /// For whom.
         service: Option<String>,
-        /// For what, if the registry says so.
-        scope: Option<String>,
     },
 }
 
@@ -43,7 +41,8 @@ fn challenges(value: &str) -> Vec<Challenge> {
         } else if scheme.eq_ignore_ascii_case("bearer")
             && let Some(realm) = get("realm")
         {
-            found.push(Challenge::Bearer { realm, service: get("service"), scope: get("scope") });
+            // Its scope is passed over: what a request needs is known, and a registry that wants more would get it.
+            found.push(Challenge::Bearer { realm, service: get("service") });
         }
         // What is not understood is stepped over, and something always is.
         rest = if left.len() < rest.len() { left } else { "" };
@@ -95,24 +94,22 @@ mod tests {
         assert_eq!(Challenge::parse(values.iter().copied()).as_ref(), expected, "{values:?}");
     }
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        Challenge::Bearer { realm: realm.to_owned(), service: owned(service), scope: owned(scope) }
+    fn bearer(realm: &str, service: Option<&str>) -> Challenge {
+        Challenge::Bearer { realm: realm.to_owned(), service: service.map(str::to_owned) }
     }
 
     #[test]
     fn challenges_of_registries() {
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
-        let scope = Some("repository:a/b:pull,push");
-        check(&[hub], Some(&bearer("https://auth.docker.io/token", Some("registry.docker.io"), scope)));
+        check(&[hub], Some(&bearer("https://auth.docker.io/token", Some("registry.docker.io"))));
         check(&[r#"Basic realm="Registry Realm""#], Some(&Challenge::Basic));
-        check(&["Basic realm=\"x\"", r#"Bearer realm="y""#], Some(&bearer("y", None, None)));
-        check(&[r#"Basic realm="x", Bearer realm="y", service=z"#], Some(&bearer("y", Some("z"), None)));
-        check(&[r#"bearer Realm = "a\"b" , error="invalid_token""#], Some(&bearer("a\"b", None, None)));
+        check(&["Basic realm=\"x\"", r#"Bearer realm="y""#], Some(&bearer("y", None)));
+        check(&[r#"Basic realm="x", Bearer realm="y", service=z"#], Some(&bearer("y", Some("z"))));
+        check(&[r#"bearer Realm = "a\"b" , error="invalid_token""#], Some(&bearer("a\"b", None)));
         check(&["Negotiate"], None);
         check(&["Bearer"], None);
         check(&[], None);
-        check(&["=", ",,,", "Bearer =,", "Bearer realm=\"", "\"", "é=é"], Some(&bearer("", None, None)));
+        check(&["=", ",,,", "Bearer =,", "Bearer realm=\"", "\"", "é=é"], Some(&bearer("", None)));
     }
 
     proptest::proptest! {

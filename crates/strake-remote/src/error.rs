@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use strake_image::digest::Digest;
+use strake_image::Digest;
+
+use crate::limits::Exceeded;
 
 /// Why a registry could not be talked to, or did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,14 @@ pub enum RemoteError {
         host: String,
         /// What was seen of it.
         source: io::Error,
+    },
+    /// A limit on time, transfer rate or size is exceeded.
+    #[error("gave up on {host}")]
+    Limit {
+        /// The registry, or the host that it sends to.
+        host: String,
+        /// The limit.
+        source: Exceeded,
     },
     /// The other side cannot prove who it is, or does not speak TLS.
     #[error("no safe connection to {host}")]
@@ -142,9 +152,15 @@ impl RemoteError {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
+            Self::Limit { source, .. } => source.is_passing(),
             Self::Status { status, .. } => is_passing(*status),
             _ => false,
         }
+    }
+
+    /// How many failures it counts as: who waits for long waits less often.
+    pub(crate) fn weight(&self) -> u32 {
+        if let Self::Limit { .. } = self { 3 } else { 1 }
     }
 }
 

@@ -5,7 +5,6 @@
 //! **Invariant:** nothing here prints, looks at the environment or the clock, or exits: all that it is to know of these comes
 //! in [`Settings`].
 
-mod along;
 mod answer;
 mod auth_file;
 mod authorization;
@@ -16,11 +15,17 @@ mod client;
 mod credentials;
 mod error;
 mod helper;
+mod internal;
+mod learned;
+mod limits;
+mod measured;
+mod open_upload;
 mod origin;
 mod pull;
 mod push;
 
 mod reference;
+mod registry_target;
 mod repository;
 mod retry;
 mod settings;
@@ -29,15 +34,14 @@ mod token;
 mod transport;
 mod upload;
 
-pub use along::Along;
 pub use auth_file::AuthFile;
 pub use client::Client;
 pub use credentials::Credentials;
 pub use error::RemoteError;
+pub use limits::{Exceeded, Limits};
 pub use pull::{Pulled, digest, open, open_all, pins};
-pub use push::{Event, Outcome, Part, Preview, Push};
 
 pub use reference::{Reference, ReferenceError};
+pub use registry_target::RegistryTarget;
 pub use repository::Repository;
 pub use settings::{Proxies, Settings};
-pub use upload::Content;

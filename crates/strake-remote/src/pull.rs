@@ -6,11 +6,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use strake_image::digest::Digest;
-use strake_image::manifest::{self, Blobs, Entry, FoundBlob, Listed, Opened, Platform};
-use strake_image::media_type::Format;
+use strake_image::manifest::{self, Blobs, FoundBlob, Listed, Opened};
 use strake_image::parsed::{MAX_JSON, OpenError, ParsedImage};
 use strake_image::recipe::{Remote, Source};
+use strake_image::{Descriptor, Digest, Format, MediaType, Platform};
 use ureq::Body;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE};
 use ureq::http::{Method, Response};
@@ -21,12 +20,13 @@ use crate::error::RemoteError;
 use crate::reference::Reference;
 use crate::repository::Repository;
 use crate::retry::{self, ATTEMPTS, again};
+use crate::transport::{Exchange, read_failure};
 
 /// What lists an image, as a registry has it.
 #[derive(Debug)]
 pub struct Pulled {
     /// Its media type, as the registry says it.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// The digest of its text.
     pub digest: Digest,
     /// Its text.
@@ -37,10 +37,10 @@ pub struct Pulled {
 pub fn pins(repository: &Arc<Repository>, of: &Reference) -> Result<Vec<(String, Digest)>, OpenError> {
     let found = find(repository, of)?;
     let blobs = RegistryBlobs(repository.clone());
-    if let Some(entries) = manifest::entries(&found.entry, &found.text)? {
-        return entries.iter().map(|entry| Ok((entry.platform_name(), entry.digest()?))).collect();
+    if let Some(entries) = manifest::entries(&found.descriptor, &found.text)? {
+        return Ok(entries.iter().map(|entry| (entry.platform_name(), entry.digest)).collect());
     }
-    let digest = found.entry.digest()?;
+    let digest = found.descriptor.digest;
     let image = manifest::open(&blobs, found, &Platform::unknown())?;
     let platform = Platform::of_config(&image.config.text).unwrap_or_else(Platform::unknown);
     Ok(vec![(platform.to_string(), digest)])
@@ -76,14 +76,8 @@ fn find(repository: &Repository, of: &Reference) -> Result<Listed, OpenError> {
         None => vec![Reference { tag: of.tag_or_default().map(str::to_owned), ..of.clone() }.to_string()],
         Some(_) => Vec::new(),
     };
-    let entry = Entry {
-        media_type: pulled.media_type,
-        digest: pulled.digest.to_string(),
-        size: pulled.text.len() as u64,
-        annotations: None,
-        platform: None,
-    };
-    Ok(Listed { entry, text: pulled.text, tags })
+    let descriptor = Descriptor::new(pulled.media_type, pulled.digest, pulled.text.len() as u64);
+    Ok(Listed { descriptor, text: pulled.text, tags })
 }
 
 fn not_found(repository: &Repository, wanted: &str) -> RemoteError {
@@ -109,6 +103,7 @@ impl Repository {
         }
         let media_type = header(&answer, CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
+        let media_type = MediaType::from(media_type);
         let digest = Digest::of(&text);
         let expected = Digest::parse(wanted).ok().or_else(|| said_digest(&answer));
         match expected.filter(|expected| *expected != digest) {
@@ -159,12 +154,17 @@ impl Repository {
         })
     }
 
+    /// What it means that a body cannot be read.
+    fn unread(&self, kind: Exchange, error: io::Error) -> RemoteError {
+        read_failure(&self.shared().settings, kind, self.host().to_owned(), error)
+    }
+
     fn read_json(&self, call: &Call<'_>, body: &mut Body) -> Result<Vec<u8>, RemoteError> {
         let mut text = Vec::new();
         body.as_reader()
             .take(MAX_JSON + 1)
             .read_to_end(&mut text)
-            .map_err(|source| RemoteError::Unreachable { host: self.host().to_owned(), source })?;
+            .map_err(|error| self.unread(Exchange::Document, error))?;
         if text.len() as u64 > MAX_JSON {
             return Err(self.odd(call, "it is larger than any manifest or config"));
         }
@@ -176,17 +176,17 @@ impl Repository {
 struct RegistryBlobs(Arc<Repository>);
 
 impl Blobs for RegistryBlobs {
-    fn json(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+    fn json(&self, &Descriptor { digest, size, .. }: &Descriptor) -> Result<Vec<u8>, OpenError> {
         of_size(digest, size, self.0.json_blob(digest).map_err(fetch)?)
     }
 
-    fn manifest(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+    fn manifest(&self, &Descriptor { digest, size, .. }: &Descriptor) -> Result<Vec<u8>, OpenError> {
         let wanted = digest.to_string();
         let pulled = self.0.manifest(&wanted).map_err(fetch)?;
         of_size(digest, size, pulled.ok_or_else(|| fetch(not_found(&self.0, &wanted)))?.text)
     }
 
-    fn layer(&self, digest: Digest, size: u64) -> FoundBlob {
+    fn layer(&self, &Descriptor { digest, size, .. }: &Descriptor) -> FoundBlob {
         let name = format!("docker://{}", self.0.image(&digest.to_string())).into();
         let blob = RemoteBlob { repository: self.0.clone(), digest, size, name };
         FoundBlob { source: Source::Remote(Arc::new(blob)), problem: None }
@@ -215,7 +215,11 @@ impl Remote for RemoteBlob {
     }
 
     fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(Download { blob: self, position: 0, body: None, failures: 0 }))
+        self.open_at(0)
+    }
+
+    fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(Download { blob: self, position: offset, body: None, resumed: offset, failures: 0 }))
     }
 
     fn repository(&self) -> (&str, &str) {
@@ -232,13 +236,15 @@ struct Download<'b> {
     blob: &'b RemoteBlob,
     position: u64,
     body: Option<Box<dyn Read>>,
+    /// Where it was when it last failed.
+    resumed: u64,
     failures: u32,
 }
 
 impl Download<'_> {
     fn call(&self) -> Call<'static> {
         let url = self.blob.repository.path(&format!("blobs/{}", self.blob.digest));
-        Call::new("get a layer", Method::GET, url, Scope::Pull)
+        Call { is_blob: true, ..Call::new("get a layer", Method::GET, url, Scope::Pull) }
     }
 
     fn odd(&self, reason: &str) -> RemoteError {
@@ -270,7 +276,7 @@ impl Download<'_> {
         match skipped {
             Ok(skipped) if skipped == skip => Ok(Box::new(body)),
             Ok(_) => Err(self.odd(SHORT)),
-            Err(source) => Err(RemoteError::Unreachable { host: repository.host().to_owned(), source }),
+            Err(error) => Err(repository.unread(Exchange::Blob, error)),
         }
     }
 }
@@ -280,36 +286,106 @@ impl Read for Download<'_> {
         let size = self.blob.size;
         // There may be nothing left to wait for.
         while !buffer.is_empty() {
-            let error = match &mut self.body {
+            let (error, weight) = match &mut self.body {
                 None => match self.connect() {
                     Ok(body) => {
                         self.body = Some(body);
                         continue;
                     }
                     Err(error) if !error.is_passing() => return Err(io::Error::other(error)),
-                    Err(error) => io::Error::other(error),
+                    Err(error) => {
+                        let weight = error.weight();
+                        (io::Error::other(error), weight)
+                    }
                 },
                 Some(body) => match body.read(buffer) {
-                    Ok(0) if self.position < size => io::ErrorKind::UnexpectedEof.into(),
+                    Ok(0) if self.position < size => (io::ErrorKind::UnexpectedEof.into(), 1),
                     Ok(got) => {
                         self.position += got as u64;
-                        self.failures = 0;
                         // Nobody will ask for what is behind its end.
                         let goes_on =
                             got > 0 && self.position == size && matches!(body.read(&mut [0]), Ok(1));
                         let is_longer = goes_on || self.position > size;
                         return if is_longer { Err(io::Error::other(self.odd(LONG))) } else { Ok(got) };
                     }
-                    Err(error) => error,
+                    Err(error) => match self.blob.repository.unread(Exchange::Blob, error) {
+                        RemoteError::Unreachable { source, .. } => (source, 1),
+                        error if !error.is_passing() => return Err(io::Error::other(error)),
+                        error => {
+                            let weight = error.weight();
+                            (io::Error::other(error), weight)
+                        }
+                    },
                 },
             };
             self.body = None;
-            self.failures += 1;
+            // One that breaks after every byte would never end.
+            if self.position - self.resumed >= self.blob.repository.shared().settings.limits.least {
+                self.failures = 0;
+            }
+            self.resumed = self.position;
+            self.failures += weight;
             if self.failures >= ATTEMPTS {
                 return Err(error);
             }
             std::thread::sleep(retry::pause(self.failures));
         }
         Ok(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use strake_testkit::registry::{Effect, Fault, Personality, Registry};
+
+    use super::*;
+    use crate::client::Client;
+    use crate::limits::{Exceeded, Limits};
+    use crate::settings::Settings;
+
+    const LEAST: u64 = 12_000;
+    const WINDOW: Duration = Duration::from_millis(500);
+    const SIZE: usize = 1_000_000;
+
+    /// Fetches a blob while this happens, and returns how that ends and after how many requests.
+    fn fetch(window: Duration, effect: Effect) -> (io::Result<usize>, usize) {
+        let faults = vec![Fault::burst("GET", "/blobs/", 1, u32::MAX, effect)];
+        let registry = Registry::start(Personality { faults, ..Personality::default() });
+        let digest = Digest::parse(&registry.put_blob("app", &vec![7; SIZE])).unwrap();
+        let limits = Limits { least: LEAST, window, ..Limits::default() };
+        let reference = Reference::parse(&format!("{}/app", registry.address())).unwrap();
+        let repository = Repository::connect(&Client::new(Settings::with(limits)), &reference).unwrap();
+        let name = PathBuf::new();
+        let blob = RemoteBlob { repository: Arc::new(repository), digest, size: SIZE as u64, name };
+        let read = blob.open().unwrap().read_to_end(&mut Vec::new());
+        (read, registry.count("GET", "/blobs/"))
+    }
+
+    fn check(effect: &Effect, expected: Exceeded, attempts: usize) {
+        let (found, requests) = fetch(WINDOW, effect.clone());
+        let found = found.unwrap_err().downcast::<RemoteError>().unwrap();
+        let is_it = matches!(found, RemoteError::Limit { source, .. } if source == expected);
+        assert!(is_it && requests == attempts, "{effect:?} {found:?} {requests}");
+    }
+
+    #[test]
+    fn blobs_that_are_too_slow() {
+        let too_slow = Exceeded::Rate { least: LEAST, window: WINDOW };
+        check(&Effect::Trickle(300, Duration::from_millis(5)), too_slow, 1);
+        // Most of it comes at once, and then nothing: maybe another connection is better.
+        let silent = Exceeded::Time { what: "no byte received", limit: WINDOW };
+        check(&Effect::Trickle(5000, Duration::from_mins(1)), silent, 3);
+    }
+
+    #[test]
+    fn blobs_that_break() {
+        let window = Limits::default().window;
+        // Each attempt brings a good part.
+        assert!(matches!(fetch(window, Effect::CutResponse(100_000)), (Ok(SIZE), 11)));
+        // Each brings a few bytes.
+        let (found, requests) = fetch(window, Effect::CutResponse(400));
+        assert!(found.is_err() && requests == 7, "{found:?} {requests}");
     }
 }

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use strake_image::digest::{Digest, DigestError};
 use strake_image::reference::{is_host, is_repository, is_tag, split_tag};
+use strake_image::{Digest, DigestError};
 
 const HUB: &str = "docker.io";
 /// Where Docker Hub answers.

@@ -16,7 +16,7 @@ use crate::origin::Origin;
 use crate::reference::Reference;
 use crate::retry::{self, ATTEMPTS, again};
 use crate::settings::is_loopback;
-use crate::transport::host_of;
+use crate::transport::{Exchange, host_of};
 
 /// Bodies of at least this many bytes are only sent once the registry has said that it will take them.
 const EXPECT: u64 = 1024 * 1024;
@@ -95,6 +95,14 @@ impl Repository {
         Asked { host: self.host(), credentials, what: call.what }
     }
 
+    /// Makes sure that a registry may send us there.
+    pub(crate) fn may_go_to(&self, call: &Call<'_>, url: &Uri) -> Result<(), RemoteError> {
+        let verified = self.shared().settings.verify_tls;
+        self.origin
+            .may_lead_to(url, verified)
+            .map_err(|reason| self.odd(call, &format!("it redirects to {}: {reason}", host_of(url))))
+    }
+
     /// Asks, again if need be. The answer is one of success, or 404, 413 or 416, or else an error.
     pub(crate) fn call(&self, call: &Call<'_>, body: &[u8]) -> Result<Response<Body>, RemoteError> {
         again(|| self.call_once(call, &mut Payload::Bytes(body)))
@@ -136,6 +144,7 @@ impl Repository {
                     let to = header(&answer, LOCATION.as_str());
                     let to = to.and_then(|to| self.origin.absolute(to, Some(&url)));
                     url = to.ok_or_else(|| self.odd(call, "it sends us nowhere"))?;
+                    self.may_go_to(call, &url)?;
                 }
                 (200..=299 | 404 | 413 | 416, _) => return Ok(answer),
                 _ => {
@@ -167,8 +176,10 @@ impl Repository {
         let wrong = |_| self.odd(call, "it names what cannot be said in a header");
         if matches!(call.method, Method::GET | Method::HEAD | Method::DELETE) {
             let request = request.body(SendBody::none()).map_err(wrong)?;
-            return shared.transport.send(&shared.settings, registry, request);
+            let kind = if call.is_blob { Exchange::Blob } else { Exchange::Document };
+            return shared.transport.send(&shared.settings, registry, kind, request);
         }
+        let kind = if call.method == Method::POST { Exchange::Document } else { Exchange::Store };
         let (mut bytes, length): (&[u8], _) = match body {
             Payload::Bytes(bytes) => (bytes, Some(bytes.len() as u64)),
             Payload::Stream(_, length) => (&[], *length),
@@ -184,7 +195,7 @@ impl Repository {
             Payload::Stream(reader, _) => *reader,
         };
         let request = request.body(SendBody::from_reader(reader)).map_err(wrong)?;
-        shared.transport.send(&shared.settings, registry, request)
+        shared.transport.send(&shared.settings, registry, kind, request)
     }
 }
 
@@ -206,7 +217,7 @@ fn reach(shared: &Shared, address: &str) -> Result<(String, Response<Body>), Rem
                 other => return Ok((plain, other?)),
             }
         }
-        failures += 1;
+        failures += error.weight();
         if !error.is_passing() || failures >= PINGS {
             return Err(error);
         }
@@ -217,11 +228,13 @@ fn reach(shared: &Shared, address: &str) -> Result<(String, Response<Body>), Rem
 /// Asks a registry whether it is one, again if it is busy.
 fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
     let host = base.split_once("://").map_or(base, |(_, host)| host);
+    let asked = Asked { host, credentials: None, what: "say whether it is a registry" };
     let mut failures = 0;
     loop {
         shared.gates.pass(host, shared.settings.now);
-        let request = Request::get(format!("{base}/v2/")).body(SendBody::none()).expect("a host makes a URL");
-        let answer = shared.transport.send(&shared.settings, host, request)?;
+        let request = Request::get(format!("{base}/v2/")).body(SendBody::none());
+        let request = request.map_err(|_| asked.odd("its name makes no URL"))?;
+        let answer = shared.transport.send(&shared.settings, host, Exchange::Document, request)?;
         failures += 1;
         let status = answer.status().as_u16();
         if !is_passing(status) {
@@ -229,9 +242,52 @@ fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
         }
         heed(shared, host, &answer)?;
         if failures >= ATTEMPTS {
-            return Err(Asked { host, credentials: None, what: "say whether it is a registry" }
-                .refusal(answer, status));
+            return Err(asked.refusal(answer, status));
         }
         std::thread::sleep(retry::pause(failures));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use strake_testkit::registry::{Effect, Fault, Personality, Registry};
+
+    use super::*;
+    use crate::call::Scope;
+    use crate::limits::{Exceeded, Limits};
+    use crate::settings::Settings;
+
+    const WINDOW: Duration = Duration::from_millis(500);
+    const STORE: Duration = Duration::from_millis(900);
+
+    /// Sends a blob while this happens.
+    fn check(size: u64, effect: &Effect, expected: Exceeded) {
+        let faults = vec![Fault::burst("PUT", "/blobs/", 1, u32::MAX, effect.clone())];
+        let registry = Registry::start(Personality { faults, ..Personality::default() });
+        let limits = Limits { window: WINDOW, store: STORE, ..Limits::default() };
+        let reference = Reference::parse(&format!("{}/app", registry.address())).unwrap();
+        let repository = Repository::connect(&Client::new(Settings::with(limits)), &reference).unwrap();
+        let url = repository.path("blobs/uploads/1");
+        let call = Call::new("take a blob", Method::PUT, url, Scope::Push);
+        let mut body = std::io::repeat(7).take(size);
+        let found = repository.call_once(&call, &mut Payload::Stream(&mut body, Some(size)));
+        let is_it = matches!(found, Err(RemoteError::Limit { source, .. }) if source == expected);
+        assert!(is_it, "{effect:?} {found:?}");
+    }
+
+    #[test]
+    fn uploads_that_are_never_taken() {
+        let header = Exceeded::Time { what: "no complete response header", limit: STORE };
+        // Longer than nothing may come in a body.
+        check(10, &Effect::Delay(Duration::from_secs(2)), header);
+        check(10, &Effect::Trickle(5, Duration::from_millis(50)), header);
+        let interim = Effect::Endless(Vec::new(), b"HTTP/1.1 102 Processing\r\n\r\n".to_vec());
+        check(10, &interim, Exceeded::Header(65_536));
+        // More than fits into what the systems on both sides keep.
+        let stuck = Exceeded::Time { what: "no byte accepted", limit: WINDOW };
+        check(50_000_000, &Effect::SlowRead(Duration::from_millis(1)), stuck);
+        check(50_000_000, &interim, stuck);
     }
 }

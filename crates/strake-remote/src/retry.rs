@@ -37,7 +37,7 @@ pub(crate) fn again<T>(mut once: impl FnMut() -> Result<T, RemoteError>) -> Resu
     loop {
         let result = once();
         let Err(error) = &result else { return result };
-        failures += 1;
+        failures += error.weight();
         if !error.is_passing() || failures >= ATTEMPTS {
             return result;
         }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crate::auth_file::AuthFile;
 use crate::credentials::Credentials;
+use crate::limits::Limits;
 
 /// How registries are to be talked to.
 #[derive(Clone, Debug)]
@@ -31,8 +32,30 @@ pub struct Settings {
     pub chunk: Option<u64>,
     /// Uploads at the same time. `None`: a few, or two where layers are compressed on their way, each of which takes memory.
     pub uploads: Option<usize>,
+    /// What a registry must do in which time.
+    pub limits: Limits,
     /// Tells the time.
     pub now: fn() -> SystemTime,
+}
+
+impl Settings {
+    /// Anonymous access over verified TLS, without proxies and files. `now` tells the time.
+    pub fn new(now: fn() -> SystemTime) -> Self {
+        Self {
+            credentials: None,
+            auth_files: Vec::new(),
+            verify_tls: true,
+            root_certificates: None,
+            certificates: Vec::new(),
+            certificates_by_host: Vec::new(),
+            proxies: Proxies::default(),
+            user_agent: concat!("strake/", env!("CARGO_PKG_VERSION")).to_owned(),
+            chunk: None,
+            uploads: None,
+            limits: Limits::default(),
+            now,
+        }
+    }
 }
 
 /// Through whom to connect.
@@ -86,6 +109,26 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Settings {
+        /// For tests: nobody's, with other limits.
+        pub(crate) fn with(limits: Limits) -> Self {
+            Self {
+                credentials: None,
+                auth_files: Vec::new(),
+                verify_tls: true,
+                root_certificates: None,
+                certificates: Vec::new(),
+                certificates_by_host: Vec::new(),
+                proxies: Proxies::default(),
+                user_agent: "test".to_owned(),
+                chunk: None,
+                uploads: None,
+                limits,
+                now: SystemTime::now,
+            }
+        }
+    }
 
     #[test]
     fn this_machine() {

@@ -5,31 +5,61 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ureq::http::{Method, Request, Response, Uri};
-use ureq::{Agent, Body, Proxy, SendBody};
+use ureq::http::{Request, Response, Uri};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
+use ureq::{Agent, Body, Proxy, SendBody, Timeout};
 
 use crate::error::RemoteError;
+use crate::limits::{Exceeded, Limits, MAX_HEADER};
+use crate::measured::Measure;
 use crate::settings::Settings;
 use crate::tls;
 
-const CONNECT: Duration = Duration::from_secs(30);
-
-/// A registry may take its time to put a large blob where it belongs before it answers that it has it.
-const ANSWER: Duration = Duration::from_mins(10);
-
-/// As long as nothing at all may go through a connection.
-const STALL: Duration = Duration::from_mins(2);
-
 /// So many connections to a host are kept to be used again.
 const CONNECTIONS: usize = 16;
-
-/// More is not read of an answer's head, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
 
 /// Connections to each host, by scheme, host and the registry that led there: each with what it needs.
 #[derive(Debug, Default)]
 pub(crate) struct Transport {
     agents: Mutex<HashMap<[String; 3], Agent>>,
+}
+
+/// A kind of request, by which its response is limited in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exchange {
+    /// A token is fetched.
+    Token,
+    /// A manifest is fetched, or another response whose size is limited.
+    Document,
+    /// A blob is fetched, of any size.
+    Blob,
+    /// Something is stored.
+    Store,
+}
+
+impl Exchange {
+    /// The maximum times for a response's header and for its body.
+    fn times(self, limits: &Limits) -> (Duration, Option<Duration>) {
+        match self {
+            Self::Token => (limits.token, Some(limits.token)),
+            Self::Document => (limits.answer, Some(limits.document)),
+            Self::Blob => (limits.answer, None),
+            Self::Store => (limits.store, Some(limits.document)),
+        }
+    }
+
+    /// The limit that a timeout of the library stands for.
+    fn exceeded(self, limits: &Limits, timeout: Timeout) -> Exceeded {
+        let (answer, body) = self.times(limits);
+        let (what, limit) = match timeout {
+            Timeout::RecvResponse => ("no complete response header", answer),
+            Timeout::RecvBody => ("no complete response body", body.unwrap_or(answer)),
+            Timeout::PerRead => ("no byte received", limits.window),
+            _ => ("no byte accepted", limits.window),
+        };
+        Exceeded::Time { what, limit }
+    }
 }
 
 /// A host, with its port if the URL has one.
@@ -48,28 +78,17 @@ impl Transport {
         &self,
         settings: &Settings,
         registry: &str,
+        exchange: Exchange,
         request: Request<SendBody<'_>>,
     ) -> Result<Response<Body>, RemoteError> {
         let url = request.uri();
         let host = host_of(url);
         let scheme = url.scheme_str().unwrap_or_default().to_owned();
         let agent = self.agent(settings, registry, scheme, host.clone())?;
-        let request = match *request.method() {
-            // A download may take as long as it wants, as long as something comes.
-            Method::GET | Method::HEAD => {
-                agent.configure_request(request).timeout_per_read(Some(STALL)).build()
-            }
-            // What comes after an upload is short, but may be late.
-            Method::PUT | Method::PATCH => {
-                agent.configure_request(request).timeout_recv_body(Some(STALL)).build()
-            }
-            _ => agent
-                .configure_request(request)
-                .timeout_recv_response(Some(STALL))
-                .timeout_recv_body(Some(STALL))
-                .build(),
-        };
-        agent.run(request).map_err(|error| failure(host, error))
+        let (answer, body) = exchange.times(&settings.limits);
+        let request = agent.configure_request(request);
+        let request = request.timeout_recv_response(Some(answer)).timeout_recv_body(body).build();
+        agent.run(request).map_err(|error| failure(settings, exchange, host, error))
     }
 
     fn agent(
@@ -91,6 +110,7 @@ impl Transport {
 }
 
 fn new(settings: &Settings, [scheme, host, registry]: &[String; 3]) -> Result<Agent, RemoteError> {
+    let limits = settings.limits;
     let proxy = settings.proxies.of(scheme, host);
     let proxy = proxy.map(|url| Proxy::new(url).map_err(|_| RemoteError::Proxy(without_password(url))));
     let builder = Agent::config_builder()
@@ -100,14 +120,16 @@ fn new(settings: &Settings, [scheme, host, registry]: &[String; 3]) -> Result<Ag
         .proxy(proxy.transpose()?)
         .user_agent(settings.user_agent.as_str())
         .accept_encoding("identity")
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(ANSWER))
-        .timeout_per_write(Some(STALL))
-        .max_response_header_size(MAX_HEAD)
+        .timeout_connect(Some(limits.connect))
+        .timeout_send_request(Some(limits.window))
+        .timeout_per_read(Some(limits.window))
+        .timeout_per_write(Some(limits.window))
+        .max_response_header_size(MAX_HEADER)
         .max_idle_connections_per_host(CONNECTIONS);
     let builder =
         if scheme == "https" { builder.tls_config(tls::config(settings, host, registry)?) } else { builder };
-    Ok(builder.build().new_agent())
+    let connector = DefaultConnector::default().chain(Measure(limits));
+    Ok(Agent::with_parts(builder.build(), connector, DefaultResolver::default()))
 }
 
 fn without_password(url: &str) -> String {
@@ -119,16 +141,41 @@ fn without_password(url: &str) -> String {
 }
 
 /// What the library's error means.
-fn failure(host: String, error: ureq::Error) -> RemoteError {
+fn failure(settings: &Settings, exchange: Exchange, host: String, error: ureq::Error) -> RemoteError {
     match error {
         ureq::Error::Rustls(error) => tls_failure(host, io::Error::other(error.to_string())),
         ureq::Error::Tls(reason) => tls_failure(host, io::Error::other(reason)),
         // The TLS library speaks through the connection's errors as well.
-        ureq::Error::Io(error) if error.get_ref().is_some_and(<dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static>::is::<rustls::Error>) => {
-            tls_failure(host, error)
+        ureq::Error::Io(error) if inner::<rustls::Error>(&error).is_some() => tls_failure(host, error),
+        ureq::Error::Io(error) if let Some(&source) = inner::<Exceeded>(&error) => {
+            RemoteError::Limit { host, source }
+        }
+        ureq::Error::LargeResponseHeader(..) => {
+            RemoteError::Limit { host, source: Exceeded::Header(MAX_HEADER) }
+        }
+        ureq::Error::Timeout(timeout) if !matches!(timeout, Timeout::Resolve | Timeout::Connect) => {
+            RemoteError::Limit { host, source: exchange.exceeded(&settings.limits, timeout) }
         }
         other => RemoteError::Unreachable { host, source: other.into_io() },
     }
+}
+
+/// What it means that a response's body cannot be read.
+pub(crate) fn read_failure(
+    settings: &Settings,
+    exchange: Exchange,
+    host: String,
+    error: io::Error,
+) -> RemoteError {
+    match error.downcast::<ureq::Error>() {
+        Ok(error) => failure(settings, exchange, host, error),
+        Err(error) => failure(settings, exchange, host, ureq::Error::Io(error)),
+    }
+}
+
+/// The error in an error.
+fn inner<E: std::error::Error + 'static>(error: &io::Error) -> Option<&E> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn tls_failure(host: String, source: io::Error) -> RemoteError {

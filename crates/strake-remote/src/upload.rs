@@ -6,17 +6,17 @@
 //! lose what comes after the first.
 
 use std::io::Read;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
-use strake_image::digest::Digest;
-use strake_image::error::Error;
-use strake_image::sink::Sink;
+use strake_image::sink::Counted;
+use strake_image::{Content, Descriptor, Digest, Error};
 use ureq::http::{Method, Response};
 use ureq::{Body, http};
 
 use crate::answer::header;
 use crate::body::{PipeReader, pipe};
-use crate::call::{Call, Payload, Scope, encode};
+use crate::call::{Call, Payload, Scope, WholeBody, encode};
 use crate::error::RemoteError;
 use crate::repository::Repository;
 use crate::retry::{self, ATTEMPTS};
@@ -29,35 +29,25 @@ const CHUNK: u64 = 8 * 1024 * 1024;
 static IN_MEMORY: Mutex<()> = Mutex::new(());
 const MAX_CHUNK_IN_MEMORY: u64 = 16 * 1024 * 1024;
 
+/// A registry may refuse what it has not read, but not take it.
+const UNREAD: &str = "it says that it has what it has not read";
+
 const OCTETS: &str = "application/octet-stream";
-
-/// Something that can be uploaded: it can write itself, as often as it is asked, always the same bytes.
-pub trait Content: Sync {
-    /// Writes all bytes, and returns their digest and number.
-    fn write(&self, sink: &mut dyn Sink) -> Result<(Digest, u64), Error>;
-}
-
-impl Content for Vec<u8> {
-    fn write(&self, sink: &mut dyn Sink) -> Result<(Digest, u64), Error> {
-        sink.bytes(self)?;
-        Ok((Digest::of(self), self.len() as u64))
-    }
-}
 
 /// A blob to be uploaded.
 pub(crate) struct Upload<'u> {
-    /// Its digest and its size in bytes, where they are known before it is read.
-    pub(crate) known: Option<(Digest, u64)>,
     pub(crate) content: &'u dyn Content,
     /// A repository of the same registry that has it.
     pub(crate) mount_from: Option<&'u str>,
+    /// Counts the bytes that are sent.
+    pub(crate) progress: &'u AtomicU64,
 }
 
 /// How a blob got there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Uploaded {
-    Mounted,
-    Sent(Digest, u64),
+    Mounted(Descriptor),
+    Sent(Descriptor),
 }
 
 /// Where an upload goes on.
@@ -67,21 +57,17 @@ struct Session {
     least_chunk: Option<u64>,
 }
 
-/// What the other side said of one attempt.
-enum Attempt {
-    Done(Uploaded),
-    /// It does not take so much at once.
-    TooLarge,
-}
+/// The result of an attempt; `None`: the registry does not take so much at once.
+type Attempt = Option<Uploaded>;
 
 impl Repository {
     /// Whether the registry has the blob.
-    pub(crate) fn has_blob(&self, digest: Digest, size: u64) -> Result<bool, RemoteError> {
-        let url = self.path(&format!("blobs/{digest}"));
+    pub(crate) fn has_blob(&self, blob: &Descriptor) -> Result<bool, RemoteError> {
+        let url = self.path(&format!("blobs/{}", blob.digest));
         let call = Call::new("look for a blob", Method::HEAD, url, Scope::Push);
         let answer = self.call(&call, &[])?;
         let length = header(&answer, "content-length").and_then(|length| length.parse().ok());
-        Ok(answer.status().is_success() && length.is_none_or(|length: u64| length == size))
+        Ok(answer.status().is_success() && length.is_none_or(|length: u64| length == blob.size))
     }
 
     /// Uploads a blob, again if need be.
@@ -90,8 +76,8 @@ impl Repository {
         let mut failures = 0;
         loop {
             let error = match self.attempt(upload, chunk, failures == 0) {
-                Ok(Attempt::Done(uploaded)) => return Ok(uploaded),
-                Ok(Attempt::TooLarge) => {
+                Ok(Some(uploaded)) => return Ok(uploaded),
+                Ok(None) => {
                     // Smaller each time, until it is taken.
                     let next = chunk.map_or(CHUNK, |chunk| chunk / 4);
                     if next < 64 * 1024 {
@@ -103,25 +89,32 @@ impl Repository {
                 }
                 Err(error) => error,
             };
-            failures += 1;
+            failures += error.weight();
             if !error.is_passing() || failures >= ATTEMPTS {
                 return Err(error);
             }
             std::thread::sleep(retry::pause(failures));
             // It may have arrived, and only the answer got lost.
-            if let Some((digest, size)) = upload.known
-                && self.has_blob(digest, size)?
+            if let Some(blob) = upload.content.descriptor()
+                && self.has_blob(blob)?
             {
-                return Ok(Uploaded::Sent(digest, size));
+                return Ok(Uploaded::Sent(blob.clone()));
             }
         }
     }
 
     fn attempt(&self, upload: &Upload<'_>, chunk: Option<u64>, mount: bool) -> Result<Attempt, RemoteError> {
-        let from = upload.known.zip(upload.mount_from).filter(|_| mount);
-        let Some(session) = self.begin(from)? else { return Ok(Attempt::Done(Uploaded::Mounted)) };
+        let known = upload.content.descriptor();
+        let from = known.zip(upload.mount_from).filter(|_| mount);
+        let session = match (self.begin(from)?, from) {
+            (Some(session), _) => session,
+            (None, Some((blob, _))) => return Ok(Some(Uploaded::Mounted(blob.clone()))),
+            (None, None) => {
+                return Err(self.odd(&self.post(), "it mounts a blob that it was not asked to mount"));
+            }
+        };
         let chunk = self::chunk(chunk, session.least_chunk);
-        if upload.known.is_none() && session.least_chunk.is_some_and(|least| least > MAX_CHUNK_IN_MEMORY) {
+        if known.is_none() && session.least_chunk.is_some_and(|least| least > MAX_CHUNK_IN_MEMORY) {
             let call = Call::new(
                 "take a layer that is compressed on its way",
                 Method::PATCH,
@@ -132,19 +125,23 @@ impl Repository {
         }
         let mut location = session.location;
         let sent = self.stream(upload, chunk, &mut location);
-        if !matches!(sent, Ok(Attempt::Done(_))) {
+        if !matches!(sent, Ok(Some(_))) {
             self.give_up(location);
         }
         sent
     }
 
+    /// The request that begins an upload.
+    fn post(&self) -> Call<'static> {
+        Call::new("begin an upload", Method::POST, self.path("blobs/uploads/"), Scope::Push)
+    }
+
     /// Begins an upload. `None`: the registry has taken the blob out of another repository.
-    fn begin(&self, from: Option<((Digest, u64), &str)>) -> Result<Option<Session>, RemoteError> {
-        let what = "begin an upload";
-        let url = self.path("blobs/uploads/");
+    fn begin(&self, from: Option<(&Descriptor, &str)>) -> Result<Option<Session>, RemoteError> {
+        let Call { what, url, .. } = self.post();
         let mut answer = None;
-        if let Some(((digest, _), from)) = from {
-            let query = encode(&[("mount", &digest.to_string()), ("from", from)]);
+        if let Some((blob, from)) = from {
+            let query = encode(&[("mount", &blob.digest.to_string()), ("from", from)]);
             let call = Call::new(what, Method::POST, format!("{url}?{query}"), Scope::Mount(from));
             // Who may not take it from there can still send it.
             answer = self.call(&call, &[]).ok().filter(|answer| answer.status().is_success());
@@ -161,14 +158,20 @@ impl Repository {
             return Err(self.refusal(&call, answer, status));
         }
         let least_chunk = header(&answer, "oci-chunk-min-length").and_then(|length| length.parse().ok());
-        let location = self.location(&answer).ok_or_else(|| self.odd(&call, "it does not say where to"))?;
+        let location = self.location(&call, &answer)?;
+        let location = location.ok_or_else(|| self.odd(&call, "it does not say where to"))?;
         Ok(Some(Session { location, least_chunk }))
     }
 
-    /// Where an answer says that the upload goes on.
-    fn location(&self, answer: &Response<Body>) -> Option<String> {
-        let location = header(answer, http::header::LOCATION.as_str())?;
-        self.origin().absolute(location, None).map(|url| url.to_string())
+    /// Where an answer says that the upload goes on, relative to what was asked.
+    fn location(&self, call: &Call<'_>, answer: &Response<Body>) -> Result<Option<String>, RemoteError> {
+        let asked = self.origin().absolute(&call.url, None);
+        let location = header(answer, http::header::LOCATION.as_str());
+        let Some(url) = location.and_then(|location| self.origin().absolute(location, asked.as_ref())) else {
+            return Ok(None);
+        };
+        self.may_go_to(call, &url)?;
+        Ok(Some(url.to_string()))
     }
 
     /// Sends the bytes to where the upload is. `location` moves on with it.
@@ -181,11 +184,11 @@ impl Repository {
         let (mut sink, reader) = pipe();
         let (written, sent) = std::thread::scope(|scope| {
             let writer = scope.spawn(move || {
-                let blob = upload.content.write(&mut sink)?;
+                let blob = upload.content.write(&mut Counted::new(&mut sink, upload.progress))?;
                 sink.finish(blob).map_err(Error::from)
             });
             // With nobody to read any more, the writer ends.
-            let sent = self.deliver(reader, upload.known, chunk, location);
+            let sent = self.deliver(reader, upload.content.descriptor(), chunk, location);
             (writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), sent)
         });
         match written {
@@ -198,30 +201,33 @@ impl Repository {
     fn deliver(
         &self,
         mut reader: PipeReader,
-        known: Option<(Digest, u64)>,
+        known: Option<&Descriptor>,
         chunk: Option<u64>,
         location: &mut String,
     ) -> Result<Attempt, RemoteError> {
         let is_taken = match (chunk, known) {
-            (None, Some((digest, size))) => self.put(location, &mut reader, digest, size)?,
+            (None, Some(blob)) => self.put(location, &mut reader, blob.digest, blob.size)?,
             (None, None) => self.patch(location, &mut reader, None, None).map(|()| true)?,
             (Some(chunk), known) => self.chunks(location, &mut reader, chunk, known)?,
         };
         if !is_taken {
-            return Ok(Attempt::TooLarge);
+            return Ok(None);
         }
-        let (digest, size) = known.or(reader.end()).expect("what is not known is read to its end");
+        // A writer that has failed says so itself.
+        let call = Call::new("take a blob", Method::PUT, String::new(), Scope::Push);
+        let unread = || self.odd(&call, UNREAD);
+        let blob = known.or(reader.end()).ok_or_else(unread)?.clone();
         if chunk.is_some() || known.is_none() {
-            self.put(location, &mut std::io::empty(), digest, 0)?;
+            self.put(location, &mut std::io::empty(), blob.digest, 0)?;
         }
-        Ok(Attempt::Done(Uploaded::Sent(digest, size)))
+        Ok(Some(Uploaded::Sent(blob)))
     }
 
     /// Uploads what is read, which cannot be read again: tries once, and returns whether it is there.
     pub(crate) fn upload_once(
         &self,
         reader: PipeReader,
-        known: Option<(Digest, u64)>,
+        known: Option<&Descriptor>,
     ) -> Result<bool, RemoteError> {
         let Some(session) = self.begin(None)? else { return Ok(false) };
         let chunk = chunk(self.shared().settings.chunk, session.least_chunk);
@@ -232,7 +238,7 @@ impl Repository {
             return Ok(false);
         }
         let sent = self.deliver(reader, known, chunk, &mut location);
-        let is_there = matches!(sent, Ok(Attempt::Done(_)));
+        let is_there = matches!(sent, Ok(Some(_)));
         if !is_there {
             self.give_up(location);
         }
@@ -277,9 +283,13 @@ impl Repository {
         if let Some((start, end)) = range {
             call = call.header("content-range", format!("{start}-{end}"));
         }
-        let answer = self.call_once(&call, &mut Payload::Stream(reader, length))?;
-        if let Some(next) = self.location(&answer) {
+        let mut body = WholeBody::new(reader, length);
+        let answer = self.call_once(&call, &mut Payload::Stream(&mut body, length))?;
+        if let Some(next) = self.location(&call, &answer)? {
             *location = next;
+        }
+        if answer.status().is_success() && !body.is_whole() {
+            return Err(self.odd(&call, UNREAD));
         }
         self.taken(&call, answer)
     }
@@ -290,14 +300,14 @@ impl Repository {
         location: &mut String,
         reader: &mut PipeReader,
         chunk: u64,
-        known: Option<(Digest, u64)>,
+        known: Option<&Descriptor>,
     ) -> Result<bool, RemoteError> {
         let mut start = 0;
         loop {
             let sent = match known {
-                Some((_, size)) if start >= size => return Ok(true),
-                Some((_, size)) => {
-                    let length = chunk.min(size - start);
+                Some(blob) if start >= blob.size => return Ok(true),
+                Some(blob) => {
+                    let length = chunk.min(blob.size - start);
                     let range = Some((start, start + length - 1));
                     start += length;
                     self.patch(location, &mut reader.take(length), Some(length), range)
@@ -337,8 +347,11 @@ impl Repository {
 /// How long chunks are: what is wanted, and no less than the registry takes.
 fn chunk(wanted: Option<u64>, least: Option<u64>) -> Option<u64> {
     match (wanted, least) {
-        (Some(chunk), Some(least)) => Some(chunk.max(least)),
+        (Some(chunk), Some(least)) => Some(chunk.max(least).max(1)),
         (None, Some(least)) => Some(CHUNK.max(least)),
-        (chunk, None) => chunk,
+        (chunk, None) => chunk.map(|chunk| chunk.max(1)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,10 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 use serde_json::json;
-use strake_image::manifest::Platform;
-use strake_remote::{AuthFile, Client, Proxies, Reference, RemoteError, Repository, Settings, open, pins};
+use strake_image::Platform;
+use strake_remote::{
+    AuthFile, Client, Limits, Proxies, Reference, RemoteError, Repository, Settings, open, pins,
+};
 use strake_testkit::image::{INDEX, Image, MANIFEST, descriptor};
 use strake_testkit::mutated::mutated;
 use strake_testkit::registry::{Auth, Effect, Fault, Personality, Registry, Tokens, digest};
@@ -25,6 +27,7 @@ fn client(auth_files: Vec<AuthFile>) -> Client {
         user_agent: "test".to_owned(),
         chunk: None,
         uploads: None,
+        limits: Limits::default(),
         now: SystemTime::now,
     })
 }

@@ -8,6 +8,7 @@ pub mod command;
 pub mod image;
 pub mod layer;
 pub mod machine;
+pub mod modules;
 pub mod mutated;
 pub mod peer;
 pub mod proxy;
@@ -16,6 +17,7 @@ pub mod registry;
 pub mod store;
 pub mod tar_bytes;
 pub mod tree;
+pub mod wait;
 
 use std::path::{Path, PathBuf};
 

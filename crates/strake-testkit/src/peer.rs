@@ -1,34 +1,17 @@
 //! Other programs that strake promises to work with.
 
-use std::ffi::OsStr;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::command::{command, output_of, stdout_of};
+use crate::wait::until;
 use crate::workspace;
 
 /// The directories where programs are that not everybody may run.
 const MORE_DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Whether a test is to be left out, which it then says: one of the programs is not there, and somebody at a machine
-/// of their own has set `STRAKE_WITHOUT_PEERS=1`. Otherwise a missing program panics, so that no test passes without it.
-pub fn left_out(programs: &[&str]) -> bool {
-    let variable = |name| std::env::var_os(name);
-    let may_be = may_be_left_out(variable("STRAKE_WITHOUT_PEERS").as_deref(), variable("CI").as_deref());
-    let Some(missing) = programs.iter().find(|program| find(program).is_none()) else { return false };
-    assert!(may_be, "{}", missing_message(missing));
-    // Not by eprintln!, whose words the test harness keeps to itself.
-    let _ = writeln!(std::io::stderr(), "left out, since {missing} is not there");
-    true
-}
-
-fn may_be_left_out(without_peers: Option<&OsStr>, ci: Option<&OsStr>) -> bool {
-    without_peers.is_some_and(|value| value == "1") && ci.is_none()
-}
-
-/// Makes sure that a program is there. Panics, so that no test passes without it.
+/// Where a program is. Panics if it is not there, so that no test passes without it: tests that need a program are ignored
+/// by a plain `cargo test`.
 pub fn require(program: &str) -> PathBuf {
     find(program).unwrap_or_else(|| panic!("{}", missing_message(program)))
 }
@@ -95,13 +78,9 @@ impl Dockerd {
             .spawn()
             .expect("dockerd can be started");
         let started = Self { daemon, directory };
-        let begun = Instant::now();
-        while !output_of(&mut started.docker(["version"])).status.success() {
-            let log = started.directory.path().join("log");
-            let said = || std::fs::read_to_string(&log).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_mins(1), "dockerd does not answer:\n{}", said());
-            std::thread::sleep(Duration::from_millis(200));
-        }
+        let answers = || output_of(&mut started.docker(["version"])).status.success().then_some(());
+        let log = started.directory.path().join("log");
+        until(answers, || format!("for dockerd\n{}", std::fs::read_to_string(&log).unwrap_or_default()));
         started
     }
 
@@ -139,20 +118,6 @@ pub fn with_stdin(mut command: Command, file: &Path) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn left_out_only_on_demand_and_never_in_ci() {
-        for (without_peers, ci, expected) in [
-            (None, None, false),
-            (Some("0"), None, false),
-            (Some("1"), None, true),
-            (Some("1"), Some("true"), false),
-            (Some("1"), Some(""), false),
-        ] {
-            let got = may_be_left_out(without_peers.map(OsStr::new), ci.map(OsStr::new));
-            assert_eq!(got, expected, "{without_peers:?} {ci:?}");
-        }
-    }
 
     #[test]
     fn the_package_is_named() {

@@ -9,20 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A proxy in this process: CONNECT, and absolute URLs of `http:`.
 pub struct Proxy {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct ProxyState {
     /// Where hosts are that only the proxy knows.
     hosts: BTreeMap<String, String>,
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<ProxyRequest>>,
     stopped: AtomicBool,
 }
 
 /// What a proxy was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct ProxyRequest {
     /// `CONNECT`, or the request's method.
     pub method: String,
     /// `host:port`.
@@ -37,7 +37,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let hosts = hosts.iter().map(|(name, address)| ((*name).to_owned(), (*address).to_owned())).collect();
-        let shared = Arc::new(Shared { hosts, ..Shared::default() });
+        let shared = Arc::new(ProxyState { hosts, ..ProxyState::default() });
         let of_thread = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -63,7 +63,7 @@ impl Proxy {
     }
 
     /// What it was asked, in order.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<ProxyRequest> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -83,7 +83,7 @@ impl Drop for Proxy {
     }
 }
 
-impl Shared {
+impl ProxyState {
     /// A connection: one request, and then bytes both ways.
     fn serve(&self, client: &TcpStream) -> Result<()> {
         let (head, rest) = read_head(client)?;
@@ -99,7 +99,7 @@ impl Shared {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("proxy-authorization").then(|| value.trim().to_owned())
         });
-        let asked = Asked { method: method.to_owned(), host: host.clone(), authorization };
+        let asked = ProxyRequest { method: method.to_owned(), host: host.clone(), authorization };
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
 
         let server = TcpStream::connect(self.hosts.get(&host).unwrap_or(&host))?;

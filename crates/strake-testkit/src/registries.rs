@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -12,6 +11,7 @@ use crate::certificates::{Certificates, Signer};
 use crate::command::{command, output_of};
 use crate::peer::require;
 use crate::registry::{Auth, Personality, Port, Registry, SERVICE, Tokens};
+use crate::wait::until;
 
 /// A registry's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Program {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Distribution2, Self::Distribution3, Self::Crane];
 
-    /// The name of its file, for `peer::left_out`.
+    /// The name of its file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Distribution2 => "docker-registry",
@@ -133,24 +133,19 @@ fn log(directory: &Path) -> PathBuf {
 
 /// The port that a registry says it listens on.
 fn wait_for_port(process: &mut Child, log: &Path) -> u16 {
-    let begun = Instant::now();
-    loop {
-        let said = fs::read_to_string(log).unwrap_or_default();
+    let said = || fs::read_to_string(log).unwrap_or_default();
+    let port = || {
+        let said = said();
         let port = ["listening on 127.0.0.1:", "serving on port "].iter().find_map(|words| {
             let (_, rest) = said.split_once(words)?;
             let end = rest.find(|c: char| !c.is_ascii_digit())?;
             rest[..end].parse().ok()
         });
-        if let Some(port) = port {
-            return port;
-        }
         let ended = process.try_wait().expect("the process can be waited for");
-        assert!(
-            ended.is_none() && begun.elapsed() < Duration::from_mins(1),
-            "no registry: {ended:?}\n{said}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        assert!(port.is_some() || ended.is_none(), "no registry: {ended:?}\n{said}");
+        port
+    };
+    until(port, || format!("for a registry\n{}", said()))
 }
 
 fn token_server(directory: &Path, setup: Setup) -> Registry {

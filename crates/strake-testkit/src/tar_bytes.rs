@@ -76,7 +76,9 @@ impl RawMember {
 /// An archive of these members.
 pub fn archive(members: &[RawMember]) -> Vec<u8> {
     let mut out = Vec::new();
-    members.iter().for_each(|member| member.append(&mut out));
+    for member in members {
+        member.append(&mut out);
+    }
     out.resize(out.len() + 1024, 0);
     out
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use strake_testkit::certificates::Certificates;
 use strake_testkit::command::{command, output_of, stdout_of};
 use strake_testkit::image::{Image, MANIFEST};
-use strake_testkit::peer::{left_out, require};
+use strake_testkit::peer::require;
 use strake_testkit::proxy::Proxy;
 use strake_testkit::registries::{Access, PASSWORD, Program, RealRegistry, Setup, USER};
 use strake_testkit::registry::{
@@ -102,10 +102,8 @@ fn basic() -> Auth {
 }
 
 #[test]
+#[ignore = "needs skopeo, crane"]
 fn clients_use_the_scripted_registry() {
-    if left_out(&["skopeo", "crane"]) {
-        return;
-    }
     let tokens = || Tokens::new(USER, PASSWORD);
     let bare = Auth::Token(Tokens { fields: &["access_token"], expires_in: None, ..tokens() });
     let other_port = Auth::Token(Tokens { other_port: true, ..tokens() });
@@ -133,10 +131,8 @@ fn clients_use_the_scripted_registry() {
 }
 
 #[test]
+#[ignore = "needs crane"]
 fn crane_asks_for_another_token_when_one_has_expired() {
-    if left_out(&["crane"]) {
-        return;
-    }
     // It pulls: of the layers that it pushes, it cannot send one a second time.
     let tokens = Tokens { uses: Some(2), ..Tokens::new(USER, PASSWORD) };
     let registry = Registry::start(Personality { auth: Auth::Token(tokens), ..Personality::default() });
@@ -149,10 +145,8 @@ fn crane_asks_for_another_token_when_one_has_expired() {
 }
 
 #[test]
+#[ignore = "needs skopeo, crane"]
 fn clients_use_certificates() {
-    if left_out(&["skopeo", "crane"]) {
-        return;
-    }
     let certificates = Certificates::new();
     for (client, of_clients) in [(Client::Skopeo, true), (Client::Skopeo, false), (Client::Crane, false)] {
         let tokens = Tokens::new(USER, PASSWORD);
@@ -164,10 +158,8 @@ fn clients_use_certificates() {
 }
 
 #[test]
+#[ignore = "needs crane"]
 fn crane_uses_identity_tokens_mounts_and_tries_again() {
-    if left_out(&["crane"]) {
-        return;
-    }
     let tokens = Tokens { identity_token: Some(IDENTITY.to_owned()), ..Tokens::new("nobody", "unknown") };
     let faults = vec![
         Fault::burst("PUT", "/blobs/uploads/", 2, 2, Effect::Status(503)),
@@ -199,10 +191,8 @@ fn crane_uses_identity_tokens_mounts_and_tries_again() {
 }
 
 #[test]
+#[ignore = "needs skopeo, crane, docker-registry, registry"]
 fn clients_use_real_registries() {
-    if left_out(&["skopeo", "crane", "docker-registry", "registry"]) {
-        return;
-    }
     let certificates = Certificates::new();
     for program in [Program::Distribution2, Program::Distribution3] {
         for (client, access) in [
@@ -229,10 +219,8 @@ fn clients_use_real_registries() {
 }
 
 #[test]
+#[ignore = "needs skopeo, docker-registry, registry"]
 fn real_registries_refuse_those_they_do_not_know() {
-    if left_out(&["skopeo", "docker-registry", "registry"]) {
-        return;
-    }
     let certificates = Certificates::new();
     let authority = tempfile::tempdir().unwrap();
     fs::copy(certificates.file("ca.crt"), authority.path().join("ca.crt")).unwrap();
@@ -261,10 +249,8 @@ fn real_registries_refuse_those_they_do_not_know() {
 }
 
 #[test]
+#[ignore = "needs crane"]
 fn clients_go_through_the_proxy() {
-    if left_out(&["crane"]) {
-        return;
-    }
     let certificates = Certificates::new();
     let secure = Registry::start_tls(Personality::default(), &certificates, false);
     let plain = Registry::start(Personality::default());

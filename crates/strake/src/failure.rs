@@ -1,19 +1,20 @@
 //! Failures, worded for the user: this is the only place where that is done.
 
+mod plan;
+
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
-use strake_image::destination::FinishError;
-use strake_image::error::Error;
 use strake_image::layout::PrepareError;
-use strake_image::manifest::{IndexError, Platform};
+use strake_image::manifest::IndexError;
 use strake_image::nix_database::ReadError;
 use strake_image::parsed::OpenError;
 use strake_image::reference;
 use strake_image::spec::{DraftError, SpecError};
+use strake_image::{DescribeError, Error, OutputError, Platform, TargetError};
 use strake_plan::closure::ClosureError;
 use strake_plan::layering::BudgetError;
 use strake_plan::layering::lock::LockError;
@@ -96,10 +97,12 @@ impl Failure {
         }
     }
 
-    /// There is no layer left for store paths.
+    /// There is no layer left for store paths, or there are too many.
     pub(crate) fn budget(error: &BudgetError) -> Self {
-        Self::new(error.to_string())
-            .hint("say with --max-layers how many layers the image may have, at most 125")
+        Self::new(error.to_string()).hint(match error {
+            BudgetError::Count(_) => "end the pipeline with [\"limit_layers\", N]",
+            _ => "say with --max-layers how many layers the image may have, at most 125",
+        })
     }
 
     /// There is no base image in this place.
@@ -203,7 +206,10 @@ fn hint(error: &RemoteError) -> Option<&'static str> {
         RemoteError::Unreachable { .. } => {
             "see that the name is right and the network is up, and run this again"
         }
-        RemoteError::Status { .. } | RemoteError::Busy { .. } | RemoteError::BlobUnknown { .. } => {
+        RemoteError::Status { .. }
+        | RemoteError::Busy { .. }
+        | RemoteError::Limit { .. }
+        | RemoteError::BlobUnknown { .. } => {
             "run this again later: what has been sent will not be sent again"
         }
         _ => return None,
@@ -252,12 +258,33 @@ impl From<RemoteError> for Failure {
     }
 }
 
-impl From<FinishError> for Failure {
-    fn from(error: FinishError) -> Self {
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
         match error {
-            FinishError::Write(error) => error.into(),
-            error @ (FinishError::Config(_) | FinishError::Add(_)) => Self::new(chain(&error)),
+            TargetError::Write(error) => error.into(),
+            TargetError::Describe(error) => error.into(),
+            TargetError::Index(error) => error.into(),
+            TargetError::Remote(error) => match error.downcast::<RemoteError>() {
+                Ok(error) => (*error).into(),
+                Err(error) => Self::new(chain(&*error)),
+            },
+            error @ TargetError::Add(_) => Self::new(chain(&error)),
         }
+    }
+}
+
+impl From<DescribeError> for Failure {
+    fn from(error: DescribeError) -> Self {
+        match error {
+            DescribeError::Layer(error) => error.into(),
+            error @ DescribeError::Config(_) => Self::new(chain(&error)),
+        }
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        Self::new(chain(&error))
     }
 }
 

@@ -1,11 +1,9 @@
 //! Opens images that are finished.
 
-use strake_image::draft::Draft;
 use strake_image::layout::{self, Layout};
-use strake_image::manifest::{Opened, Platform};
+use strake_image::manifest::Opened;
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::store::Store;
-use strake_image::{archive, reference};
+use strake_image::{Draft, Platform, Store, archive, reference};
 
 use crate::failure::Failure;
 use crate::place::{self, FilePlace, Form, Place};
@@ -17,7 +15,8 @@ pub(crate) fn open(
     platform: &Platform,
     registries: &Registries,
 ) -> Result<ParsedImage, Failure> {
-    image(place, platform, registries)?.map_err(|error| Failure::open(&place.to_string(), &error))
+    image(place, platform, registries)
+        .map_err(|problem| problem.worded(|error| Failure::open(&place.to_string(), error)))
 }
 
 /// Opens an image: the one for the platform that is wanted, or all that an index lists.
@@ -41,14 +40,47 @@ pub(crate) fn draft(place: &Place, image: ParsedImage) -> Result<Draft, Failure>
 }
 
 fn open_all(place: &Place, registries: &Registries) -> Result<Opened, Failure> {
-    let opened = match place {
-        Place::Registry(reference) => strake_remote::open_all(registries.repository(reference)?, reference),
-        Place::File(file) => match layout(file) {
-            None => archived(file)?.map(Box::new).map(Opened::Image),
-            Some(layout) => layout.and_then(|layout| layout.all(&pick(file, &machine()))),
-        },
+    let opened = || -> Result<Opened, Problem> {
+        Ok(match place {
+            Place::Registry(reference) => {
+                strake_remote::open_all(registries.repository(reference)?, reference)?
+            }
+            Place::File(file) => match layout(file)? {
+                None => Opened::Image(Box::new(archived(file)?)),
+                Some(layout) => layout.all(&pick(file, &machine()))?,
+            },
+        })
     };
-    opened.map_err(|error| Failure::open(&place.to_string(), &error))
+    opened().map_err(|problem| problem.worded(|error| Failure::open(&place.to_string(), error)))
+}
+
+/// Why an image cannot be opened.
+enum Problem {
+    /// The user's words for it are wrong, or its registry cannot be reached.
+    Place(Failure),
+    /// The image is malformed.
+    Image(OpenError),
+}
+
+impl Problem {
+    fn worded(self, word: impl FnOnce(&OpenError) -> Failure) -> Failure {
+        match self {
+            Self::Place(failure) => failure,
+            Self::Image(error) => word(&error),
+        }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self::Place(failure)
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        Self::Image(error)
+    }
 }
 
 /// Opens a base image, as a conf names it, for this architecture. Where it lies in the store, it lies where the store
@@ -69,7 +101,8 @@ pub(crate) fn base(
     };
     let registries = of_base.as_ref().unwrap_or(registries);
     let failed = |error: &OpenError| Failure::base(&place.in_conf(), error);
-    let base = image(&place, &Platform::linux(architecture), registries)?.map_err(|error| failed(&error))?;
+    let base = image(&place, &Platform::linux(architecture), registries);
+    let base = base.map_err(|problem| problem.worded(failed))?;
     match base.problems.first() {
         Some(problem) => Err(failed(&problem.error)),
         None => Ok(base),
@@ -103,28 +136,24 @@ pub(crate) fn not_pinned(text: &str) -> Option<String> {
     }
 }
 
-fn image(
-    place: &Place,
-    platform: &Platform,
-    registries: &Registries,
-) -> Result<Result<ParsedImage, OpenError>, Failure> {
+fn image(place: &Place, platform: &Platform, registries: &Registries) -> Result<ParsedImage, Problem> {
     Ok(match place {
         Place::Registry(reference) => {
-            strake_remote::open(registries.repository(reference)?, reference, platform)
+            strake_remote::open(registries.repository(reference)?, reference, platform)?
         }
-        Place::File(file) => match layout(file) {
+        Place::File(file) => match layout(file)? {
             None => archived(file)?,
-            Some(layout) => layout.and_then(|layout| layout.image(&pick(file, platform))),
+            Some(layout) => layout.image(&pick(file, platform))?,
         },
     })
 }
 
 /// The layout in a file or directory. `None`: a docker-archive is.
-fn layout(place: &FilePlace) -> Option<Result<Layout, OpenError>> {
+fn layout(place: &FilePlace) -> Result<Option<Layout>, OpenError> {
     match place.form {
-        Form::DockerArchive => None,
-        Form::OciDirectory => Some(Layout::directory(&place.path)),
-        Form::OciArchive => Some(Layout::archive(&place.path)),
+        Form::DockerArchive => Ok(None),
+        Form::OciDirectory => Layout::directory(&place.path).map(Some),
+        Form::OciArchive => Layout::archive(&place.path).map(Some),
     }
 }
 
@@ -132,7 +161,7 @@ fn pick(place: &FilePlace, platform: &Platform) -> layout::LayoutPick {
     layout::LayoutPick { name: place.name.clone(), platform: platform.clone() }
 }
 
-fn archived(place: &FilePlace) -> Result<Result<ParsedImage, OpenError>, Failure> {
+fn archived(place: &FilePlace) -> Result<ParsedImage, Problem> {
     let pick = match place.name.as_deref() {
         None => archive::ArchivePick::First,
         Some(name) => match name.strip_prefix('@') {
@@ -143,7 +172,7 @@ fn archived(place: &FilePlace) -> Result<Result<ParsedImage, OpenError>, Failure
             })?),
         },
     };
-    Ok(archive::open_image(&place.path, &pick))
+    Ok(archive::open_image(&place.path, &pick)?)
 }
 
 /// What this machine runs.

@@ -2,22 +2,16 @@
 
 mod cli;
 mod commands;
-mod completing;
-mod detached;
 mod failure;
 mod finished;
-mod image_config;
 mod input;
-mod layering;
-mod learning;
+mod options;
 mod output;
 mod place;
 mod planning;
-mod push;
 mod references;
 mod registry;
 mod report;
-mod several;
 mod source;
 
 use std::ffi::OsString;

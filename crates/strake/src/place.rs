@@ -43,7 +43,7 @@ pub(crate) enum Source {
 
 /// Where an image goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum Destination {
     /// As a docker-archive.
     Stdout,
     Place(Place),
@@ -80,7 +80,7 @@ impl fmt::Display for FilePlace {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdout => f.write_str("stdout"),
@@ -89,7 +89,7 @@ impl fmt::Display for Target {
     }
 }
 
-impl Target {
+impl Destination {
     /// Whether the image gets a manifest there.
     pub(crate) fn has_a_manifest(&self) -> bool {
         match self {
@@ -102,7 +102,7 @@ impl Target {
 
 /// Takes a source and its destinations apart: the destinations begin at the first argument after the first that is a
 /// place or `-`.
-pub(crate) fn split(arguments: &[PathBuf]) -> Result<(Source, Vec<Target>), Failure> {
+pub(crate) fn split(arguments: &[PathBuf]) -> Result<(Source, Vec<Destination>), Failure> {
     let is_target = |argument: &PathBuf| argument == Path::new("-") || is_place(argument);
     let behind = arguments.iter().skip(1).position(is_target).map_or(arguments.len(), |place| place + 1);
     let (source, targets) = arguments.split_at(behind);
@@ -130,11 +130,11 @@ pub(crate) fn source(arguments: &[PathBuf]) -> Result<Source, Failure> {
 }
 
 /// A destination.
-pub(crate) fn target(argument: &Path) -> Result<Target, Failure> {
+pub(crate) fn target(argument: &Path) -> Result<Destination, Failure> {
     if argument == Path::new("-") {
-        return Ok(Target::Stdout);
+        return Ok(Destination::Stdout);
     }
-    place(argument)?.map(Target::Place).ok_or_else(|| unknown(argument))
+    place(argument)?.map(Destination::Place).ok_or_else(|| unknown(argument))
 }
 
 fn unknown(argument: &Path) -> Failure {
@@ -229,14 +229,14 @@ mod tests {
         };
         let (source, targets) = split(&paths(&["oci:a:b:1", "oci:c", "-"])).unwrap();
         assert_eq!(source, Source::Image(oci("a", Some("b:1"))));
-        assert_eq!(targets, [Target::Place(oci("c", None)), Target::Stdout]);
+        assert_eq!(targets, [Destination::Place(oci("c", None)), Destination::Stdout]);
         let (source, targets) = split(&paths(&["/nix/store/a", "/nix/store/b", "-"])).unwrap();
         assert_eq!(source, Source::Plan(paths(&["/nix/store/a", "/nix/store/b"])));
-        assert_eq!(targets, [Target::Stdout]);
+        assert_eq!(targets, [Destination::Stdout]);
         assert_eq!(split(&paths(&["-", "-"])).unwrap().0, Source::Plan(paths(&["-"])));
         let hello = Place::Registry(Reference::parse("localhost:5000/hello:1").unwrap());
         let (source, targets) = split(&paths(&["a", "docker://localhost:5000/hello:1"])).unwrap();
-        assert_eq!((source, targets), (Source::Plan(paths(&["a"])), vec![Target::Place(hello)]));
+        assert_eq!((source, targets), (Source::Plan(paths(&["a"])), vec![Destination::Place(hello)]));
         for refused in [
             &["a", "b"][..],
             &["a", "docker://"],

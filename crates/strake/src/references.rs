@@ -1,10 +1,10 @@
 //! Where closures come from: a file, the store's database, or the nix command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use strake_image::Store;
 use strake_image::nix_database::{self, ReadError};
-use strake_image::store::Store;
 use strake_plan::{Closure, StoreDir, StorePath};
 
 use crate::failure::Failure;
@@ -59,46 +59,6 @@ fn nix_store(store: &Store, verb: &[&str], paths: &[&str]) -> Result<Vec<u8>, Fa
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
     Err(Failure::new(format!("nix-store {} failed: {}", verb[0], said.trim())))
-}
-
-/// The store path that an argument stands for: its own name, or that of a link to it, as `./result`; a file inside a
-/// store path stands for that. `None` where it is not in the store.
-pub(crate) fn store_path(store: &Store, argument: &Path) -> Result<Option<StorePath>, Failure> {
-    Ok(in_store(store, argument)?.map(|(path, _)| path))
-}
-
-/// The store path, and the whole name in the store.
-pub(crate) fn in_store(store: &Store, argument: &Path) -> Result<Option<(StorePath, String)>, Failure> {
-    let directory = store.dir();
-    let named = if argument.starts_with(directory.as_str()) {
-        argument.to_owned()
-    } else {
-        let Ok(target) = std::fs::read_link(argument) else { return Ok(None) };
-        if !target.starts_with(directory.as_str()) {
-            return Ok(None);
-        }
-        target
-    };
-    let wrong = |reason: &dyn std::fmt::Display| Failure::new(format!("{}: {reason}", argument.display()));
-    let text = named.to_str().ok_or_else(|| wrong(&"store paths are ASCII"))?.trim_end_matches('/');
-    let end = text[directory.as_str().len()..]
-        .char_indices()
-        .filter(|&(_, character)| character == '/')
-        .nth(1)
-        .map_or(text.len(), |(at, _)| directory.as_str().len() + at);
-    let path = directory.store_path(&text[..end]).map_err(|error| wrong(&error))?;
-    Ok(Some((path, text.to_owned())))
-}
-
-/// The roots that all these arguments stand for.
-pub(crate) fn roots(store: &Store, arguments: &[PathBuf]) -> Result<Vec<StorePath>, Failure> {
-    let root = |argument: &PathBuf| {
-        store_path(store, argument)?.ok_or_else(|| {
-            Failure::new(format!("{} is not a store path", argument.display()))
-                .hint("name what is in the store, /nix/store/<hash>-<name>, or a link to it such as ./result")
-        })
-    };
-    arguments.iter().map(root).collect()
 }
 
 /// The store that is meant where nothing says another.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use strake_remote::{AuthFile, Client, Credentials, Proxies, Reference, Repository, Settings};
+use strake_remote::{AuthFile, Client, Credentials, Limits, Proxies, Reference, Repository, Settings};
 
 use crate::cli::RegistryArgs;
 use crate::failure::Failure;
@@ -91,6 +91,7 @@ fn settings(registry: &RegistryArgs) -> Result<Settings, Failure> {
         user_agent: concat!("strake/", env!("CARGO_PKG_VERSION")).to_owned(),
         chunk: registry.chunk_size.map(|mebibytes| u64::from(mebibytes.get()) << 20),
         uploads: registry.uploads.map(NonZeroUsize::get),
+        limits: Limits::default(),
         now: SystemTime::now,
     })
 }

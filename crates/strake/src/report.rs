@@ -2,20 +2,17 @@
 
 use std::io::{IsTerminal, stderr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use strake_image::digest::Digest;
-use strake_image::draft::{LayerDraft, Origin};
-use strake_image::image::Image;
-use strake_image::layer::Layer;
+use strake_image::deliver::{MissingBlob, Preview};
 use strake_image::python::repr::repr_list;
 use strake_image::recipe::Recipe;
 use strake_image::reference::list;
-use strake_remote::{Event, Outcome};
+use strake_image::{Descriptor, Digest, Event, Image, Layer, LayerDraft, Origin, Outcome, Progress};
 
 /// How often the progress bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -33,25 +30,11 @@ pub(crate) enum Style {
     Script,
 }
 
-/// Bytes done, counted by whoever does them.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    pub(crate) written: AtomicU64,
-    pub(crate) digested: AtomicU64,
-    pub(crate) compressed: AtomicU64,
-    /// How many destinations there are, of which each takes everything; 0 stands for one.
-    pub(crate) copies: u64,
-}
-
-/// A part of an image that a registry misses: its digest and size where they are known, about its size, its title.
-pub(crate) type Missing<'m> = (Option<(Digest, u64)>, u64, &'m str);
-
 /// What has been done.
 pub(crate) struct Done<'d> {
-    pub(crate) images: Vec<&'d Image>,
+    pub(crate) images: &'d [Image],
     /// The digest of the index that lists them, if one does.
     pub(crate) index: Option<Digest>,
-    pub(crate) progress: &'d Progress,
     pub(crate) elapsed: Duration,
 }
 
@@ -59,36 +42,54 @@ pub(crate) struct Done<'d> {
 pub(crate) struct Reporter {
     style: Style,
     count: usize,
-    number: usize,
+    number: AtomicUsize,
     bar: Option<Bar>,
-    warned: bool,
+    warned: AtomicBool,
+    progress: Arc<Progress>,
 }
 
 impl Reporter {
-    /// Will report on the layers that are made from `drafts`, each in its store.
-    pub(crate) fn new(style: Style, drafts: &[&[LayerDraft]], progress: &Arc<Progress>) -> Self {
-        let bar = (style == Style::Lines && stderr().is_terminal()).then(|| Bar::start(drafts, progress));
+    /// Will report on the layers that are made from `drafts`, which each of `copies` targets takes.
+    pub(crate) fn new(
+        style: Style,
+        drafts: &[&[LayerDraft]],
+        copies: usize,
+        progress: &Arc<Progress>,
+    ) -> Self {
+        let bar =
+            (style == Style::Lines && stderr().is_terminal()).then(|| Bar::start(drafts, copies, progress));
         let mut layers = drafts.iter().copied().flatten();
         if style == Style::Script && !layers.any(|draft| draft.origin == Origin::Base) {
             eprintln!("No 'fromImage' provided");
         }
         let count = drafts.iter().map(|layers| layers.len()).sum();
-        Self { style, count, number: 0, bar, warned: false }
+        let (number, warned) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { style, count, number, bar, warned, progress: progress.clone() }
+    }
+
+    /// Something has happened.
+    pub(crate) fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Layer(layer) => self.layer(layer),
+            Event::Blob { target, title, descriptor, outcome, took } => {
+                self.blob(target, title, descriptor, (outcome, took));
+            }
+        }
     }
 
     /// A layer is about to be written.
-    pub(crate) fn layer(&mut self, layer: &Layer) {
-        self.number += 1;
-        let Self { number, count, .. } = *self;
+    fn layer(&self, layer: &Layer) {
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.count;
         match self.style {
             Style::Quiet => {}
             Style::Lines => {
                 let known = match layer {
                     layer if layer.is_elsewhere() => "present",
-                    layer if layer.remembered => "remembered",
+                    layer if layer.is_cached => "remembered",
                     _ => "digested",
                 };
-                let size = HumanBytes(layer.blob.size).to_string();
+                let size = HumanBytes(layer.stored.size).to_string();
                 let title = printable(&layer.title);
                 let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {title}");
                 match &self.bar {
@@ -96,30 +97,40 @@ impl Reporter {
                     None => eprintln!("{line}"),
                 }
             }
-            Style::Json => event(&json!({
+            Style::Json => say_event(&json!({
                 "event": "layer",
                 "number": number,
                 "of": count,
                 "diff_id": layer.diff_id.to_string(),
-                "size": layer.blob.size,
-                "remembered": layer.remembered,
+                "size": layer.stored.size,
+                "remembered": layer.is_cached,
                 "title": layer.title,
-                "contents": layer.draft.contents,
+                "contents": layer.draft.contents.names(),
             })),
             Style::Script => {
-                let contents = &layer.draft.contents;
+                let contents = layer.draft.contents.names();
                 match layer.draft.origin {
                     Origin::Base | Origin::Copied => {
                         eprintln!("Adding base layer {number} from {}", contents.concat());
                     }
-                    Origin::Store => eprintln!("Creating layer {number} from paths: {}", repr_list(contents)),
+                    Origin::Store => {
+                        eprintln!("Creating layer {number} from paths: {}", repr_list(&contents));
+                    }
                     Origin::Customisation => eprintln!("Creating layer {number} with customisation..."),
                 }
             }
         }
-        if let Some(error) = layer.not_remembered.as_ref().filter(|_| !self.warned) {
-            self.warned = true;
+        if let Some(error) = &layer.not_cached
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
             self.warning(&format!("cannot remember layer digests: {error}"));
+        }
+    }
+
+    /// Several of these.
+    pub(crate) fn warnings(&self, messages: &[String]) {
+        for message in messages {
+            self.warning(message);
         }
     }
 
@@ -127,68 +138,64 @@ impl Reporter {
     pub(crate) fn warning(&self, message: &str) {
         match self.style {
             Style::Quiet => {}
-            Style::Json => event(&json!({ "event": "warning", "message": message })),
+            Style::Json => say_event(&json!({ "event": "warning", "message": message })),
             Style::Lines | Style::Script => self.say(&format!("strake: warning: {message}")),
         }
     }
 
-    /// A part of the image is in a registry.
-    pub(crate) fn blob(&self, place: &str, event: &Event, title: &str) {
-        let outcome = match event.outcome {
+    /// A blob of the image is in a registry.
+    fn blob(&self, target: &str, title: &str, blob: &Descriptor, (outcome, took): (Outcome, Duration)) {
+        let word = match outcome {
             Outcome::Had => "had",
             Outcome::Mounted => "mounted",
             Outcome::Sent => "sent",
         };
         match self.style {
-            Style::Lines if event.outcome != Outcome::Had => {
-                let size = HumanBytes(event.size).to_string();
-                self.say(&format!(
-                    "{outcome:>7}  {size:>10}  {:.12}  {}",
-                    event.digest.hex(),
-                    printable(title)
-                ));
+            Style::Lines if outcome != Outcome::Had => {
+                let (size, title) = (HumanBytes(blob.size).to_string(), printable(title));
+                self.say(&format!("{word:>7}  {size:>10}  {:.12}  {title}", blob.digest.hex()));
             }
             Style::Quiet | Style::Script | Style::Lines => {}
-            Style::Json => self::event(&json!({
+            Style::Json => say_event(&json!({
                 "event": "blob",
-                "destination": place,
-                "digest": event.digest.to_string(),
-                "size": event.size,
-                "outcome": outcome,
-                "seconds": event.took.as_secs_f64(),
+                "destination": target,
+                "digest": blob.digest.to_string(),
+                "size": blob.size,
+                "outcome": word,
+                "seconds": took.as_secs_f64(),
                 "title": title,
             })),
         }
     }
 
     /// What a push would send.
-    pub(crate) fn would_send(&self, place: &str, is_there: bool, missing: &[Missing<'_>]) {
-        let bytes: u64 = missing.iter().map(|(_, size, _)| size).sum();
-        let digest = |known: &Option<(Digest, u64)>| known.map(|(digest, _)| digest.to_string());
+    pub(crate) fn would_send(&self, preview: &Preview) {
+        let Preview { target, is_there, missing } = preview;
+        let size = |blob: &MissingBlob| blob.descriptor.as_ref().map_or(blob.weight, |known| known.size);
+        let bytes: u64 = missing.iter().map(size).sum();
         if self.style == Style::Json {
-            let blobs: Vec<Value> = missing
-                .iter()
-                .map(|(known, size, title)| json!({ "digest": digest(known), "size": size, "title": title }))
-                .collect();
-            event(&json!({
+            let digest = |blob: &MissingBlob| blob.descriptor.as_ref().map(|known| known.digest.to_string());
+            let row = |blob: &MissingBlob| json!({ "digest": digest(blob), "size": size(blob), "title": blob.title });
+            let blobs: Vec<Value> = missing.iter().map(row).collect();
+            say_event(&json!({
                 "event": "would_send",
-                "destination": place,
+                "destination": target,
                 "is_there": is_there,
                 "bytes": bytes,
                 "blobs": blobs,
             }));
             return;
         }
-        for (known, size, title) in missing {
-            let digest = known.map(|(digest, _)| digest.hex()).unwrap_or_default();
-            let (size, title) = (HumanBytes(*size).to_string(), printable(title));
+        for blob in missing {
+            let digest = blob.descriptor.as_ref().map(|known| known.digest.hex()).unwrap_or_default();
+            let (size, title) = (HumanBytes(size(blob)).to_string(), printable(&blob.title));
             self.say(&format!("missing  {size:>10}  {digest:.12}  {title}"));
         }
         let size = HumanBytes(bytes);
-        self.say(&if is_there {
-            format!("{place} is there")
+        self.say(&if *is_there {
+            format!("{target} is there")
         } else {
-            format!("{place} misses {} blobs, {size}, and the manifest", missing.len())
+            format!("{target} misses {} blobs, {size}, and the manifest", missing.len())
         });
     }
 
@@ -201,13 +208,16 @@ impl Reporter {
                 let manifest = manifest.map(|digest| format!("  manifest {digest}")).unwrap_or_default();
                 self.say(&format!("{place}{manifest}"));
             }
-            Style::Json => event(&json!({ "event": "written", "destination": place, "manifest": manifest })),
+            Style::Json => {
+                say_event(&json!({ "event": "written", "destination": place, "manifest": manifest }));
+            }
         }
     }
 
     /// All is whole.
     pub(crate) fn done(self, done: &Done<'_>) {
-        let Done { images, index, progress, elapsed } = done;
+        let Done { images, index, elapsed } = done;
+        let progress = &self.progress;
         let tags: &[String] = images.first().map_or(&[], |image| &image.tags);
         let layers: usize = images.iter().map(|image| image.layers.len()).sum();
         let ids: Vec<String> = images.iter().map(|image| image.id().to_string()).collect();
@@ -216,7 +226,7 @@ impl Reporter {
             _ => None,
         };
         let size = progress.written.load(Ordering::Relaxed);
-        let digested = progress.digested.load(Ordering::Relaxed);
+        let digested = progress.hashed.load(Ordering::Relaxed);
         let compressed = progress.compressed.load(Ordering::Relaxed);
         match self.style {
             Style::Quiet => {}
@@ -238,7 +248,7 @@ impl Reporter {
                     elapsed.as_secs_f64(),
                 ));
             }
-            Style::Json => event(&json!({
+            Style::Json => say_event(&json!({
                 "event": "done",
                 "repo_tag": tags.join(" "),
                 "image_id": image_id,
@@ -268,7 +278,7 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-fn event(value: &Value) {
+fn say_event(value: &Value) {
     eprintln!("{value}");
 }
 
@@ -287,7 +297,8 @@ struct Bar {
 }
 
 impl Bar {
-    fn start(drafts: &[&[LayerDraft]], progress: &Arc<Progress>) -> Self {
+    fn start(drafts: &[&[LayerDraft]], copies: usize, progress: &Arc<Progress>) -> Self {
+        let copies = copies.max(1) as u64;
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         let template = "{bytes:>11}/{total_bytes} {wide_bar} {bytes_per_sec} {msg:40!}";
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
@@ -301,7 +312,7 @@ impl Bar {
             let (bar, stop, progress) = (bar.clone(), stop.clone(), progress.clone());
             let stopped = move || stop.load(Ordering::Relaxed);
             let show = move |bar: &ProgressBar| {
-                bar.set_position(progress.written.load(Ordering::Relaxed) / progress.copies.max(1));
+                bar.set_position(progress.written.load(Ordering::Relaxed) / copies);
             };
             move || {
                 // What cannot be looked at here will be reported where it is read.

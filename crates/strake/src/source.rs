@@ -1,13 +1,14 @@
 //! Where an image comes from: what is planned, or what is finished.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use strake_image::draft::Draft;
+use strake_image::manifest::{Opened, ParsedIndex};
+use strake_image::parsed::ParsedImage;
+use strake_image::plan::store_path;
 use strake_image::spec::{Spec, Surroundings};
-use strake_image::store::Store;
+use strake_image::{Context, Draft, Platform, Store};
 
-use crate::cli::{ImageArgs, OnePlatform, Plan};
+use crate::cli::{Arch, OnePlatform, Plan};
 use crate::failure::Failure;
 use crate::place::{Place, Source};
 use crate::registry::Registries;
@@ -41,7 +42,7 @@ pub(crate) fn spec(
 
 /// The conf's place, if the argument is one: stdin, a file outside the store, or a store path that is a JSON file.
 fn conf_file(store: &Store, argument: &Path) -> Result<Option<PathBuf>, Failure> {
-    let path = if input::is_stdin(argument) { None } else { references::store_path(store, argument)? };
+    let path = if input::is_stdin(argument) { None } else { store_path(store, argument)? };
     let Some(path) = path else { return Ok(Some(argument.to_owned())) };
     let real = store.locate(Path::new(path.as_str()));
     let json = Path::new(path.name()).extension().is_some_and(|extension| extension == "json");
@@ -51,13 +52,14 @@ fn conf_file(store: &Store, argument: &Path) -> Result<Option<PathBuf>, Failure>
 /// The image's draft: everything that it is made of has been found. What is odd about it goes into `warnings`.
 pub(crate) fn draft(
     spec: &Spec,
-    store: &Store,
-    now: SystemTime,
+    context: &Context,
     registries: &Registries,
     warnings: &mut Vec<String>,
 ) -> Result<Draft, Failure> {
     let user_name = |uid| uzers::get_user_by_uid(uid)?.name().to_str().map(str::to_owned);
     let group_name = |gid| uzers::get_group_by_gid(gid)?.name().to_str().map(str::to_owned);
+    let store = &Store::new(spec.store_dir.clone(), context.store.root());
+    let now = (context.clock)();
     let surroundings = Surroundings { store, now, user_name: &user_name, group_name: &group_name };
     spec.draft(&surroundings, |text| {
         let base = match &spec.described_base {
@@ -72,27 +74,63 @@ pub(crate) fn draft(
     })
 }
 
-/// Opens an image that stands alone in a command: finished, or a conf, or store paths.
+/// A source that was opened.
+pub(crate) enum OpenedSource {
+    /// An image of a conf or of store paths.
+    Draft(Draft),
+    /// A finished image.
+    Image(Place, Box<ParsedImage>),
+    /// Finished images for several platforms.
+    Index(Place, Box<ParsedIndex>),
+}
+
+/// How sources are opened.
+pub(crate) struct Opener<'o> {
+    pub(crate) context: &'o Context,
+    pub(crate) registries: &'o Registries,
+    /// For store paths: what the image is to be.
+    pub(crate) plan: &'o Plan,
+    pub(crate) one: &'o OnePlatform,
+    /// The platform of a finished image where there are several; `None`: all of them.
+    pub(crate) platform: Option<Platform>,
+}
+
+impl Opener<'_> {
+    /// Opens a source, of whatever form.
+    pub(crate) fn open(&self, source: Source, warnings: &mut Vec<String>) -> Result<OpenedSource, Failure> {
+        Ok(match source {
+            Source::Plan(image) => {
+                no_platform(self.one)?;
+                let spec = spec(&image, self.plan, self.context.store.root(), self.registries)?;
+                OpenedSource::Draft(draft(&spec, self.context, self.registries, warnings)?)
+            }
+            Source::Image(place) => {
+                match finished::opened(&place, self.platform.as_ref(), self.registries)? {
+                    Opened::Image(image) => OpenedSource::Image(place, image),
+                    Opened::Index(index) => OpenedSource::Index(place, index),
+                }
+            }
+        })
+    }
+}
+
+/// Opens an image that stands alone in a command: a finished one, for one platform, or a conf, or store paths.
 pub(crate) fn open_image(
     image: &[PathBuf],
-    opening: &ImageArgs,
-    now: SystemTime,
+    arch: &Arch,
+    context: &Context,
     registries: &Registries,
     warnings: &mut Vec<String>,
 ) -> Result<Draft, Failure> {
-    let ImageArgs { arch, build, .. } = opening;
-    let store_root = &build.store_root;
-    match place::source(image)? {
-        Source::Plan(image) => {
-            no_platform(&arch.one)?;
-            let spec = spec(&image, &plan_for(arch.arch.as_deref()), store_root, registries)?;
-            let store = Store::new(spec.store_dir.clone(), store_root);
-            draft(&spec, &store, now, registries, warnings)
-        }
-        Source::Image(place) => {
-            let platform = arch.wanted().unwrap_or_else(finished::machine);
-            let image = finished::open(&place, &platform, registries)?;
-            finished::draft(&place, image)
+    let plan = plan_for(arch.arch.as_deref());
+    let platform = Some(arch.wanted().unwrap_or_else(finished::machine));
+    let opener = Opener { context, registries, plan: &plan, one: &arch.one, platform };
+    match opener.open(place::source(image)?, warnings)? {
+        OpenedSource::Draft(draft) => Ok(draft),
+        OpenedSource::Image(place, image) => finished::draft(&place, *image),
+        OpenedSource::Index(place, index) => {
+            let platforms: Vec<Platform> = index.images.into_iter().map(|(platform, _)| platform).collect();
+            Err(Failure::several_platforms(place, &platforms))
         }
     }
 }

@@ -6,4 +6,4 @@ mod read;
 mod write;
 
 pub use read::{ArchivePick, open, open_image};
-pub use write::ArchiveWriter;
+pub use write::ArchiveTarget;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::digest::Digest;
-use crate::draft::{LayerDraft, Origin};
+use crate::draft::{Contents, LayerDraft, Origin};
 use crate::parsed::{Config, Members, OpenError, ParsedImage, parse};
 use crate::recipe::{Recipe, Tarball};
 use crate::reference;
@@ -97,12 +97,8 @@ fn layer(
         Member { name: named.name.clone(), ..file.member.clone() }
     };
     let size = file.member.size;
-    Ok(LayerDraft {
-        recipe: Recipe::Tarball(Tarball { source: file.source, size, diff_id, digest: None, codec: None }),
-        origin: Origin::Base,
-        contents: vec![String::from_utf8_lossy(&member.name).into_owned()],
-        member: Some(member),
-        described: None,
-        history: serde_json::Map::new(),
-    })
+    let contents = Contents::Base(String::from_utf8_lossy(&member.name).into_owned());
+    let tarball = Tarball { source: file.source, size, diff_id, digest: None, codec: None };
+    let layer = LayerDraft::new(Recipe::Tarball(tarball), Origin::Base, contents);
+    Ok(LayerDraft { member: Some(member), ..layer })
 }

@@ -10,9 +10,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{BLOBS, Cache, entry};
-use crate::blob::Blob;
 use crate::codec::Codec;
 use crate::compression::Compression;
+use crate::descriptor::Descriptor;
 use crate::digest::{Digest, Hasher};
 
 /// Who made a compressed layer.
@@ -66,18 +66,18 @@ impl Maker {
 
 impl Cache {
     /// What a layer became when it was compressed in this way. A damaged entry is none.
-    pub fn blob(&self, diff_id: Digest, maker: Maker) -> Option<Blob> {
+    pub fn blob(&self, diff_id: Digest, maker: Maker) -> Option<Descriptor> {
         let (head, _) = entry::use_it::<BlobHead>(&self.blobs, &blob_name(diff_id, maker))?;
-        let blob =
-            Blob { digest: Digest::parse(&head.digest).ok()?, size: head.size, codec: Some(maker.codec()) };
+        let digest = Digest::parse(&head.digest).ok()?;
+        let blob = Descriptor::layer(digest, head.size, Some(maker.codec()));
         // The name says as much. But a digest is not to be promised because a file was renamed.
         (head.diff_id == diff_id.to_string() && head.made == maker.identity()).then_some(blob)
     }
 
-    /// Remembers what a layer became when it was compressed.
+    /// Caches what a layer became when it was compressed.
     ///
     /// [`Maker::Here`] only for what [`Compressing`](crate::compression::Compressing) made of bytes with just this diff id.
-    pub fn remember_blob(&self, diff_id: Digest, maker: Maker, blob: &Blob) -> io::Result<()> {
+    pub fn put_blob(&self, diff_id: Digest, maker: Maker, blob: &Descriptor) -> io::Result<()> {
         let head = BlobHead {
             diff_id: diff_id.to_string(),
             digest: blob.digest.to_string(),

@@ -8,7 +8,7 @@ use flate2::Crc;
 
 use super::encode::{Block, header, trailer};
 use super::pool::{OnItsWay, Pool};
-use crate::blob::Blob;
+use crate::descriptor::Descriptor;
 use crate::sink::{Sink, SinkError, Tee, read_some};
 
 /// Compresses what it takes into another sink, and digests what comes out.
@@ -49,7 +49,7 @@ impl<'a> Compressing<'a> {
     }
 
     /// Ends the stream. What came out is the blob.
-    pub fn finish(mut self) -> Result<Blob, SinkError> {
+    pub fn finish(mut self) -> Result<Descriptor, SinkError> {
         self.filling.last = true;
         self.send()?;
         while let Some(block) = self.on_their_way.pop_front() {
@@ -58,7 +58,7 @@ impl<'a> Compressing<'a> {
         let trailer = trailer(self.pool.compression(), &self.crc, self.taken);
         self.put(&trailer)?;
         let Self { pool, out, size, .. } = self;
-        Ok(Blob { digest: out.finish(), size, codec: Some(pool.compression().codec()) })
+        Ok(Descriptor::layer(out.finish(), size, Some(pool.compression().codec())))
     }
 
     /// Room for at most `wanted` bytes, and for one at least; and how much of the buffer is filled.

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::layer::Layer;
 use crate::limits::{MAX_NAME, MAX_PATH};
 use crate::parsed::TarReader;
-use crate::sink::{Descriptor, Sink};
+use crate::sink::{DescriptorSink, Sink};
 use crate::tar::{Kind, Member, Writer};
 use apply::{Directories, Merged};
 use path_tree::{Claim, EntryId, Node, NodeId, ROOT};
@@ -76,11 +76,11 @@ impl<'s> Flat<'s> {
         let (linkname, records) = (name.clone(), Vec::new());
         let link = Member { kind: Kind::HARD_LINK, linkname, size: 0, records, ..member.clone() };
         self.directory(self.names.directory(*first))?;
-        self.write(Member { name, ..member }, content)?;
+        self.write(&Member { name, ..member }, content)?;
         for other in others {
             self.directory(self.names.directory(*other))?;
             let name = self.names.path(*other);
-            self.write(Member { name, ..link.clone() }, &mut io::empty())?;
+            self.write(&Member { name, ..link.clone() }, &mut io::empty())?;
         }
         Ok(())
     }
@@ -105,8 +105,8 @@ impl<'s> Flat<'s> {
         Ok(())
     }
 
-    fn write(&mut self, member: Member, content: &mut dyn Read) -> Result<(), Error> {
-        self.writer.member(&member)?;
+    fn write(&mut self, member: &Member, content: &mut dyn Read) -> Result<(), Error> {
+        self.writer.member(member)?;
         let mut left = member.size;
         let mut buffer = vec![0; BUFFER.min(usize::try_from(left).unwrap_or(BUFFER))];
         while left > 0 {
@@ -152,13 +152,13 @@ fn each(
     std::thread::scope(|scope| {
         let written = scope.spawn(move || {
             let progress = AtomicU64::new(0);
-            let mut sink = Descriptor::new(OwnedFd::from(writer), &progress);
+            let mut sink = DescriptorSink::new(OwnedFd::from(writer), &progress);
             layer.write(false, &mut sink)?;
             sink.finish().map_err(Error::from).map(drop)
         });
         let read = || {
             let reader = BufReader::with_capacity(BUFFER, reader);
-            let mut reader: Box<dyn Read> = match layer.blob.codec {
+            let mut reader: Box<dyn Read> = match layer.stored.codec() {
                 None => Box::new(reader),
                 Some(codec) => Box::new(codec.decoder(reader).map_err(broken)?),
             };

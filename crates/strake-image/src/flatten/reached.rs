@@ -7,7 +7,8 @@ pub(super) struct Reached {
     text: Vec<u8>,
     entries: Vec<NameEntry>,
     nodes: Vec<Node>,
-    reached: Vec<bool>,
+    /// Which nodes can be reached.
+    is_there: Vec<bool>,
     /// The first name of each node.
     first_names: Vec<u32>,
 }
@@ -19,7 +20,7 @@ impl Reached {
 
     /// All that is there, in no order that means anything, but always the same.
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> {
-        let reached = self.reached.iter().enumerate().filter(|(_, reached)| **reached);
+        let reached = self.is_there.iter().enumerate().filter(|(_, reached)| **reached);
         reached.map(|(id, _)| NodeId(id as u32))
     }
 
@@ -87,6 +88,6 @@ impl PathTree {
                 entry.next = std::mem::replace(&mut first_names[entry.node as usize], id as u32);
             }
         }
-        Reached { text, entries, nodes, reached, first_names }
+        Reached { text, entries, nodes, is_there: reached, first_names }
     }
 }

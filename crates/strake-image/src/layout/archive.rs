@@ -4,57 +4,61 @@
 //! unless it is known what it will be.
 
 use std::collections::HashSet;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 
 use super::index::LayoutIndex;
 use super::spool::Spool;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
-use crate::blob::Blob;
-use crate::destination::{Destination, FinishError};
+use crate::archive_stream::ArchiveStream;
+use crate::descriptor::Descriptor;
 use crate::digest::Digest;
+use crate::document::Document;
 use crate::error::Error;
-use crate::image::Image;
+use crate::event::Report;
 use crate::layer::Layer;
-use crate::manifest::Manifest;
-use crate::sink::Sink;
-use crate::tar::{Kind, Member, Writer};
+use crate::output::{Output, OutputError};
+use crate::sink::{Sink, SinkError};
+use crate::tar::{Kind, Member};
+use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 
-/// Writes an archive that holds one image.
-pub struct LayoutArchiveWriter<'s> {
-    tar: Writer<'s>,
+/// An archive of a layout that holds one image, or one index.
+pub struct LayoutArchiveTarget<'p> {
+    tar: ArchiveStream<'p>,
     mtime: i64,
-    tags: Option<Vec<String>>,
+    names: Option<Vec<String>>,
     written: HashSet<Digest>,
     begun: bool,
-    /// Where layers are put aside.
+    /// Where layers of unknown digest are put aside.
     aside: PathBuf,
-    layer: State,
 }
 
-/// What becomes of the layer that was begun last.
-enum State {
-    /// It is there already.
-    Present,
-    /// It is being written.
-    Open,
-    /// It is being put aside.
-    Aside(Spool),
+/// A blob that is put aside until its digest is known.
+struct Aside<'a, 'p> {
+    archive: &'a mut LayoutArchiveTarget<'p>,
+    spool: Spool,
 }
 
-impl<'s> LayoutArchiveWriter<'s> {
-    /// Begins an archive. `mtime` is for everything in it, in seconds since 1970; `tags`, if any, are the image's names
-    /// in place of its own. Layers whose digests are not known beforehand are put aside in the directory `aside`, in files
-    /// without names.
-    pub fn new(sink: &'s mut dyn Sink, mtime: i64, tags: Option<Vec<String>>, aside: PathBuf) -> Self {
-        let tar = Writer::new(sink);
-        let (written, layer) = (HashSet::new(), State::Present);
-        Self { tar, mtime, tags, written, begun: false, aside, layer }
+impl<'p> LayoutArchiveTarget<'p> {
+    /// Begins an archive. `mtime` is the time of everything in it, in seconds since 1970; `names`, if any, are the image's
+    /// names in place of its own. Layers whose digests are not known beforehand are put aside in the directory `aside`, in
+    /// files without names. Bytes written are added to `progress`.
+    pub fn new(
+        output: Output,
+        mtime: i64,
+        names: Option<Vec<String>>,
+        aside: PathBuf,
+        progress: &'p AtomicU64,
+    ) -> Result<Self, OutputError> {
+        let tar = ArchiveStream::new(output, progress)?;
+        Ok(Self { tar, mtime, names, written: HashSet::new(), begun: false, aside })
     }
 
-    /// What stands in front of all blobs.
+    /// Writes what stands in front of all blobs.
     fn start(&mut self) -> Result<(), Error> {
         if !std::mem::replace(&mut self.begun, true) {
-            self.file(LAYOUT, LAYOUT_TEXT.as_bytes())?;
+            self.tar.document(LAYOUT, LAYOUT_TEXT.as_bytes(), self.mtime)?;
             for name in ["blobs/".to_owned(), format!("{BLOBS}/")] {
                 let member =
                     Member { kind: Kind::DIRECTORY, mode: 0o755, ..Member::file(name, 0, self.mtime) };
@@ -64,68 +68,83 @@ impl<'s> LayoutArchiveWriter<'s> {
         Ok(())
     }
 
-    fn blob(&mut self, content: &[u8]) -> Result<(), Error> {
-        let digest = Digest::of(content);
-        if self.written.insert(digest) { self.file(&blob_name(digest), content) } else { Ok(()) }
-    }
-
-    fn member(&self, blob: &Blob) -> Member {
-        Member::file(blob_name(blob.digest), blob.size, self.mtime)
-    }
-
-    fn file(&mut self, name: &str, content: &[u8]) -> Result<(), Error> {
-        self.tar.member(&Member::file(name, content.len() as u64, self.mtime))?;
-        Ok(self.tar.bytes(content)?)
-    }
-}
-
-impl Destination for LayoutArchiveWriter<'_> {
-    fn begin(&mut self, _: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
+    fn document(&mut self, document: &Document) -> Result<(), Error> {
         self.start()?;
-        self.layer = match blob {
-            None => State::Aside(Spool::new(&self.aside)?),
-            Some(blob) if self.written.insert(blob.digest) => {
-                self.tar.member(&self.member(blob))?;
-                State::Open
-            }
-            Some(_) => State::Present,
-        };
-        Ok(match &mut self.layer {
-            State::Present => None,
-            State::Open => Some(self.tar.sink()),
-            State::Aside(spool) => Some(spool),
-        })
-    }
-
-    fn end(&mut self, _: &Layer, blob: &Blob) -> Result<(), Error> {
-        match std::mem::replace(&mut self.layer, State::Present) {
-            State::Present => {}
-            State::Open => self.tar.pad(blob.size)?,
-            State::Aside(spool) => {
-                if self.written.insert(blob.digest) {
-                    self.tar.member(&self.member(blob))?;
-                    self.tar.file(spool.content(), blob.size)?;
-                }
-            }
+        let digest = document.digest();
+        if self.written.insert(digest) {
+            self.tar.document(&blob_name(digest), document.text(), self.mtime)?;
         }
         Ok(())
     }
 
-    fn image(&mut self, image: &Image, manifest: &Manifest) -> Result<(), FinishError> {
-        self.start()?;
-        self.blob(&image.config)?;
-        self.manifest(manifest)
+    fn member(&self, blob: &Descriptor) -> Member {
+        Member::file(blob_name(blob.digest), blob.size, self.mtime)
+    }
+}
+
+impl Target for LayoutArchiveTarget<'_> {
+    fn name(&self) -> String {
+        format!("oci-archive:{}", self.tar.path().display())
     }
 
-    fn manifest(&mut self, manifest: &Manifest) -> Result<(), FinishError> {
-        self.start()?;
-        Ok(self.blob(&manifest.text)?)
+    fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<bool>, TargetError> {
+        Ok(vec![true; blobs.len()])
     }
 
-    fn finish(&mut self, top: &Manifest, names: &[String]) -> Result<u64, FinishError> {
+    fn blob<'t>(
+        &'t mut self,
+        _: &Layer,
+        blob: Option<&Descriptor>,
+    ) -> Result<Option<Box<dyn BlobWriter + 't>>, TargetError> {
+        self.start()?;
+        Ok(match blob {
+            None => {
+                let spool = Spool::new(&self.aside)?;
+                Some(Box::new(Aside { archive: self, spool }))
+            }
+            Some(blob) if self.written.insert(blob.digest) => {
+                self.tar.member(&self.member(blob))?;
+                Some(Box::new(self.tar.content(blob.size)))
+            }
+            Some(_) => None,
+        })
+    }
+
+    fn image(&mut self, listed: &ListedImage<'_>, _: &Report<'_>) -> Result<(), TargetError> {
+        self.document(&listed.image.config)?;
+        self.manifest(listed.manifest)
+    }
+
+    fn manifest(&mut self, manifest: &Document) -> Result<(), TargetError> {
+        Ok(self.document(manifest)?)
+    }
+
+    fn finish(&mut self, top: &Document, names: &[String]) -> Result<(), TargetError> {
+        self.document(top)?;
         let mut index = LayoutIndex::empty();
-        index.add(top, self.tags.as_deref().unwrap_or(names));
-        self.file(INDEX, &index.text())?;
-        Ok(self.tar.finish().map_err(Error::from)?)
+        index.add(top, self.names.as_deref().unwrap_or(names));
+        self.tar.document(INDEX, &index.text(), self.mtime)?;
+        Ok(self.tar.finish()?)
+    }
+}
+
+impl Sink for Aside<'_, '_> {
+    fn bytes(&mut self, data: &[u8]) -> Result<(), SinkError> {
+        self.spool.bytes(data)
+    }
+
+    fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), SinkError> {
+        self.spool.file(file, offset, length)
+    }
+}
+
+impl BlobWriter for Aside<'_, '_> {
+    fn finish(self: Box<Self>, blob: &Descriptor) -> Result<(), TargetError> {
+        let Self { archive, spool } = *self;
+        if archive.written.insert(blob.digest) {
+            archive.tar.member(&archive.member(blob))?;
+            archive.tar.file(spool.content(), blob.size)?;
+        }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{LAYOUT, blob_name};
+use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::manifest::{Blobs, FoundBlob};
 use crate::parsed::{MAX_JSON, Members, OpenError, parse};
@@ -55,7 +56,7 @@ impl LayoutBlobs {
 }
 
 impl Blobs for LayoutBlobs {
-    fn json(&self, digest: Digest, size: u64) -> Result<Vec<u8>, OpenError> {
+    fn json(&self, &Descriptor { digest, size, .. }: &Descriptor) -> Result<Vec<u8>, OpenError> {
         let name = blob_name(digest);
         if size > MAX_JSON {
             return Err(OpenError::TooLarge(name));
@@ -70,7 +71,7 @@ impl Blobs for LayoutBlobs {
         }
     }
 
-    fn layer(&self, digest: Digest, size: u64) -> FoundBlob {
+    fn layer(&self, &Descriptor { digest, size, .. }: &Descriptor) -> FoundBlob {
         let name = blob_name(digest);
         let (found, place) = match self {
             Self::Directory(root) => (layer_file(root, &name), root.join(&name)),

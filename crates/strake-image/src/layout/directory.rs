@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,17 +15,16 @@ use super::blobs::LayoutBlobs;
 use super::checked::CheckedBlobs;
 use super::index::LayoutIndex;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
-use crate::blob::Blob;
-use crate::destination::{Destination, FinishError};
-use crate::digest::Digest;
+use crate::descriptor::Descriptor;
 use crate::directory_handle::DirectoryHandle;
+use crate::document::Document;
 use crate::error::Error;
-use crate::image::Image;
+use crate::event::Report;
 use crate::layer::Layer;
-use crate::manifest::Manifest;
 use crate::new_file::NewFile;
 use crate::parsed::OpenError;
-use crate::sink::{Descriptor, Sink};
+use crate::sink::{DescriptorSink, Sink, SinkError};
+use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 
 /// Why images cannot be put into a directory.
 #[derive(Debug, thiserror::Error)]
@@ -41,48 +40,51 @@ pub enum PrepareError {
     Damaged(#[from] OpenError),
 }
 
-/// Writes an image into a directory.
-pub struct LayoutWriter<'p> {
+/// A layout in a directory, which may hold other images.
+pub struct LayoutTarget<'p> {
     root: PathBuf,
-    tags: Option<Vec<String>>,
+    names: Option<Vec<String>>,
     progress: &'p AtomicU64,
     /// What has been found out of blobs that are there, where that is asked for.
     checked: Option<CheckedBlobs>,
-    /// Bytes written.
-    written: u64,
-    /// The layer that is being written.
-    open: Option<(NewFile, Descriptor<'p>)>,
 }
 
-impl<'p> LayoutWriter<'p> {
-    /// Makes the layout in `root` if there is none, else makes sure that it can be added to. `tags`, if any, are the
-    /// image's names in place of its own. What is written is added to `progress`.
+/// A blob that is being written.
+struct NewBlob<'a, 'p> {
+    layout: &'a LayoutTarget<'p>,
+    file: NewFile,
+    sink: DescriptorSink<'p>,
+}
+
+impl<'p> LayoutTarget<'p> {
+    /// Makes the layout in `root` if there is none, else makes sure that it can be added to. `names`, if any, are the
+    /// image's names in place of its own. Bytes written are added to `progress`.
     pub fn new(
         root: &Path,
-        tags: Option<Vec<String>>,
+        names: Option<Vec<String>>,
         progress: &'p AtomicU64,
     ) -> Result<Self, PrepareError> {
         fs::create_dir_all(root).map_err(PrepareError::Write)?;
         let root = fs::canonicalize(root).map_err(PrepareError::Write)?;
-        let mut writer = Self { root, tags, progress, checked: None, written: 0, open: None };
-        let _lock = writer.lock().map_err(PrepareError::Write)?;
-        if writer.root.join(LAYOUT).symlink_metadata().is_ok() {
-            let blobs = LayoutBlobs::directory(&writer.root)?;
+        let layout = Self { root, names, progress, checked: None };
+        let _lock = layout.lock().map_err(PrepareError::Write)?;
+        if layout.root.join(LAYOUT).symlink_metadata().is_ok() {
+            let blobs = LayoutBlobs::directory(&layout.root)?;
             blobs.check_version()?;
-            writer.index(&blobs)?;
+            layout.index(&blobs)?;
         } else {
-            for entry in fs::read_dir(&writer.root).map_err(PrepareError::Write)? {
+            for entry in fs::read_dir(&layout.root).map_err(PrepareError::Write)? {
                 let name = entry.map_err(PrepareError::Write)?.file_name();
                 // A process that was killed may have left its beginning.
                 if !name.to_string_lossy().starts_with(&format!(".{LAYOUT}.")) {
                     return Err(PrepareError::Occupied);
                 }
             }
-            writer.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
+            layout.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
         }
-        let root = DirectoryHandle::open(&writer.root).map_err(PrepareError::Write)?;
+        let root = DirectoryHandle::open(&layout.root).map_err(PrepareError::Write)?;
         root.make(BLOBS, 0o777).map_err(PrepareError::Write)?;
-        Ok(writer)
+        Ok(layout)
     }
 
     /// Has blobs that are there already read before they count as being there. Otherwise their sizes tell.
@@ -107,76 +109,95 @@ impl<'p> LayoutWriter<'p> {
     }
 
     /// Lists the image, by itself: of two processes that do so the second sees what the first has done.
-    fn list(&mut self, manifest: &Manifest, names: &[String]) -> Result<(), FinishError> {
+    fn list(&self, manifest: &Document, names: &[String]) -> Result<(), TargetError> {
         let _lock = self.lock().map_err(Error::Write)?;
-        let blobs = LayoutBlobs::directory(&self.root).map_err(FinishError::Add)?;
-        let mut index = self.index(&blobs).map_err(FinishError::Add)?;
+        let blobs = LayoutBlobs::directory(&self.root).map_err(TargetError::Add)?;
+        let mut index = self.index(&blobs).map_err(TargetError::Add)?;
         index.add(manifest, names);
         self.file(INDEX, &index.text()).map_err(Error::Write)?;
         Ok(())
     }
 
-    fn blob(&mut self, content: &[u8]) -> Result<(), Error> {
-        let digest = Digest::of(content);
-        if self.has(digest, content.len() as u64) {
+    fn document(&self, document: &Document) -> Result<(), Error> {
+        if self.has_blob(document.descriptor()) {
             return Ok(());
         }
-        self.file(&blob_name(digest), content).map_err(Error::Write)?;
-        self.checked.iter().for_each(|checked| checked.written(digest));
+        self.file(&blob_name(document.digest()), document.text()).map_err(Error::Write)?;
+        self.checked.iter().for_each(|checked| checked.written(document.digest()));
         Ok(())
     }
 
-    fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+    fn file(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let new = NewFile::beneath(&DirectoryHandle::open(&self.root)?, name)?;
         new.file().write_all(content)?;
         self.progress.fetch_add(content.len() as u64, Ordering::Relaxed);
-        self.written += content.len() as u64;
         new.commit()
+    }
+
+    fn has_blob(&self, blob: &Descriptor) -> bool {
+        let path = self.root.join(blob_name(blob.digest));
+        let is_there = path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == blob.size);
+        is_there && self.checked.as_ref().is_none_or(|checked| checked.is_right(&self.root, blob.digest))
     }
 }
 
-impl Destination for LayoutWriter<'_> {
-    fn has(&self, digest: Digest, size: u64) -> bool {
-        let path = self.root.join(blob_name(digest));
-        let is_there = path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == size);
-        is_there && self.checked.as_ref().is_none_or(|checked| checked.is_right(&self.root, digest))
+impl Target for LayoutTarget<'_> {
+    fn name(&self) -> String {
+        format!("oci:{}", self.root.display())
     }
 
-    fn begin(&mut self, _: &Layer, blob: Option<&Blob>) -> Result<Option<&mut dyn Sink>, Error> {
-        if blob.is_some_and(|blob| self.has(blob.digest, blob.size)) {
+    fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<bool>, TargetError> {
+        Ok(blobs.iter().map(|blob| !self.has_blob(blob)).collect())
+    }
+
+    fn blob<'t>(
+        &'t mut self,
+        _: &Layer,
+        blob: Option<&Descriptor>,
+    ) -> Result<Option<Box<dyn BlobWriter + 't>>, TargetError> {
+        if blob.is_some_and(|blob| self.has_blob(blob)) {
             return Ok(None);
         }
         let root = DirectoryHandle::open(&self.root).map_err(Error::Write)?;
         let new = NewFile::beneath(&root, format!("{BLOBS}/unnamed")).map_err(Error::Write)?;
         let file = new.file().as_fd().try_clone_to_owned().map_err(Error::Write)?;
-        let (_, sink) = self.open.insert((new, Descriptor::new(file, self.progress)));
-        Ok(Some(sink))
+        let sink = DescriptorSink::new(file, self.progress);
+        Ok(Some(Box::new(NewBlob { layout: self, file: new, sink })))
     }
 
-    fn end(&mut self, _: &Layer, blob: &Blob) -> Result<(), Error> {
-        if let Some((new, sink)) = self.open.take() {
-            sink.finish()?;
-            self.written += blob.size;
-            if !self.has(blob.digest, blob.size) {
-                new.commit_as(&blob.digest.hex()).map_err(Error::Write)?;
-                self.checked.iter().for_each(|checked| checked.written(blob.digest));
-            }
+    fn image(&mut self, listed: &ListedImage<'_>, _: &Report<'_>) -> Result<(), TargetError> {
+        self.document(&listed.image.config)?;
+        self.manifest(listed.manifest)
+    }
+
+    fn manifest(&mut self, manifest: &Document) -> Result<(), TargetError> {
+        Ok(self.document(manifest)?)
+    }
+
+    fn finish(&mut self, top: &Document, names: &[String]) -> Result<(), TargetError> {
+        self.document(top)?;
+        self.list(top, self.names.as_deref().unwrap_or(names))
+    }
+}
+
+impl Sink for NewBlob<'_, '_> {
+    fn bytes(&mut self, data: &[u8]) -> Result<(), SinkError> {
+        self.sink.bytes(data)
+    }
+
+    fn file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), SinkError> {
+        self.sink.file(file, offset, length)
+    }
+}
+
+impl BlobWriter for NewBlob<'_, '_> {
+    fn finish(self: Box<Self>, blob: &Descriptor) -> Result<(), TargetError> {
+        let Self { layout, file, sink } = *self;
+        sink.finish()?;
+        if !layout.has_blob(blob) {
+            file.commit_as(&blob.digest.hex()).map_err(Error::Write)?;
+            layout.checked.iter().for_each(|checked| checked.written(blob.digest));
         }
         Ok(())
-    }
-
-    fn image(&mut self, image: &Image, manifest: &Manifest) -> Result<(), FinishError> {
-        self.blob(&image.config)?;
-        self.manifest(manifest)
-    }
-
-    fn manifest(&mut self, manifest: &Manifest) -> Result<(), FinishError> {
-        Ok(self.blob(&manifest.text)?)
-    }
-
-    fn finish(&mut self, top: &Manifest, names: &[String]) -> Result<u64, FinishError> {
-        let names = self.tags.clone().unwrap_or_else(|| names.to_vec());
-        self.list(top, &names)?;
-        Ok(self.written)
     }
 }

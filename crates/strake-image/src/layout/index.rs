@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::INDEX;
-use crate::manifest::{Manifest, REF_NAME};
+use crate::descriptor::REF_NAME;
+use crate::document::Document;
 use crate::media_type::Format;
 use crate::parsed::{OpenError, parse};
 
@@ -33,7 +34,7 @@ impl LayoutIndex {
     }
 
     /// Lists a manifest under these names, which no other has then, or without a name.
-    pub(super) fn add(&mut self, manifest: &Manifest, names: &[String]) {
+    pub(super) fn add(&mut self, manifest: &Document, names: &[String]) {
         let names: Vec<Option<&str>> = if names.is_empty() {
             vec![None]
         } else {
@@ -41,7 +42,9 @@ impl LayoutIndex {
         };
         let Some(Value::Array(list)) = self.0.get_mut("manifests") else { return };
         for name in names {
-            let new = manifest.descriptor(name);
+            let mut new = manifest.descriptor().clone();
+            new.annotations.extend(name.map(|name| (REF_NAME.to_owned(), name.to_owned())));
+            let new = json!(new);
             let is_same = |old: &Value| match name {
                 Some(name) => old["annotations"][REF_NAME] == *name,
                 None => old["digest"] == new["digest"],

@@ -11,8 +11,8 @@ mod pick;
 mod read;
 mod spool;
 
-pub use archive::LayoutArchiveWriter;
-pub use directory::{LayoutWriter, PrepareError};
+pub use archive::LayoutArchiveTarget;
+pub use directory::{LayoutTarget, PrepareError};
 pub use pick::LayoutPick;
 pub use read::Layout;
 

@@ -1,9 +1,13 @@
 //! Which of a layout's images is meant.
 
+use serde_json::Value;
+
 use super::INDEX;
 use super::blobs::LayoutBlobs;
-use crate::manifest::{Blobs, Entry, Listed, Platform, choose, names};
+use crate::descriptor::Descriptor;
+use crate::manifest::{Blobs, Listed, choose, descriptor, names};
 use crate::parsed::{OpenError, parse};
+use crate::platform::Platform;
 use crate::reference;
 
 /// What is asked for.
@@ -17,29 +21,40 @@ pub struct LayoutPick {
 
 #[derive(serde::Deserialize)]
 struct List {
-    manifests: Option<Vec<Entry>>,
+    manifests: Option<Vec<Value>>,
 }
 
 /// Finds the manifest or index that is meant.
 pub(super) fn listed(blobs: &LayoutBlobs, pick: &LayoutPick) -> Result<Listed, OpenError> {
     let list: List = parse(INDEX, &blobs.file(INDEX)?)?;
-    let all = list.manifests.unwrap_or_default();
+    let (mut all, mut malformed) = (Vec::new(), None);
+    for value in list.manifests.into_iter().flatten() {
+        match descriptor(INDEX, value) {
+            Ok(descriptor) => all.push(descriptor),
+            Err(error) => malformed = malformed.or(Some(error)),
+        }
+    }
+    // A layout may list other images, too: an entry that is malformed matters if the wanted one is not found without it.
+    let descriptor = picked(&all, pick).map_err(|error| malformed.unwrap_or(error))?;
+    let has_it = |other: &&Descriptor| match &pick.name {
+        Some(_) => other.name() == descriptor.name(),
+        None => other.digest == descriptor.digest,
+    };
+    let tags = all.iter().filter(has_it).filter_map(Descriptor::name).map(str::to_owned).collect();
+    let text = blobs.json(&descriptor)?;
+    Ok(Listed { descriptor, text, tags })
+}
+
+fn picked(all: &[Descriptor], pick: &LayoutPick) -> Result<Descriptor, OpenError> {
     let wanted = match &pick.name {
-        None => all.clone(),
+        None => all.to_vec(),
         Some(name) => {
-            let exact = |entry: &&Entry| entry.name() == Some(name);
-            let same = |entry: &&Entry| entry.name().is_some_and(|other| reference::same(other, name));
-            let missing = || OpenError::NoSuchImage { wanted: name.clone(), there: names(&all) };
-            let entry = all.iter().find(exact).or_else(|| all.iter().find(same));
-            vec![entry.cloned().ok_or_else(missing)?]
+            let exact = |entry: &&Descriptor| entry.name() == Some(name);
+            let same = |entry: &&Descriptor| entry.name().is_some_and(|other| reference::same(other, name));
+            let missing = || OpenError::NoSuchImage { wanted: name.clone(), there: names(all) };
+            let found = all.iter().find(exact).or_else(|| all.iter().find(same));
+            vec![found.cloned().ok_or_else(missing)?]
         }
     };
-    let entry = choose(wanted, &pick.platform)?;
-    let has_it = |other: &&Entry| match &pick.name {
-        Some(_) => other.name() == entry.name(),
-        None => other.digest == entry.digest,
-    };
-    let tags = all.iter().filter(has_it).filter_map(Entry::name).map(str::to_owned).collect();
-    let text = blobs.json(entry.digest()?, entry.size)?;
-    Ok(Listed { entry, text, tags })
+    choose(wanted, &pick.platform)
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::pick::Entry;
-use super::read::{self, Blobs, Listed, MAX_DEPTH, ManifestText};
-use super::{IndexPlan, Manifest, Platform};
+use super::IndexPlan;
+use super::read::{self, Blobs, Listed, MAX_DEPTH, ManifestParts};
+use crate::descriptor::Descriptor;
 use crate::digest::Digest;
-use crate::draft::{LayerDraft, Origin};
-use crate::media_type::Format;
-use crate::parsed::{OpenError, ParsedImage, parse};
+use crate::document::Document;
+use crate::draft::{Contents, LayerDraft, Origin};
+use crate::parsed::{OpenError, ParsedImage};
+use crate::platform::Platform;
 use crate::recipe::{Recipe, Tarball};
 
 /// What the texts of all that an index lists may take together, in bytes.
@@ -19,7 +20,7 @@ pub enum Opened {
     /// An image.
     Image(Box<ParsedImage>),
     /// An index.
-    Index(ParsedIndex),
+    Index(Box<ParsedIndex>),
 }
 
 /// Images for several platforms that somebody else has listed together.
@@ -30,13 +31,13 @@ pub struct ParsedIndex {
     /// What the manifests list that are no images'.
     pub attachments: Vec<LayerDraft>,
     /// All that lists these.
-    pub frame: IndexPlan,
+    pub plan: IndexPlan,
 }
 
 /// Opens what is listed: an image, or all that an index leads to.
 pub fn open_all(blobs: &dyn Blobs, listed: Listed) -> Result<Opened, OpenError> {
-    let media_type = read::media_type(&listed.entry, &listed.text)?;
-    if Format::of_index(&media_type).is_none() {
+    let media_type = read::media_type(&listed.descriptor, &listed.text)?;
+    if media_type.index_format().is_none() {
         return read::open_image(blobs, listed).map(Box::new).map(Opened::Image);
     }
     let mut walk = Walk {
@@ -47,15 +48,15 @@ pub fn open_all(blobs: &dyn Blobs, listed: Listed) -> Result<Opened, OpenError> 
         attachments: Vec::new(),
         manifests: Vec::new(),
     };
-    walk.index(&listed.entry, &listed.text, 1)?;
+    walk.index(&listed.descriptor, &listed.text, 1)?;
     let Walk { images, attachments, manifests, .. } = walk;
-    let frame = IndexPlan {
+    let plan = IndexPlan {
         tags: listed.tags,
-        top: Manifest { text: listed.text, media_type },
+        top: Document::new(media_type, listed.text),
         manifests,
         images: images.iter().map(|(_, image)| Digest::of(&image.manifest)).collect(),
     };
-    Ok(Opened::Index(ParsedIndex { images, attachments, frame }))
+    Ok(Opened::Index(Box::new(ParsedIndex { images, attachments, plan })))
 }
 
 /// Goes through all that an index lists.
@@ -63,79 +64,75 @@ struct Walk<'b> {
     blobs: &'b dyn Blobs,
     /// What texts may still take.
     left: u64,
-    seen: HashSet<String>,
+    seen: HashSet<Digest>,
     images: Vec<(Platform, ParsedImage)>,
     attachments: Vec<LayerDraft>,
-    manifests: Vec<Manifest>,
+    manifests: Vec<Document>,
 }
 
 impl Walk<'_> {
-    fn index(&mut self, entry: &Entry, text: &[u8], depth: usize) -> Result<(), OpenError> {
+    fn index(&mut self, listed: &Descriptor, text: &[u8], depth: usize) -> Result<(), OpenError> {
         if depth > MAX_DEPTH {
             return Err(OpenError::Depth);
         }
-        for entry in read::all_entries(entry, text)?.unwrap_or_default() {
-            if self.seen.insert(entry.digest.clone()) {
-                self.entry(entry, depth)?;
+        for listed in read::all_entries(listed, text)?.unwrap_or_default() {
+            if self.seen.insert(listed.digest) {
+                self.entry(listed, depth)?;
             }
         }
         Ok(())
     }
 
-    fn entry(&mut self, entry: Entry, depth: usize) -> Result<(), OpenError> {
-        let listed_as = entry.media_type.as_str();
-        if !entry.is_index() && Format::of_manifest(listed_as).is_none() && !listed_as.is_empty() {
-            return self.blob(&entry);
+    fn entry(&mut self, listed: Descriptor, depth: usize) -> Result<(), OpenError> {
+        let listed_as = &listed.media_type;
+        if !listed.is_index() && listed_as.manifest_format().is_none() && !listed_as.is_empty() {
+            return self.blob(&listed);
         }
-        self.left =
-            self.left.checked_sub(entry.size).ok_or_else(|| OpenError::TooLarge(entry.digest.clone()))?;
-        let text = self.blobs.manifest(entry.digest()?, entry.size)?;
-        let media_type = read::media_type(&entry, &text)?;
-        if Format::of_index(&media_type).is_some() {
-            self.index(&entry, &text, depth + 1)?;
-            self.manifests.push(Manifest { text, media_type });
+        self.take(&listed, listed.size)?;
+        let text = self.blobs.manifest(&listed)?;
+        let media_type = read::media_type(&listed, &text)?;
+        if media_type.index_format().is_some() {
+            self.index(&listed, &text, depth + 1)?;
+            self.manifests.push(Document::new(media_type, text));
             return Ok(());
         }
-        let manifest: ManifestText = parse(&entry.digest, &text)?;
-        let is_image = Format::ALL.iter().any(|format| format.config() == manifest.config.media_type);
-        if is_image && !entry.is_attestation() {
-            self.left = self
-                .left
-                .checked_sub(manifest.config.size)
-                .ok_or_else(|| OpenError::TooLarge(entry.digest.clone()))?;
-            let listed = entry.platform.clone();
-            let image = read::open_image(self.blobs, Listed { entry, text, tags: Vec::new() })?;
-            let platform = listed.or_else(|| Platform::of_config(&image.config.text));
+        let manifest = ManifestParts::parse(listed.digest, &text)?;
+        if manifest.config.media_type.is_config() && !listed.is_attestation() {
+            self.take(&listed, manifest.config.size)?;
+            let platform = listed.platform.clone();
+            let listed = Listed { descriptor: listed, text, tags: Vec::new() };
+            let image = read::open_image(self.blobs, listed)?;
+            let platform = platform.or_else(|| Platform::of_config(&image.config.text));
             self.images.push((platform.unwrap_or_else(Platform::unknown), image));
             return Ok(());
         }
         for part in std::iter::once(&manifest.config).chain(&manifest.layers) {
-            if self.seen.insert(part.digest.clone()) {
+            if self.seen.insert(part.digest) {
                 self.blob(part)?;
             }
         }
-        self.manifests.push(Manifest { text, media_type });
+        self.manifests.push(Document::new(media_type, text));
+        Ok(())
+    }
+
+    /// Makes sure that there is room in memory for so many bytes more.
+    fn take(&mut self, listed: &Descriptor, bytes: u64) -> Result<(), OpenError> {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or_else(|| OpenError::TooLarge(listed.digest.to_string()))?;
         Ok(())
     }
 
     /// Something of which only the digest matters.
-    fn blob(&mut self, entry: &Entry) -> Result<(), OpenError> {
-        let digest = entry.digest()?;
-        let found = self.blobs.layer(digest, entry.size);
+    fn blob(&mut self, blob: &Descriptor) -> Result<(), OpenError> {
+        let found = self.blobs.layer(blob);
         if let Some(problem) = found.problem {
             return Err(problem);
         }
-        let source = found.source;
+        let Descriptor { digest, size, .. } = *blob;
         let tarball =
-            Tarball { source, size: entry.size, diff_id: digest, digest: Some(digest), codec: None };
-        self.attachments.push(LayerDraft {
-            recipe: Recipe::Tarball(tarball),
-            origin: Origin::Copied,
-            contents: vec![entry.media_type.clone()],
-            member: None,
-            described: None,
-            history: serde_json::Map::new(),
-        });
+            Tarball { source: found.source, size, diff_id: digest, digest: Some(digest), codec: None };
+        let contents = Contents::Attachment(blob.media_type.clone());
+        self.attachments.push(LayerDraft::new(Recipe::Tarball(tarball), Origin::Copied, contents));
         Ok(())
     }
 }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::write::{Manifest, descriptor};
-use super::{Platform, platform};
+use super::write::replace;
+use crate::descriptor::Descriptor;
 use crate::digest::Digest;
+use crate::document::Document;
 use crate::image::Image;
 use crate::media_type::Format;
+use crate::platform::Platform;
 
 /// The annotation by which builds say of which manifest they attest something.
 const REFERENCE: &str = "vnd.docker.reference.digest";
@@ -30,9 +32,9 @@ pub struct IndexPlan {
     /// The names of all of it.
     pub tags: Vec<String>,
     /// The index.
-    pub top: Manifest,
+    pub top: Document,
     /// The indexes in it, and the manifests that are no images', each behind what it lists.
-    pub manifests: Vec<Manifest>,
+    pub manifests: Vec<Document>,
     /// The digests of the images' manifests.
     pub images: Vec<Digest>,
 }
@@ -48,26 +50,23 @@ pub fn check_platforms(platforms: &[Option<Platform>]) -> Result<(), IndexError>
     Ok(())
 }
 
-impl Manifest {
-    /// An index of images, each for another platform, which its config says.
-    pub fn index(images: &[(&Image, &Self)], format: Format) -> Result<Self, IndexError> {
-        let platforms: Vec<_> = images.iter().map(|(image, _)| Platform::of_config(&image.config)).collect();
-        check_platforms(&platforms)?;
-        let mut entries = Vec::with_capacity(images.len());
-        for (image, manifest) in images {
-            let mut entry = manifest.descriptor(None);
-            entry["platform"] = json!(platform::described(&image.config));
-            entries.push(entry);
-        }
-        let index = json!({ "schemaVersion": 2, "mediaType": format.index(), "manifests": entries });
-        Ok(Self { text: index.to_string().into_bytes(), media_type: format.index().to_owned() })
-    }
+/// An index of images, each for another platform, which its config says.
+pub fn index_of(images: &[(&Image, &Document)], format: Format) -> Result<Document, IndexError> {
+    let of_config = |(image, _): &(&Image, &Document)| Platform::of_config(image.config.text());
+    let platforms: Vec<_> = images.iter().map(of_config).collect();
+    check_platforms(&platforms)?;
+    let entries = images.iter().zip(platforms);
+    let entries =
+        entries.map(|((_, manifest), platform)| Descriptor { platform, ..manifest.descriptor().clone() });
+    let entries: Vec<Descriptor> = entries.collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": format.index(), "manifests": entries });
+    Ok(Document::new(format.index(), index.to_string().into_bytes()))
 }
 
 impl IndexPlan {
     /// The same where the images have these manifests, in their order, and all indexes are in this format. What nothing of
     /// that changes stays as it is, byte for byte. Returns what is in the index, and the index.
-    pub fn around(&self, images: &[Manifest], format: Option<Format>) -> (Vec<Manifest>, Manifest) {
+    pub fn around(&self, images: &[Document], format: Option<Format>) -> (Vec<Document>, Document) {
         let mut new = Replaced { format, by: HashMap::new() };
         for (old, manifest) in self.images.iter().zip(images) {
             new.replace(*old, manifest);
@@ -86,34 +85,32 @@ impl IndexPlan {
 struct Replaced {
     format: Option<Format>,
     /// Descriptors by the digests that there were before.
-    by: HashMap<String, Value>,
+    by: HashMap<String, Descriptor>,
 }
 
 impl Replaced {
-    fn replace(&mut self, old: Digest, new: &Manifest) {
+    fn replace(&mut self, old: Digest, new: &Document) {
         if old != new.digest() {
-            self.by.insert(old.to_string(), descriptor(&new.media_type, new.digest(), new.text.len() as u64));
+            self.by.insert(old.to_string(), new.descriptor().clone());
         }
     }
 
     /// An index that lists the new ones; everything else as it is.
-    fn list(&self, manifest: &Manifest) -> Manifest {
-        let Some(format) = Format::of_index(&manifest.media_type) else { return manifest.clone() };
-        let Ok(mut index) = serde_json::from_slice::<Map<String, Value>>(&manifest.text) else {
+    fn list(&self, manifest: &Document) -> Document {
+        let Some(format) = manifest.media_type().index_format() else { return manifest.clone() };
+        let Ok(mut index) = serde_json::from_slice::<Map<String, Value>>(manifest.text()) else {
             return manifest.clone();
         };
         let mut changed = false;
         for entry in index.get_mut("manifests").and_then(Value::as_array_mut).into_iter().flatten() {
             let new = entry["digest"].as_str().and_then(|old| self.by.get(old));
-            if let (Some(Value::Object(new)), Value::Object(entry)) = (new, &mut *entry) {
-                entry.extend(new.clone());
-                // A copy of the manifest itself, which the OCI allows for.
-                entry.shift_remove("data");
+            if let Some(new) = new {
+                replace(entry, new);
                 changed = true;
             }
             let about = entry["annotations"][REFERENCE].as_str().and_then(|old| self.by.get(old));
             if let Some(new) = about {
-                entry["annotations"][REFERENCE] = new["digest"].clone();
+                entry["annotations"][REFERENCE] = json!(new.digest);
                 changed = true;
             }
         }
@@ -124,7 +121,7 @@ impl Replaced {
         if !changed && wanted.is_none() {
             return manifest.clone();
         }
-        let media_type = wanted.unwrap_or(format).index().to_owned();
-        Manifest { text: Value::Object(index).to_string().into_bytes(), media_type }
+        let text = Value::Object(index).to_string().into_bytes();
+        Document::new(wanted.unwrap_or(format).index(), text)
     }
 }

@@ -6,14 +6,13 @@
 mod index;
 mod list;
 mod pick;
-mod platform;
 mod read;
 mod write;
 
 pub use index::{Opened, ParsedIndex, open_all};
-pub use list::{IndexError, IndexPlan, check_platforms};
+pub use list::{IndexError, IndexPlan, check_platforms, index_of};
+pub use pick::choose;
 pub(crate) use pick::names;
-pub use pick::{Entry, choose};
-pub use platform::Platform;
+pub(crate) use read::descriptor;
 pub use read::{Blobs, FoundBlob, Listed, entries, open};
-pub use write::{Listing, Manifest, REF_NAME, descriptor};
+pub use write::{Listing, of_image};

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::error::OpenError;
 use crate::digest::Digest;
-use crate::draft::{About, Draft, Given, LayerDraft, Origin};
+use crate::draft::{About, Contents, Draft, Given, LayerDraft, Origin};
 use crate::limits::MAX_CONFIG;
+use crate::media_type::MediaType;
 
 /// An image that somebody else has made. Its layers' bytes have not been looked at.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct ParsedImage {
     /// Whether that is the text of a manifest that can stand in an OCI layout.
     pub has_oci_manifest: bool,
     /// What each layer is said to be; empty where nothing is said.
-    pub media_types: Vec<String>,
+    pub media_types: Vec<MediaType>,
     /// What is wrong with it that is no reason not to look at it.
     pub problems: Vec<Fault>,
 }
@@ -134,7 +135,7 @@ impl ParsedImage {
         let mut history = self.config.history.into_iter();
         for layer in &mut layers {
             layer.origin = Origin::Copied;
-            layer.contents = history.next().unwrap_or_default();
+            layer.contents = Contents::of_history(history.next().unwrap_or_default());
         }
         let manifest = self.has_oci_manifest.then_some(self.manifest);
         Draft { layers, about: About::Given(Given { config: self.config.text, tags: self.tags, manifest }) }

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::digest::{Digest, DigestError};
 use crate::error::Error;
+use crate::media_type::MediaType;
 
 /// Why a file or a directory is not an image. The text goes on after its name.
 #[derive(Debug, thiserror::Error)]
@@ -99,8 +100,8 @@ pub enum OpenError {
     #[error("is an OCI layout of version {0:?}")]
     Version(String),
     /// A manifest is something else than an image's.
-    #[error("has a manifest of the type {0:?}, which is not an image's")]
-    NotAnImage(String),
+    #[error("has a manifest of the type {:?}, which is not an image's", .0.as_str())]
+    NotAnImage(MediaType),
     /// Indexes lead to indexes and so on.
     #[error("has indexes in indexes, more than any image")]
     Depth,

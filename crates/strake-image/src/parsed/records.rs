@@ -46,8 +46,8 @@ fn record(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let equals = record.iter().position(|byte| *byte == b'=')?;
     let (keyword, value) = (&record[..equals], &record[equals + 1..]);
     let is_text = TEXTS.contains(&keyword);
-    let valid = !keyword.is_empty() && !keyword.contains(&0) && !(is_text && value.contains(&0));
-    valid.then_some((keyword, value, rest))
+    let broken = keyword.is_empty() || keyword.contains(&0) || (is_text && value.contains(&0));
+    (!broken).then_some((keyword, value, rest))
 }
 
 /// The value of a keyword. One without a value says nothing, so that the header's field counts.
@@ -111,7 +111,9 @@ mod tests {
         ] {
             check(refused, None);
         }
-        let many = |count: usize| (0..count).map(|number| format!("9 k{number:03}=v\n")).collect::<String>();
+        let many = |count: usize| {
+            (0..count).map(|number| format!("9 k{number:03}=v\n")).collect::<Vec<_>>().concat()
+        };
         let mut records = Records::new();
         merge(&mut records, many(256).as_bytes()).unwrap();
         merge(&mut records, many(256).as_bytes()).unwrap();

@@ -142,7 +142,7 @@ impl<R: Read> TarReader<R> {
         let size = if has_content(kind) { records::number(&all, "size")?.unwrap_or(size) } else { 0 };
         let member = Member {
             kind,
-            mode: field::number(&block[100..108])? as u32,
+            mode: field::number(&block[100..108])?.cast_unsigned() as u32,
             uid: number("uid", 108..116)?,
             gid: number("gid", 116..124)?,
             size,

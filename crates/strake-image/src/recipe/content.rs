@@ -1,11 +1,9 @@
 //! A packed layer's tar archive as a stream: decompressed, and such that what is not wanted can be skipped.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 
+use super::stored::Stored;
 use super::tarball::{Source, Tarball};
-use crate::codec::Codec;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 
@@ -13,7 +11,7 @@ const BUFFER: usize = 256 * 1024;
 
 /// The stream.
 pub(crate) struct TarContent<'a> {
-    bytes: Bytes<'a>,
+    bytes: Stored<'a>,
     position: u64,
     /// Whether only its end shows that it is what is said.
     is_checked: bool,
@@ -29,25 +27,12 @@ impl TarContent<'_> {
     }
 }
 
-enum Bytes<'a> {
-    /// A range of a file.
-    Plain(FileRange),
-    /// Whatever can only be read.
-    Stream(Box<dyn Read + 'a>),
-}
-
 /// Bytes that must have a digest.
 struct Checked<'a> {
-    bytes: Box<dyn Read + 'a>,
+    bytes: Stored<'a>,
     left: u64,
     hasher: Hasher,
     expected: Digest,
-}
-
-struct FileRange {
-    file: File,
-    offset: u64,
-    left: u64,
 }
 
 impl Tarball {
@@ -55,44 +40,23 @@ impl Tarball {
     /// digest is not looked at.
     pub(crate) fn content(&self) -> Result<TarContent<'_>, Error> {
         let codec = self.codec()?;
-        let bytes = match &self.source {
-            Source::File { offset, .. } => {
-                Bytes::Plain(FileRange { file: self.open()?, offset: *offset, left: self.size })
-            }
-            Source::Compressed { file, offset, .. } => Bytes::Stream(Box::new(
-                file.range(*offset, self.size).map_err(|error| self.read_error(error))?,
-            )),
-            Source::Remote(remote) => {
-                let bytes = remote.open().map_err(|error| self.read_error(error))?;
-                let expected = self.digest.unwrap_or(self.diff_id);
-                let hasher = Hasher::default();
-                Bytes::Stream(Box::new(Checked { bytes, left: self.size, hasher, expected }))
-            }
-            Source::Elsewhere { .. } => return Err(self.absent()),
-        };
-        let bytes = match codec {
-            None => bytes,
-            Some(codec) => Bytes::Stream(decoder(codec, bytes).map_err(|error| self.read_error(error))?),
-        };
         let is_checked = matches!(self.source, Source::Remote(_));
+        let mut bytes = self.stored(0)?;
+        if is_checked {
+            let (expected, hasher) = (self.digest.unwrap_or(self.diff_id), Hasher::default());
+            bytes = Stored::Stream(Box::new(Checked { bytes, left: self.size, hasher, expected }));
+        }
+        if let Some(codec) = codec {
+            let decoder = codec.decoder(BufReader::with_capacity(BUFFER, bytes));
+            bytes = Stored::Stream(Box::new(decoder.map_err(|error| self.read_error(error))?));
+        }
         Ok(TarContent { bytes, position: 0, is_checked })
     }
 }
 
-fn decoder(codec: Codec, bytes: Bytes<'_>) -> io::Result<Box<dyn Read + '_>> {
-    let stream: Box<dyn Read + '_> = match bytes {
-        Bytes::Plain(range) => Box::new(range),
-        Bytes::Stream(stream) => stream,
-    };
-    Ok(Box::new(codec.decoder(BufReader::with_capacity(BUFFER, stream))?))
-}
-
 impl Read for TarContent<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = match &mut self.bytes {
-            Bytes::Plain(range) => range.read(buffer)?,
-            Bytes::Stream(stream) => stream.read(buffer)?,
-        };
+        let got = self.bytes.read(buffer)?;
         self.position += got as u64;
         Ok(got)
     }
@@ -117,30 +81,12 @@ impl Read for Checked<'_> {
     }
 }
 
-impl Read for FileRange {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let got = self.file.read_at(&mut buffer[..most], self.offset)?;
-        self.offset += got as u64;
-        self.left -= got as u64;
-        Ok(got)
-    }
-}
-
 /// Only forward, which is all that listing an archive takes.
 impl Seek for TarContent<'_> {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         let SeekFrom::Current(distance) = position else { return Err(io::ErrorKind::Unsupported.into()) };
         let distance = u64::try_from(distance).map_err(|_| io::ErrorKind::Unsupported)?;
-        let skipped = match &mut self.bytes {
-            Bytes::Plain(range) => {
-                let skipped = distance.min(range.left);
-                range.offset += skipped;
-                range.left -= skipped;
-                skipped
-            }
-            Bytes::Stream(stream) => io::copy(&mut stream.take(distance), &mut io::sink())?,
-        };
+        let skipped = self.bytes.skip(distance)?;
         self.position += skipped;
         if skipped == distance { Ok(self.position) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
@@ -153,6 +99,7 @@ mod tests {
 
     use super::super::tarball::Remote;
     use super::*;
+    use crate::codec::Codec;
 
     #[derive(Debug)]
     struct Elsewhere(Vec<u8>);

@@ -3,6 +3,7 @@
 //! The stream holds the members in the given order, as PAX, and is padded like every archive here (`tar`).
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,8 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, FileSystems, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
-use crate::survey::Survey;
-use crate::tar::{Member, Writer};
+use crate::survey::{Checkpoints, Survey};
+use crate::tar::{Member, Writer, append_header};
 use crate::tree::Listings;
 
 /// Changes whenever the bytes that a recipe gives change.
@@ -48,7 +49,7 @@ impl Files {
         let mut header = Vec::new();
         for (member, content) in &*self.files {
             header.clear();
-            member.append_header(&mut header);
+            append_header(member, &mut header);
             hasher.update(&header);
             match content {
                 FileContent::None => {}
@@ -63,10 +64,7 @@ impl Files {
     }
 
     pub(super) fn survey(&self) -> Result<Survey, Error> {
-        self.pack(None, &mut Discard, |writer, member, _| {
-            writer.skip(member.size);
-            Ok(())
-        })
+        self.pack(None, &mut Discard, |writer, member, _| Ok(writer.skip(member.size)?))
     }
 
     pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
@@ -77,6 +75,41 @@ impl Files {
 
     pub(super) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
         self.pack(seen, sink, copy).map(drop)
+    }
+
+    /// Writes a range of the stream. No file that is not in it is opened.
+    pub(super) fn write_range(
+        &self,
+        seen: &Survey,
+        range: Range<u64>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Error> {
+        let mut writer = Writer::range(sink, range, 0);
+        let mut fingerprints = seen.fingerprint.0.iter().copied();
+        let mut file_systems = FileSystems::default();
+        for (member, source) in &*self.files {
+            if writer.is_over() {
+                return Ok(());
+            }
+            writer.member(member)?;
+            match source {
+                FileContent::None => {}
+                FileContent::Bytes(bytes) => writer.bytes(bytes)?,
+                FileContent::File(path) => {
+                    let known = fingerprints.next();
+                    if writer.wants(member.size) {
+                        let opened = OpenFile::new(path)?;
+                        let (found, _) = opened.fingerprint(&mut file_systems);
+                        opened.check(member, found, known)?;
+                        copy(&mut writer, member, &opened)?;
+                    } else {
+                        writer.skip(member.size)?;
+                    }
+                }
+            }
+        }
+        writer.finish()?;
+        Ok(())
     }
 
     /// Writes all members; `content` does so for a file's content. Fails at the first that was not `seen`.
@@ -96,15 +129,10 @@ impl Files {
                 FileContent::Bytes(bytes) => writer.bytes(bytes)?,
                 FileContent::File(path) => {
                     let opened = OpenFile::new(path)?;
-                    let look = || fingerprint::keeps_change_times(opened.file.as_fd(), None);
-                    let name = path.as_os_str().as_bytes();
-                    let (found, settled) = file_systems.fingerprint(name, &opened.stat, look);
-                    let known = seen.map(|seen| seen.fingerprint.0.get(fingerprints.len()));
-                    if known.is_some_and(|known| known != Some(&found))
-                        || opened.stat.st_size.cast_unsigned() != member.size
-                    {
-                        return Err(Error::Changed { path: path.clone() });
-                    }
+                    let (found, settled) = opened.fingerprint(&mut file_systems);
+                    let known =
+                        seen.map_or(Some(found), |seen| seen.fingerprint.0.get(fingerprints.len()).copied());
+                    opened.check(member, found, known)?;
                     fingerprints.push(found);
                     settled_at = settled_at.max(settled);
                     content(&mut writer, member, &opened)?;
@@ -113,7 +141,7 @@ impl Files {
         }
         let size = writer.finish()?;
         let (fingerprint, listings) = (Fingerprint(fingerprints), Listings::default());
-        Ok(Survey { size, fingerprint, weights: vec![size], settled_at, listings })
+        Ok(Survey { size, fingerprint, settled_at, checkpoints: Checkpoints::default(), listings })
     }
 }
 
@@ -132,17 +160,35 @@ impl<'a> OpenFile<'a> {
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
         Ok(Self { path, file, stat })
     }
+
+    /// Its fingerprint, and from when on that can be relied on.
+    fn fingerprint(&self, file_systems: &mut FileSystems) -> (u64, SystemTime) {
+        let look = || fingerprint::keeps_change_times(self.file.as_fd(), None);
+        file_systems.fingerprint(self.path.as_os_str().as_bytes(), &self.stat, look)
+    }
+
+    /// Fails if it is not the member's file as it is known.
+    fn check(&self, member: &Member, found: u64, known: Option<u64>) -> Result<(), Error> {
+        if known == Some(found) && self.stat.st_size.cast_unsigned() == member.size {
+            Ok(())
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    fn changed(&self) -> Error {
+        Error::Changed { path: self.path.to_owned() }
+    }
 }
 
 /// Sends a file's content, and makes sure that it was the same file's from beginning to end.
 fn copy(writer: &mut Writer<'_>, member: &Member, opened: &OpenFile<'_>) -> Result<(), Error> {
     let OpenFile { path, file, stat } = opened;
-    writer.file(file.as_fd(), member.size).map_err(|error| Error::from_sink(error, path))?;
-    let now = rustix::fs::fstat(file)
-        .map_err(|error| Error::Read { path: path.to_path_buf(), source: io::Error::from(error) })?;
-    if fingerprint::of(b"", &now) == fingerprint::of(b"", stat) {
-        Ok(())
-    } else {
-        Err(Error::Changed { path: path.to_path_buf() })
-    }
+    writer.content(member.size, |sink| {
+        sink.file(file.as_fd(), 0, member.size).map_err(|error| Error::from_sink(error, path))?;
+        let now = rustix::fs::fstat(file)
+            .map_err(|error| Error::Read { path: path.to_path_buf(), source: io::Error::from(error) })?;
+        let is_same = fingerprint::of(b"", &now) == fingerprint::of(b"", stat);
+        if is_same { Ok(()) } else { Err(opened.changed()) }
+    })
 }

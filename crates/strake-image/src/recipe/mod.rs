@@ -7,11 +7,13 @@ mod content;
 mod digests;
 mod files;
 mod store_paths;
+mod stored;
 mod tarball;
 
 pub(crate) use digests::Digests;
 pub use files::{FileContent, Files};
 use std::ffi::CStr;
+use std::ops::Range;
 use std::path::Path;
 pub use store_paths::{Owner, StorePaths};
 pub use tarball::{Remote, Source, Tarball};
@@ -131,6 +133,31 @@ impl Recipe {
             Self::StorePaths(recipe) => recipe.write(seen, sink),
             Self::Tarball(recipe) => recipe.write(seen, sink),
             Self::Files(recipe) => recipe.write(seen, sink),
+        }
+    }
+
+    /// Writes a range of the stream that [`Recipe::write`] writes, in bytes from its beginning. `seen` is what a survey or
+    /// a digest of this recipe has shown.
+    ///
+    /// What lies before the range is not read: of store paths at most about 1,000 entries in front of it are looked at; of
+    /// single files and of a tar archive nothing. Only where an archive is in a compressed file that file is decompressed
+    /// from its beginning, or from where the last range ended, if that is not behind.
+    ///
+    /// Fails at the first file in the range that is not as it was seen, and maybe at one in front of it. A change that the
+    /// range does not touch goes unnoticed. Of a blob on another machine only the whole can be held against its digest.
+    /// An empty range writes nothing and looks at nothing; one that is not in the stream is [`Error::Range`].
+    pub fn write_range(&self, seen: &Survey, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
+        let size = seen.size;
+        if range.start > range.end || range.end > size {
+            return Err(Error::Range { start: range.start, end: range.end, size });
+        }
+        if range.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Self::StorePaths(recipe) => recipe.write_range(seen, range, sink),
+            Self::Tarball(recipe) => recipe.write_range(Some(seen), range, sink),
+            Self::Files(recipe) => recipe.write_range(seen, range, sink),
         }
     }
 }

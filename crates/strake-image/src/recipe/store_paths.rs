@@ -5,7 +5,8 @@
 //! owner and mtime are the recipe's; modes are the files' own. Hard links become files of their own, so that it does
 //! not matter whether the store is optimised.
 
-use std::os::fd::AsFd;
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,7 +22,7 @@ use crate::error::Error;
 use crate::fingerprint::{FileSystems, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::store::Store;
-use crate::survey::Survey;
+use crate::survey::{Checkpoint, Checkpoints, Survey};
 use crate::tar::{Kind, Member, Writer};
 use crate::tree::{FileAccess, TreeEntry, Walker, to_path};
 
@@ -85,10 +86,7 @@ impl StorePaths {
     }
 
     pub(super) fn survey(&self) -> Result<Survey, Error> {
-        self.pack(FileAccess::Look, None, &mut Discard, |writer, member, _| {
-            writer.skip(member.size);
-            Ok(())
-        })
+        self.pack(FileAccess::Look, None, &mut Discard, |writer, member, _| Ok(writer.skip(member.size)?))
     }
 
     pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
@@ -114,12 +112,9 @@ impl StorePaths {
         let directory = self.store.open()?;
         let mut writer = Writer::new(sink);
         let mut member = self.template();
-        for name in ["/nix/", "/nix/store/"] {
-            member.name = name.into();
-            writer.member(&member)?;
-        }
+        write_parents(&mut writer, &mut member)?;
         let (mut fingerprints, mut file_systems) = (Vec::new(), FileSystems::default());
-        let mut weights = Vec::with_capacity(self.paths.len());
+        let mut checkpoints = Checkpoints::default();
         let mut settled_at = SystemTime::UNIX_EPOCH;
         let mut walker = match seen {
             Some(seen) => Walker::again(files, &seen.listings),
@@ -127,29 +122,87 @@ impl StorePaths {
         };
         let mut name = Vec::new();
         for path in &self.paths {
-            let start = writer.position();
+            checkpoints.store_path(writer.position(), fingerprints.len());
             let root = c_name(path.base_name(), &mut name);
             walker.walk(directory.as_fd(), root, path.as_str().as_bytes(), &mut |entry| {
-                let (fingerprint, settled) =
-                    file_systems.fingerprint(entry.path, entry.stat, || entry.keeps_change_times());
-                if seen.is_some_and(|seen| seen.fingerprint.0.get(fingerprints.len()) != Some(&fingerprint)) {
-                    return Err(Error::Changed { path: to_path(entry.path) });
-                }
+                let number = fingerprints.len();
+                let (fingerprint, settled) = check(entry, number, seen, &mut file_systems)?;
                 fingerprints.push(fingerprint);
                 settled_at = settled_at.max(settled);
+                let below = entry.path.get(path.as_str().len() + 1..).unwrap_or_default();
+                if checkpoints.is_due(number, below.len()) {
+                    checkpoints.below(writer.position(), number, below);
+                }
                 describe(entry, &mut member)?;
                 writer.member(&member)?;
                 if member.size > 0 { content(&mut writer, &member, entry) } else { Ok(()) }
             })?;
-            weights.push(writer.position() - start);
         }
+        checkpoints.finish(writer.position());
         if let (Some(seen), Some(path)) = (seen, self.paths.last())
             && seen.fingerprint.0.len() != fingerprints.len()
         {
             return Err(Error::Changed { path: path.as_str().into() });
         }
         let (fingerprint, listings) = (Fingerprint(fingerprints), walker.into_listings());
-        Ok(Survey { size: writer.finish()?, fingerprint, weights, settled_at, listings })
+        Ok(Survey { size: writer.finish()?, fingerprint, settled_at, checkpoints, listings })
+    }
+
+    /// Writes a range of the stream, beginning at the last checkpoint in front of it.
+    ///
+    /// Each entry from there on is held against what was `seen` of it, so what is sent is right also where something
+    /// before the checkpoint has changed.
+    pub(super) fn write_range(
+        &self,
+        seen: &Survey,
+        range: Range<u64>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Error> {
+        let checkpoints = &seen.checkpoints;
+        let mut member = self.template();
+        if range.start >= checkpoints.end() {
+            Writer::range(sink, range, checkpoints.end()).finish()?;
+            return Ok(());
+        }
+        let directory = self.store.open()?;
+        let start = checkpoints.before(range.start);
+        let mut writer = Writer::range(sink, range, start.map_or(0, |start| start.offset));
+        if start.is_none() {
+            write_parents(&mut writer, &mut member)?;
+        }
+        let Checkpoint { entry: mut number, store_path: first, path: mut below, .. } =
+            start.unwrap_or_default();
+        let (mut walker, mut file_systems) = (Walker::new(FileAccess::Look), FileSystems::default());
+        let mut name = Vec::new();
+        for (index, path) in self.paths.iter().enumerate().skip(first) {
+            let root = c_name(path.base_name(), &mut name);
+            let text = path.as_str().as_bytes();
+            if writer.is_over() {
+                return Ok(());
+            }
+            let mut is_over = false;
+            let visited = walker.walk_from(directory.as_fd(), root, text, below, &mut |entry| {
+                is_over = writer.is_over();
+                if is_over {
+                    return Err(Error::Cancelled);
+                }
+                check(entry, number, Some(seen), &mut file_systems)?;
+                number += 1;
+                describe(entry, &mut member)?;
+                writer.member(&member)?;
+                if member.size > 0 { copy_wanted(&mut writer, &member, entry) } else { Ok(()) }
+            });
+            if is_over {
+                return Ok(());
+            }
+            visited?;
+            if number != checkpoints.first_entry_after(index + 1).unwrap_or(seen.fingerprint.0.len()) {
+                return Err(Error::Changed { path: path.as_str().into() });
+            }
+            below = b"";
+        }
+        writer.finish()?;
+        Ok(())
     }
 
     /// A directory of this recipe's owner.
@@ -164,6 +217,30 @@ impl StorePaths {
             ..Member::file("", 0, self.mtime)
         }
     }
+}
+
+/// Writes the directories that store paths are in.
+fn write_parents(writer: &mut Writer<'_>, member: &mut Member) -> Result<(), Error> {
+    for name in ["/nix/", "/nix/store/"] {
+        member.name = name.into();
+        writer.member(member)?;
+    }
+    Ok(())
+}
+
+/// The entry's fingerprint, and from when on that can be relied on. Fails if it is not what was `seen` in its place.
+fn check(
+    entry: &TreeEntry<'_>,
+    number: usize,
+    seen: Option<&Survey>,
+    file_systems: &mut FileSystems,
+) -> Result<(u64, SystemTime), Error> {
+    let (fingerprint, settled) =
+        file_systems.fingerprint(entry.path, entry.stat, || entry.keeps_change_times());
+    if seen.is_some_and(|seen| seen.fingerprint.0.get(number) != Some(&fingerprint)) {
+        return Err(Error::Changed { path: to_path(entry.path) });
+    }
+    Ok((fingerprint, settled))
 }
 
 /// Fills in what the file system says of the entry.
@@ -197,9 +274,31 @@ fn describe(entry: &TreeEntry<'_>, member: &mut Member) -> Result<(), Error> {
     Err(Error::FileType { path: to_path(entry.path), kind: refused })
 }
 
-/// Sends a file's content, and makes sure that it was the described file's from beginning to end.
+/// Sends the content of a file that the walk has opened.
 fn copy_file(writer: &mut Writer<'_>, member: &Member, entry: &TreeEntry<'_>) -> Result<(), Error> {
     let Some(file) = entry.file() else { return Err(Error::Changed { path: to_path(entry.path) }) };
-    writer.file(file, member.size).map_err(|error| Error::from_sink(error, &to_path(entry.path)))?;
-    entry.check_unchanged(file)
+    copy_open(writer, member, entry, file)
+}
+
+/// Sends what is wanted of a file's content, and opens the file only if that is something.
+fn copy_wanted(writer: &mut Writer<'_>, member: &Member, entry: &TreeEntry<'_>) -> Result<(), Error> {
+    if writer.wants(member.size) {
+        copy_open(writer, member, entry, entry.open()?.as_fd())
+    } else {
+        Ok(writer.skip(member.size)?)
+    }
+}
+
+/// Sends a file's content, and makes sure that it was the described file's from beginning to end.
+fn copy_open(
+    writer: &mut Writer<'_>,
+    member: &Member,
+    entry: &TreeEntry<'_>,
+    file: BorrowedFd<'_>,
+) -> Result<(), Error> {
+    writer.content(member.size, |sink| {
+        let sent = sink.file(file, 0, member.size);
+        sent.map_err(|error| Error::from_sink(error, &to_path(entry.path)))?;
+        entry.check_unchanged(file)
+    })
 }

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Digests;
+use super::stored::Stored;
 use crate::cache::Key;
 use crate::codec::Codec;
 use crate::compression::CompressedFile;
@@ -20,7 +22,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, FileSystems, Fingerprint};
 use crate::sink::{Sink, Watch};
-use crate::survey::Survey;
+use crate::survey::{Checkpoints, Survey};
 use crate::tree::Listings;
 
 const BUFFER: usize = 256 * 1024;
@@ -82,6 +84,15 @@ pub trait Remote: std::fmt::Debug + Send + Sync {
 
     /// Its bytes, from the beginning.
     fn open(&self) -> io::Result<Box<dyn Read + '_>>;
+
+    /// Its bytes, from `offset` on. Unless it can be asked for a part, it reads what lies before.
+    fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + '_>> {
+        let mut bytes = self.open()?;
+        match io::copy(&mut bytes.by_ref().take(offset), &mut io::sink())? {
+            skipped if skipped == offset => Ok(bytes),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
 }
 
 impl Source {
@@ -117,6 +128,22 @@ impl Tarball {
         }
     }
 
+    /// Its bytes from `start` on, which is at most its size.
+    pub(super) fn stored(&self, start: u64) -> Result<Stored<'_>, Error> {
+        let left = self.size - start;
+        let failed = |error| self.read_error(error);
+        Ok(match &self.source {
+            Source::File { offset, .. } => Stored::File { file: self.open()?, offset: offset + start, left },
+            Source::Compressed { file, offset, .. } => {
+                Stored::Stream(Box::new(file.range(offset + start, left).map_err(failed)?))
+            }
+            Source::Remote(remote) => {
+                Stored::Stream(Box::new(remote.open_at(start).map_err(failed)?.take(left)))
+            }
+            Source::Elsewhere { .. } => return Err(self.absent()),
+        })
+    }
+
     /// What is said of bytes that are not here.
     pub(super) fn believed(&self) -> Option<(Digest, Survey)> {
         let is_here = !matches!(self.source, Source::Remote(_) | Source::Elsewhere { .. });
@@ -126,13 +153,12 @@ impl Tarball {
     /// The digest of the bytes as they are; that they have the diff id is checked on the way.
     pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
         let survey = self.survey()?;
-        let bytes: Box<dyn Read + '_> = match &self.source {
-            Source::File { offset, .. } => Box::new(OpenRange { file: self.open()?, offset: *offset }),
+        match &self.source {
+            Source::File { .. } | Source::Remote(_) => {}
             Source::Compressed { digest, .. } => return Ok((*digest, survey)),
-            Source::Remote(remote) => remote.open().map_err(|error| self.read_error(error))?,
             Source::Elsewhere { .. } => return Ok((self.digest.unwrap_or(self.diff_id), survey)),
-        };
-        let digests = Digests::read(&mut Watched { bytes, left: self.size, watch });
+        }
+        let digests = Digests::read(&mut Watched { bytes: self.stored(0)?, watch });
         if watch.cancelled.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
@@ -161,10 +187,21 @@ impl Tarball {
     }
 
     pub(super) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
+        self.write_range(seen, 0..self.size, sink)
+    }
+
+    /// Writes a range of the bytes, which lies in them. Where they are on another machine, only of the whole it is looked
+    /// at whether it has the digest.
+    pub(super) fn write_range(
+        &self,
+        seen: Option<&Survey>,
+        range: Range<u64>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Error> {
         let path = self.source.path();
         let file = match &self.source {
             Source::Elsewhere { .. } => return Err(self.absent()),
-            Source::Remote(remote) => return self.fetch(&**remote, sink),
+            Source::Remote(_) => return self.fetch(range, sink),
             _ => self.open()?,
         };
         let unchanged = |survey: Survey| {
@@ -175,37 +212,41 @@ impl Tarball {
             }
         };
         unchanged(self.survey_of(&file)?)?;
+        let length = range.end - range.start;
         let sent = match &self.source {
-            Source::File { offset, .. } => sink.file(file.as_fd(), *offset, self.size),
-            Source::Compressed { file, offset, .. } => file.copy(*offset, self.size, sink),
+            Source::File { offset, .. } => sink.file(file.as_fd(), offset + range.start, length),
+            Source::Compressed { file, offset, .. } => file.copy(offset + range.start, length, sink),
             Source::Remote(_) | Source::Elsewhere { .. } => return Err(self.absent()),
         };
         sent.map_err(|error| Error::from_sink(error, path))?;
         unchanged(self.survey_of(&file)?)
     }
 
-    /// Writes what comes from another machine, and makes sure that it is what was said.
-    fn fetch(&self, remote: &dyn Remote, sink: &mut dyn Sink) -> Result<(), Error> {
-        let mut bytes = remote.open().map_err(|error| self.read_error(error))?;
-        let (mut hasher, mut buffer, mut left) = (Hasher::default(), vec![0; BUFFER], self.size);
-        loop {
-            match bytes.read(&mut buffer) {
-                Ok(0) if left == 0 => break,
-                Ok(got) if got > 0 && got as u64 <= left => {
+    /// Writes what comes from another machine, and makes sure that the whole is what was said.
+    fn fetch(&self, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
+        let path = self.source.path();
+        let mut left = range.end - range.start;
+        let mut hasher = (left == self.size).then(Hasher::default);
+        let (mut bytes, mut buffer) = (self.stored(range.start)?, vec![0; BUFFER]);
+        while left > 0 {
+            let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            match bytes.read(&mut buffer[..most]) {
+                Ok(0) => return Err(Error::Changed { path: path.to_owned() }),
+                Ok(got) => {
                     left -= got as u64;
-                    hasher.update(&buffer[..got]);
+                    if let Some(hasher) = &mut hasher {
+                        hasher.update(&buffer[..got]);
+                    }
                     sink.bytes(&buffer[..got])?;
                 }
-                Ok(_) => return Err(Error::Changed { path: remote.name().to_owned() }),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.read_error(error)),
             }
         }
-        let (expected, found) = (self.digest.unwrap_or(self.diff_id), hasher.finish());
-        if found == expected {
-            Ok(())
-        } else {
-            Err(Error::Digest { path: remote.name().to_owned(), expected, found })
+        let expected = self.digest.unwrap_or(self.diff_id);
+        match hasher.map(Hasher::finish).filter(|found| *found != expected) {
+            Some(found) => Err(Error::Digest { path: path.to_owned(), expected, found }),
+            None => Ok(()),
         }
     }
 
@@ -226,8 +267,8 @@ impl Tarball {
         Ok(Survey {
             size: self.size,
             fingerprint: Fingerprint(vec![fingerprint]),
-            weights: vec![self.size],
             settled_at,
+            checkpoints: Checkpoints::default(),
             listings: Listings::default(),
         })
     }
@@ -237,8 +278,8 @@ impl Tarball {
         Survey {
             size: self.size,
             fingerprint: Fingerprint(Vec::new()),
-            weights: vec![self.size],
             settled_at: fingerprint::never(),
+            checkpoints: Checkpoints::default(),
             listings: Listings::default(),
         }
     }
@@ -253,24 +294,9 @@ impl Tarball {
     }
 }
 
-/// A file from an offset on.
-struct OpenRange {
-    file: File,
-    offset: u64,
-}
-
-impl Read for OpenRange {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.file.read_at(buffer, self.offset)?;
-        self.offset += got as u64;
-        Ok(got)
-    }
-}
-
-/// So many bytes of a stream; counts what it has read and ends in an error once it is cancelled.
+/// Counts what it has read and ends in an error once it is cancelled.
 struct Watched<'a> {
-    bytes: Box<dyn Read + 'a>,
-    left: u64,
+    bytes: Stored<'a>,
     watch: Watch<'a>,
 }
 
@@ -279,9 +305,7 @@ impl Read for Watched<'_> {
         if self.watch.cancelled.load(Ordering::Relaxed) {
             return Err(io::Error::other("cancelled"));
         }
-        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let got = self.bytes.read(&mut buffer[..most])?;
-        self.left -= got as u64;
+        let got = self.bytes.read(buffer)?;
         self.watch.progress.fetch_add(got as u64, Ordering::Relaxed);
         Ok(got)
     }

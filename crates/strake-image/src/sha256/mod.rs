@@ -8,7 +8,8 @@ mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
 
-pub use lanes::{Lanes, Stream};
+pub use lanes::Lanes;
+pub(crate) use lanes::Stream;
 
 use sha2::block_api::compress256;
 

@@ -34,7 +34,7 @@ enum Transfer {
 }
 
 /// Writes to a descriptor.
-pub struct Descriptor<'a> {
+pub struct DescriptorSink<'a> {
     target: OwnedFd,
     staging: Option<Staging>,
     transfer: Transfer,
@@ -44,7 +44,7 @@ pub struct Descriptor<'a> {
     progress: &'a AtomicU64,
 }
 
-impl<'a> Descriptor<'a> {
+impl<'a> DescriptorSink<'a> {
     /// Writes at the descriptor's own position and adds what is written to `progress`.
     ///
     /// A pipe is made larger if it can be.
@@ -154,7 +154,7 @@ impl<'a> Descriptor<'a> {
     }
 }
 
-impl Sink for Descriptor<'_> {
+impl Sink for DescriptorSink<'_> {
     fn bytes(&mut self, data: &[u8]) -> Result<(), SinkError> {
         if self.filled + data.len() > BUFFER {
             self.flush()?;

@@ -10,6 +10,7 @@ mod discard;
 mod fan;
 mod staging;
 mod tee;
+mod window;
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -17,11 +18,12 @@ use std::os::fd::BorrowedFd;
 use rustix::io::Errno;
 
 pub use counted::Counted;
-pub use descriptor::Descriptor;
+pub use descriptor::DescriptorSink;
 pub use digest::{Digesting, Watch};
 pub use discard::Discard;
 pub use fan::Fan;
 pub use tee::Tee;
+pub use window::Window;
 
 /// How much is read at once: large enough that a system call's cost vanishes, small enough for the processor's cache.
 pub(crate) const BUFFER: usize = 256 * 1024;
@@ -50,7 +52,7 @@ pub enum SinkError {
         /// Bytes that were not there.
         missing: u64,
     },
-    /// Somebody else has failed, and this result is no longer wanted.
+    /// The rest is not wanted: another layer has failed, or all that is wanted of a range has passed.
     #[error("cancelled")]
     Cancelled,
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::iter;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,13 +13,13 @@ use serde_json::Map;
 use strake_plan::StorePath;
 use strake_plan::closure::NarHash;
 
+use super::error::DraftError;
 use super::inherit::{Inherit, inherited, whole};
 use super::{CustomisationSource, Spec, Time};
-use crate::customisation::CustomisationError;
 use crate::digest::Digest;
-use crate::draft::{About, Description, Draft, LayerDraft, Origin, Settings, usual_member_name};
+use crate::draft::{About, Contents, Description, Draft, LayerDraft, Origin, Settings, usual_member_name};
 use crate::error::Error;
-use crate::parsed::{OpenError, ParsedImage};
+use crate::parsed::ParsedImage;
 use crate::python::datetime::DateTime;
 use crate::recipe::{Recipe, Source, StorePaths, Tarball};
 use crate::store::Store;
@@ -37,40 +37,22 @@ pub struct Surroundings<'a> {
     pub group_name: &'a dyn Fn(u32) -> Option<String>,
 }
 
-/// Why an image cannot be made from a conf.
-#[derive(Debug, thiserror::Error)]
-pub enum DraftError {
-    /// A file that the conf names cannot be read.
-    #[error(transparent)]
-    Read(#[from] Error),
-    /// The base image is damaged.
-    #[error("the base image")]
-    Base(#[source] OpenError),
-    /// Something in the config of the base image or of the conf is not what it must be.
-    #[error("the {whose}'s {key} is not {expected}")]
-    Config {
-        /// Whose config it is.
-        whose: &'static str,
-        /// The key.
-        key: String,
-        /// What it must be.
-        expected: &'static str,
-    },
-    /// The file `checksum` of the customisation layer holds something else.
-    #[error("{} does not hold a SHA-256 checksum", .0.display())]
-    Checksum(PathBuf),
-    /// The customisation layer's `layer.tar` is not a regular file.
-    #[error("{} is not a regular file", .0.display())]
-    NotAFile(PathBuf),
-    /// The description of the customisation layer cannot be followed.
-    #[error(transparent)]
-    Customisation(CustomisationError),
-    /// The machine's clock shows a time that cannot be written down.
-    #[error("the clock shows a year after 9999")]
-    Clock,
+impl<'a> Surroundings<'a> {
+    /// On a machine whose users have no names.
+    pub fn new(store: &'a Store, now: SystemTime) -> Self {
+        Self { store, now, user_name: &|_| None, group_name: &|_| None }
+    }
 }
 
 impl Spec {
+    /// The same for a conf that names no base image.
+    pub fn draft_alone(&self, surroundings: &Surroundings<'_>) -> Result<Draft, DraftError> {
+        match &self.from_image {
+            Some(base) => Err(DraftError::NotAlone(base.clone())),
+            None => self.draft_on(None, surroundings),
+        }
+    }
+
     /// Finds everything that the image is made of, and makes sure that it is there. `open_base` opens the base image
     /// that the conf names.
     pub fn draft<E: From<DraftError>>(
@@ -130,7 +112,7 @@ impl Spec {
             };
             let found = store.check(&paths).map(|()| Recipe::StorePaths(recipe)).map_err(DraftError::from);
             layers.push(LayerDraft {
-                contents: paths.iter().map(|path| path.as_str().to_owned()).collect(),
+                contents: Contents::store_paths(paths),
                 recipe: found.or_else(|error| absent(error, described))?,
                 origin: Origin::Store,
                 member: None,
@@ -158,6 +140,7 @@ impl Spec {
                 return Err(Error::Digest { path, expected: described.diff_id, found }.into());
             }
             let origin = Origin::Customisation;
+            let contents = Contents::Customisation(contents);
             layers.push(LayerDraft { recipe, origin, contents, member, described, history });
         }
         let settings = Settings {
@@ -178,16 +161,6 @@ impl Spec {
             closure.path(closure.node(path.as_str())?).nar_hash
         };
         paths.iter().map(hash).collect::<Option<_>>().unwrap_or_default()
-    }
-}
-
-/// What is wrong with a description is its own; what cannot be read is like everything that cannot.
-impl From<CustomisationError> for DraftError {
-    fn from(error: CustomisationError) -> Self {
-        match error {
-            CustomisationError::Read(error) => Self::Read(error),
-            error => Self::Customisation(error),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::DraftError;
+use super::error::DraftError;
 use crate::parsed::{Config, OpenError};
 
 const HEALTHCHECK: &str = "Healthcheck";

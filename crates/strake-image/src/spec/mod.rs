@@ -5,7 +5,9 @@
 
 mod base;
 mod conf;
+mod detached;
 mod draft;
+mod error;
 mod inherit;
 mod parse;
 
@@ -13,9 +15,11 @@ use serde_json::{Map, Value};
 use strake_plan::closure::{Closure, ClosureError};
 use strake_plan::{StoreDir, StorePath, store_path::StorePathError};
 
-pub use base::{DescribedBase, DescribedBlob};
+pub use base::DescribedBase;
 pub use conf::{Conf, Customisations, Id, Os, PathEntry};
-pub use draft::{DraftError, Surroundings};
+pub use detached::detached;
+pub use draft::Surroundings;
+pub use error::DraftError;
 pub use inherit::Inherit;
 
 use crate::customisation::Customisation;

@@ -70,9 +70,4 @@ impl Member {
             xattrs: Vec::new(),
         }
     }
-
-    /// Appends the member's header as an archive holds it: the extended one, where it needs that, and the block.
-    pub fn append_header(&self, out: &mut Vec<u8>) {
-        super::pax::append(self, out);
-    }
 }

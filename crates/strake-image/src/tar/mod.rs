@@ -9,6 +9,7 @@ mod pax;
 mod writer;
 
 pub use member::{Kind, Member};
+pub use pax::append as append_header;
 pub use writer::Writer;
 
 /// A tar archive is made of blocks of this many bytes.

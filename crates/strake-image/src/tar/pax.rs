@@ -11,7 +11,7 @@ use super::{Member, block_padding};
 /// hold. Should any text not be UTF-8, a record that says so comes first. The order is `tarfile`'s: what the member
 /// came with, then path, linkpath, uname, gname, uid, gid, size, mtime; extended attributes, of which `tarfile` knows
 /// nothing, come last.
-pub(super) fn append(member: &Member, out: &mut Vec<u8>) {
+pub fn append(member: &Member, out: &mut Vec<u8>) {
     let records = records(member);
     if !records.is_empty() || !member.xattrs.is_empty() {
         let mut text = Vec::new();

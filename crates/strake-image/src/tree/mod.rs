@@ -7,85 +7,25 @@
 //! Nothing is looked up by its whole path, so neither depth nor a directory that is renamed in the meantime can lead
 //! astray, and symbolic links are never followed.
 
+mod entry;
 mod names;
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::fingerprint;
+pub(crate) use entry::{TreeEntry, to_path};
+use entry::{open_file, read_error, same};
 pub(crate) use names::Listings;
 use names::Names;
 
 /// So many directories on the way down are kept open. The rest is opened again on the way up, so that a deep tree
 /// needs no more descriptors than a flat one.
 const OPEN_DIRECTORIES: usize = 32;
-
-/// One file, directory or symbolic link that the walk has come to.
-pub(crate) struct TreeEntry<'a> {
-    /// Its path: the one that the walk was given, and the names below it.
-    pub(crate) path: &'a [u8],
-    /// What the file system says of it.
-    pub(crate) stat: &'a Stat,
-    directory: BorrowedFd<'a>,
-    name: &'a CStr,
-    /// Open already, if the walk was told to.
-    file: Option<OwnedFd>,
-}
-
-impl TreeEntry<'_> {
-    /// What it is.
-    pub(crate) fn file_type(&self) -> FileType {
-        FileType::from_raw_mode(self.stat.st_mode)
-    }
-
-    /// Its content, if the walk opens files and it is one.
-    pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.file.as_ref().map(AsFd::as_fd)
-    }
-
-    /// Whether its file system keeps change times, see [`fingerprint`](crate::fingerprint). If that cannot be found out, it does not.
-    pub(crate) fn keeps_change_times(&self) -> bool {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let Ok(file) = rustix::fs::openat(self.directory, self.name, flags, Mode::empty()) else {
-            return false;
-        };
-        let above = (self.file_type() != FileType::Directory).then_some(self.directory);
-        fingerprint::keeps_change_times(file.as_fd(), above)
-    }
-
-    /// Where the symbolic link points to. `buffer` is used for the result.
-    pub(crate) fn read_link(&self, buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
-        match rustix::fs::readlinkat(self.directory, self.name, buffer) {
-            Ok(target) => Ok(target.into_bytes()),
-            Err(error) => Err(self.error(error)),
-        }
-    }
-
-    /// Fails if the file behind the descriptor is not, or no longer, the one that `stat` describes.
-    pub(crate) fn check_unchanged(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
-        let now = rustix::fs::fstat(file).map_err(|error| self.error(error))?;
-        if same(&now, self.stat) { Ok(()) } else { Err(Error::Changed { path: to_path(self.path) }) }
-    }
-
-    fn error(&self, error: Errno) -> Error {
-        read_error(self.path, error)
-    }
-}
-
-/// Whether both describe one file in one state.
-fn same(a: &Stat, b: &Stat) -> bool {
-    let state = |s: &Stat| {
-        (s.st_dev, s.st_ino, s.st_mode, s.st_size, s.st_mtime, s.st_mtime_nsec, s.st_ctime, s.st_ctime_nsec)
-    };
-    state(a) == state(b)
-}
 
 /// A directory on the way down.
 struct Level {
@@ -154,6 +94,67 @@ impl<'k> Walker<'k> {
         self.path.extend_from_slice(path);
         let mut levels = Vec::new();
         self.enter(&mut levels, directory, name, FileType::Unknown, visit)?;
+        self.go_on(levels, visit)
+    }
+
+    /// The same without what comes before `below`, a path below the root: the directories on the way there are listed and
+    /// not visited. A path that is no longer there is one that has changed.
+    pub(crate) fn walk_from(
+        &mut self,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        path: &[u8],
+        below: &[u8],
+        visit: &mut dyn FnMut(&TreeEntry<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if below.is_empty() {
+            return self.walk(directory, name, path, visit);
+        }
+        self.path.clear();
+        self.path.extend_from_slice(path);
+        let mut levels: Vec<Level> = Vec::new();
+        self.descend(&mut levels, directory, name)?;
+        let mut components = below.split(|&byte| byte == b'/').peekable();
+        while let Some(component) = components.next() {
+            let level = levels.last_mut().expect("the root is open");
+            level.next = level.names.position(component);
+            if components.peek().is_some() {
+                level.next += 1;
+                let descriptor = level.descriptor.take().expect("the lowest level is open");
+                self.path.push(b'/');
+                self.path.extend_from_slice(component);
+                let component = CString::new(component).expect("a file's name has no zero byte");
+                let depth = levels.len() - 1;
+                self.descend(&mut levels, descriptor.as_fd(), &component)?;
+                levels[depth].descriptor = Some(descriptor);
+                close_far(&mut levels);
+            }
+        }
+        self.go_on(levels, visit)
+    }
+
+    /// Opens and lists a directory that was one when it was seen last.
+    fn descend(
+        &mut self,
+        levels: &mut Vec<Level>,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+    ) -> Result<(), Error> {
+        match open_directory(directory, name) {
+            Ok((descriptor, stat)) => self.list(levels, descriptor, &stat),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
+                Err(Error::Changed { path: to_path(&self.path) })
+            }
+            Err(error) => Err(read_error(&self.path, error)),
+        }
+    }
+
+    /// Visits what is still to come in these directories.
+    fn go_on(
+        &mut self,
+        mut levels: Vec<Level>,
+        visit: &mut dyn FnMut(&TreeEntry<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         while let Some(level) = levels.last_mut() {
             self.path.truncate(level.path_length);
             if level.next == level.names.len() {
@@ -170,9 +171,7 @@ impl<'k> Walker<'k> {
             let entered = self.enter(&mut levels, descriptor.as_fd(), name, kind, visit);
             levels[depth].descriptor = Some(descriptor);
             entered?;
-            if let Some(far) = levels.len().checked_sub(OPEN_DIRECTORIES + 1) {
-                levels[far].descriptor = None;
-            }
+            close_far(&mut levels);
         }
         Ok(())
     }
@@ -217,19 +216,22 @@ impl<'k> Walker<'k> {
             }
             stat = Some(found);
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(directory, name, flags, Mode::empty());
-        let descriptor = opened.map_err(|error| read_error(&self.path, error))?;
-        let opened = rustix::fs::fstat(&descriptor).map_err(|error| read_error(&self.path, error))?;
+        let (descriptor, opened) =
+            open_directory(directory, name).map_err(|error| read_error(&self.path, error))?;
         if stat.is_some_and(|stat| !same(&stat, &opened)) {
             return Err(Error::Changed { path: to_path(&self.path) });
         }
         visit(&TreeEntry { path: &self.path, stat: &opened, directory, name, file: None })?;
+        self.list(levels, descriptor, &opened)
+    }
+
+    /// Goes down into an open directory.
+    fn list(&mut self, levels: &mut Vec<Level>, descriptor: OwnedFd, stat: &Stat) -> Result<(), Error> {
         let names = self.names(descriptor.as_fd()).map_err(|error| read_error(&self.path, error))?;
         levels.push(Level {
             descriptor: Some(descriptor),
-            device: opened.st_dev,
-            inode: opened.st_ino,
+            device: stat.st_dev,
+            inode: stat.st_ino,
             names,
             next: 0,
             path_length: self.path.len(),
@@ -271,24 +273,25 @@ impl<'k> Walker<'k> {
     }
 }
 
-/// Opens a file to read its content. It does not wait for a writer, should it be a pipe by now.
-fn open_file(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    rustix::fs::openat(directory, name, flags, Mode::empty())
+/// Opens a directory to list it.
+fn open_directory(directory: BorrowedFd<'_>, name: &CStr) -> Result<(OwnedFd, Stat), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&opened)?;
+    Ok((opened, stat))
 }
 
-/// Bytes as a path.
-pub(crate) fn to_path(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes))
-}
-
-fn read_error(path: &[u8], error: Errno) -> Error {
-    Error::Read { path: to_path(path), source: error.into() }
+/// Closes the directory that has just become too far above.
+fn close_far(levels: &mut [Level]) {
+    if let Some(far) = levels.len().checked_sub(OPEN_DIRECTORIES + 1) {
+        levels[far].descriptor = None;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::ffi::OsStrExt;
 
     use super::*;
 

@@ -95,6 +95,11 @@ impl Names {
         self.entries.len()
     }
 
+    /// The place of a name in the order, or of the first one behind it.
+    pub(super) fn position(&self, name: &[u8]) -> usize {
+        self.entries.partition_point(|entry| text::compare(entry.bytes(&self.text), name).is_lt())
+    }
+
     /// The name at a place in the order, and its type, which may be unknown.
     pub(super) fn get(&self, index: usize) -> (&CStr, FileType) {
         let name = &self.entries[index];

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::PLANNER_VERSION;
+use crate::store_path::StorePath;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -44,6 +45,12 @@ struct File {
 }
 
 impl Lock {
+    /// Keeps layers of which `max_layers` were allowed.
+    pub fn of<'l>(max_layers: usize, layers: impl IntoIterator<Item = &'l Vec<StorePath>>) -> Self {
+        let names = |layer: &Vec<StorePath>| layer.iter().map(ToString::to_string).collect();
+        Self { max_layers, layers: layers.into_iter().map(names).collect() }
+    }
+
     /// Reads a lock file.
     pub fn parse(text: &[u8]) -> Result<Self, LockError> {
         #[derive(Deserialize)]

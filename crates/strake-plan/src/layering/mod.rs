@@ -9,14 +9,16 @@ mod cost;
 mod each;
 pub mod lock;
 mod one;
+mod options;
 pub mod pipeline;
 mod popularity;
 
 pub use auto::auto;
-pub use budget::{BudgetError, MAX_LAYERS, budget};
+pub use budget::{BudgetError, DEFAULT_MAX_LAYERS, MAX_LAYERS, budget, check_count};
 pub use cost::{CostError, CostOptions, PLANNER_VERSION, cost, fleet};
 pub use each::each;
 pub use one::one;
+pub use options::{LayeringError, LayeringOptions, Strategy, fleet_layers, layers};
 pub use popularity::{popularity, popularity_counts, popularity_order};
 
 use crate::closure::Closure;

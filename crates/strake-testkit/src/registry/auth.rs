@@ -1,13 +1,9 @@
-//! Who may do what: challenges, and tokens that are good for a scope, a time, a number of requests.
+//! Who may do what: users, and tokens that are good for a scope, a time, a number of requests.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use data_encoding::BASE64;
-
-use super::http::Head;
-use super::response::Response;
-use super::server::Exchange;
+use super::digest::digest;
 
 /// How a registry knows its clients.
 #[derive(Clone, Debug, Default)]
@@ -80,14 +76,19 @@ struct Grant {
 impl Grants {
     /// Makes a token.
     pub(super) fn issue(&mut self, scope: Scope, tokens: &Tokens) -> String {
-        let token = format!("token-{}.{}", self.0.len() + 1, super::digest(&self.0.len().to_le_bytes()));
+        let token = format!("token-{}.{}", self.0.len() + 1, digest(&self.0.len().to_le_bytes()));
         let expires = Instant::now() + Duration::from_secs(tokens.expires_in.unwrap_or(60));
         self.0.insert(token.clone(), Grant { scope, expires, uses: tokens.uses.unwrap_or(u32::MAX) });
         token
     }
 
+    /// Whether no token is good any more.
+    pub(super) fn have_expired(&self) -> bool {
+        self.0.values().all(|grant| Instant::now() >= grant.expires)
+    }
+
     /// Uses a token. Says what is wrong if it is not good for that.
-    fn spend(&mut self, token: &str, needed: &Scope) -> Result<(), &'static str> {
+    pub(super) fn spend(&mut self, token: &str, needed: &Scope) -> Result<(), &'static str> {
         let grant = self.0.get_mut(token).ok_or("invalid_token")?;
         if grant.uses == 0 || Instant::now() >= grant.expires {
             return Err("invalid_token");
@@ -97,50 +98,11 @@ impl Grants {
     }
 }
 
-/// Lets a request pass, or answers it with a challenge.
-pub(super) fn check(exchange: &Exchange, needed: &Scope) -> Result<(), Box<Response>> {
-    let refuse = |challenge: String| {
-        let response = Response::error(401, "UNAUTHORIZED", "authentication required");
-        Err(Box::new(response.with("Www-Authenticate", challenge)))
-    };
-    match &exchange.personality.auth {
-        Auth::Anyone => Ok(()),
-        Auth::Basic(user, password) => match credentials(exchange.head) {
-            Some(given) if given == (user.clone(), password.clone()) => Ok(()),
-            _ => refuse("Basic realm=\"strake's tests\"".to_owned()),
-        },
-        Auth::Token(tokens) => {
-            let bearer =
-                exchange.head.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-            let spent = bearer.map(|token| exchange.shared.state().grants.spend(token, needed));
-            let error = match spent {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(error)) => format!(",error=\"{error}\""),
-                None => String::new(),
-            };
-            let scope = match words(needed) {
-                words if words.is_empty() => String::new(),
-                words => format!(",scope=\"{words}\""),
-            };
-            let realm = exchange.token_realm(tokens);
-            refuse(format!("Bearer realm=\"{realm}\",service=\"{SERVICE}\"{scope}{error}"))
-        }
-    }
-}
-
 /// The registry's name at the token endpoint.
 pub const SERVICE: &str = "strake.test";
 
-/// A user and a password that came with a request.
-pub(super) fn credentials(head: &Head) -> Option<(String, String)> {
-    let encoded = head.header("authorization")?.strip_prefix("Basic ")?;
-    let text = String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?;
-    let (user, password) = text.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
-}
-
 /// A scope as it is written: `repository:a:pull,push repository:b:pull`.
-fn words(scope: &Scope) -> String {
+pub(super) fn words(scope: &Scope) -> String {
     let repositories: BTreeSet<&String> = scope.iter().map(|(repository, _)| repository).collect();
     let words = repositories.into_iter().map(|repository| {
         let actions = scope.iter().filter(|(other, _)| other == repository);

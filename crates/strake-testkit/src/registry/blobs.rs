@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::digest;
+use super::exchange::Exchange;
 use super::log::Port;
 use super::personality::{Blobs, DigestHeader};
 use super::response::Response;
-use super::server::Exchange;
 
 /// What makes a URL on the other host good.
 pub(super) const SIGNATURE: &str = "a/secret+of=the&test";
@@ -13,7 +14,7 @@ pub(super) const SIGNATURE: &str = "a/secret+of=the&test";
 /// Answers GET and HEAD.
 pub(super) fn get(exchange: &Exchange, repository: &str, digest: &str) -> Response {
     let blob =
-        exchange.shared.state().repositories.get(repository).and_then(|it| it.blobs.get(digest).cloned());
+        exchange.context.state().repositories.get(repository).and_then(|it| it.blobs.get(digest).cloned());
     let found = Response::new(200)
         .with("Content-Type", "application/octet-stream")
         .with("Accept-Ranges", "bytes")
@@ -35,19 +36,19 @@ pub(super) fn get(exchange: &Exchange, repository: &str, digest: &str) -> Respon
     }
     let length = blob.len();
     let asked = exchange.head.header("range").filter(|_| is_get);
-    match asked.map_or(Asked::Everything, |value| range(value, length)) {
-        Asked::Everything => found.part_of(blob, 0..length),
-        Asked::Part(range) => {
+    match asked.map_or(Requested::Everything, |value| range(value, length)) {
+        Requested::Everything => found.part_of(blob, 0..length),
+        Requested::Part(range) => {
             let of = format!("bytes {}-{}/{length}", range.start, range.end - 1);
             found.with_status(206).with("Content-Range", of).part_of(blob, range)
         }
-        Asked::Nothing => Response::new(416).with("Content-Range", format!("bytes */{length}")),
+        Requested::Nothing => Response::new(416).with("Content-Range", format!("bytes */{length}")),
     }
 }
 
 /// What a Range header asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum Requested {
     /// Something that is to be answered with everything.
     Everything,
     Part(Range<usize>),
@@ -55,21 +56,21 @@ enum Asked {
     Nothing,
 }
 
-fn range(value: &str, length: usize) -> Asked {
+fn range(value: &str, length: usize) -> Requested {
     let numbers = value.strip_prefix("bytes=").and_then(|value| value.split_once('-'));
-    let Some((first, last)) = numbers else { return Asked::Everything };
+    let Some((first, last)) = numbers else { return Requested::Everything };
     let range = match (first.parse::<usize>(), last.parse::<usize>()) {
         (Ok(first), Ok(last)) => first..last.saturating_add(1).min(length),
         (Ok(first), Err(_)) if last.is_empty() => first..length,
         (Err(_), Ok(suffix)) if first.is_empty() => length - suffix.min(length)..length,
-        _ => return Asked::Everything,
+        _ => return Requested::Everything,
     };
-    if range.is_empty() { Asked::Nothing } else { Asked::Part(range) }
+    if range.is_empty() { Requested::Nothing } else { Requested::Part(range) }
 }
 
 /// Answers DELETE.
 pub(super) fn delete(exchange: &Exchange, repository: &str, digest: &str) -> Response {
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     match state.repositories.get_mut(repository).and_then(|it| it.blobs.remove(digest)) {
         Some(_) => Response::new(202),
         None => Response::error(404, "BLOB_UNKNOWN", digest),
@@ -80,7 +81,7 @@ pub(super) fn delete(exchange: &Exchange, repository: &str, digest: &str) -> Res
 pub(super) fn with_digest(exchange: &Exchange, response: Response, digest: &str) -> Response {
     match exchange.personality.digest_header {
         DigestHeader::Right => response.with("Docker-Content-Digest", digest),
-        DigestHeader::Wrong => response.with("Docker-Content-Digest", super::digest(b"something else")),
+        DigestHeader::Wrong => response.with("Docker-Content-Digest", digest::digest(b"something else")),
         DigestHeader::Missing => response,
     }
 }
@@ -92,16 +93,16 @@ mod tests {
     #[test]
     fn ranges() {
         for (value, expected) in [
-            ("bytes=0-0", Asked::Part(0..1)),
-            ("bytes=2-", Asked::Part(2..10)),
-            ("bytes=2-100", Asked::Part(2..10)),
-            ("bytes=-3", Asked::Part(7..10)),
-            ("bytes=-30", Asked::Part(0..10)),
-            ("bytes=-0", Asked::Nothing),
-            ("bytes=10-", Asked::Nothing),
-            ("bytes=5-4", Asked::Nothing),
-            ("bytes=0-1,3-4", Asked::Everything),
-            ("lines=0-1", Asked::Everything),
+            ("bytes=0-0", Requested::Part(0..1)),
+            ("bytes=2-", Requested::Part(2..10)),
+            ("bytes=2-100", Requested::Part(2..10)),
+            ("bytes=-3", Requested::Part(7..10)),
+            ("bytes=-30", Requested::Part(0..10)),
+            ("bytes=-0", Requested::Nothing),
+            ("bytes=10-", Requested::Nothing),
+            ("bytes=5-4", Requested::Nothing),
+            ("bytes=0-1,3-4", Requested::Everything),
+            ("lines=0-1", Requested::Everything),
         ] {
             assert_eq!(range(value, 10), expected, "{value}");
         }

@@ -1,6 +1,7 @@
 //! Whether an image is all there.
 
-use super::state::{Repository, digest};
+use super::digest::digest;
+use super::state::Repository;
 
 /// Checks that a tag's manifest and all that it leads to are in the repository, with the right digests and sizes.
 pub(super) fn check(repository: &Repository, tag: &str) -> Result<(), String> {

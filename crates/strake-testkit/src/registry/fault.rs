@@ -36,11 +36,23 @@ pub enum Effect {
     CutResponse(u64),
     /// It is carried out, and answered later.
     Delay(Duration),
+    /// It is carried out, and answered when all tokens that have been given away have expired.
+    OutliveTokens,
+    /// It is carried out, and never answered: the connection stays open until the client closes it.
+    Hold,
     /// It is carried out; in the answer's body the byte at this place is another one, or the last byte where the body
     /// is shorter.
     Corrupt(u64),
     /// It is not carried out. These bytes are the answer, then the connection is closed.
     Raw(Vec<u8>),
+    /// It is not carried out. The first bytes are the answer, and after them the others again and again, until the client
+    /// closes the connection.
+    Endless(Vec<u8>, Vec<u8>),
+    /// It is carried out; after this many bytes of the answer, its head included, the rest comes byte by byte, with this
+    /// pause before each.
+    Trickle(u64, Duration),
+    /// It is not carried out. Its body is read byte by byte, with this pause before each, and nothing is answered.
+    SlowRead(Duration),
 }
 
 impl Fault {

@@ -2,6 +2,7 @@
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use super::log::header;
 use super::response::Response;
@@ -145,10 +146,36 @@ impl Connection {
         (of_body, result)
     }
 
+    /// Sends an answer, after its first bytes byte by byte with a pause before each.
+    pub(super) fn send_slowly(
+        &mut self,
+        response: &Response,
+        to: &Head,
+        first: u64,
+        pause: Duration,
+    ) -> Result<()> {
+        let body = if to.method == "HEAD" { &[][..] } else { response.body() };
+        let bytes = [response.head().as_bytes(), body].concat();
+        let (first, rest) = bytes.split_at(bytes.len().min(usize::try_from(first).unwrap_or(usize::MAX)));
+        self.wire.write_all(first)?;
+        self.wire.flush()?;
+        for byte in rest.chunks(1) {
+            std::thread::sleep(pause);
+            self.wire.write_all(byte)?;
+            self.wire.flush()?;
+        }
+        Ok(())
+    }
+
     /// Closes the connection so that an answer given before the whole request had come is not lost.
     pub(super) fn linger(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Write);
-        let _ = self.socket.set_read_timeout(Some(std::time::Duration::from_secs(2)));
+        let _ = self.socket.set_read_timeout(Some(Duration::from_secs(2)));
+        self.wait_for_end();
+    }
+
+    /// Reads until the client closes the connection.
+    pub(super) fn wait_for_end(&mut self) {
         let mut buffer = [0; 8192];
         while self.wire.read(&mut buffer).is_ok_and(|read| read > 0) {}
     }

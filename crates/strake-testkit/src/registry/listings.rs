@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::exchange::Exchange;
 use super::personality::Referrers;
 use super::response::Response;
-use super::server::Exchange;
 
 /// Answers `tags/list`, in pages if the client asks for some.
 pub(super) fn tags(exchange: &Exchange, repository: &str) -> Response {
-    let state = exchange.shared.state();
+    let state = exchange.context.state();
     let Some(found) = state.repositories.get(repository) else {
         return Response::error(404, "NAME_UNKNOWN", repository);
     };
@@ -31,7 +31,7 @@ pub(super) fn referrers(exchange: &Exchange, repository: &str, subject: &str) ->
         return Response::new(404);
     }
     let wanted = exchange.head.parameter("artifactType");
-    let state = exchange.shared.state();
+    let state = exchange.context.state();
     let manifests = state.repositories.get(repository).map(|found| &found.manifests);
     let referring = manifests.into_iter().flatten().filter_map(|(digest, manifest)| {
         let value: Value = serde_json::from_slice(&manifest.bytes).ok()?;

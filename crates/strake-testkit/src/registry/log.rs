@@ -32,6 +32,8 @@ pub struct Request {
     pub received: u64,
     /// The answer's status. None before there is one, and if there is never one.
     pub status: Option<u16>,
+    /// Whether it has been carried out and is not answered: `Effect::Hold`.
+    pub held: bool,
     /// How many bytes of the answer's body were sent.
     pub sent: u64,
 }

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::blobs::with_digest;
+use super::digest::{digest, is_digest};
+use super::exchange::Exchange;
 use super::http::Body;
 use super::personality::Referrers;
 use super::response::Response;
-use super::server::Exchange;
-use super::state::{Manifest, is_digest, is_tag};
+use super::state::{Manifest, is_tag};
 
 /// The largest manifest, in bytes.
 const MAX_MANIFEST: u64 = 4 << 20;
 
 /// Answers GET and HEAD. As with distribution, the manifest's type has to be among those that are accepted.
 pub(super) fn get(exchange: &Exchange, repository: &str, reference: &str) -> Response {
-    let state = exchange.shared.state();
+    let state = exchange.context.state();
     let Some(repository) = state.repositories.get(repository) else {
         return Response::error(404, "NAME_UNKNOWN", repository);
     };
@@ -69,14 +70,14 @@ fn accept(
     {
         return invalid("not a manifest of the type in its header");
     }
-    let digest = super::digest(&bytes);
+    let digest = digest(&bytes);
     if is_digest(reference) && reference != digest {
         return Response::error(400, "DIGEST_INVALID", format!("it is {digest}"));
     }
     if tags.iter().any(|tag| !is_tag(tag)) {
         return Response::error(400, "TAG_INVALID", "not a tag");
     }
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     let into = state.repositories.entry(repository.to_owned()).or_default();
     let lacks = into.lacks(&bytes);
     if !lacks.is_empty() {
@@ -100,7 +101,7 @@ fn accept(
 
 /// Answers DELETE: a tag, or a manifest with its tags.
 pub(super) fn delete(exchange: &Exchange, repository: &str, reference: &str) -> Response {
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     let Some(from) = state.repositories.get_mut(repository) else {
         return Response::error(404, "NAME_UNKNOWN", repository);
     };

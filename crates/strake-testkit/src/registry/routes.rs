@@ -2,13 +2,14 @@
 
 use std::io::Result;
 
-use super::auth::{self, Scope};
+use super::auth::Scope;
+use super::digest::is_digest;
+use super::exchange::Exchange;
 use super::http::Body;
 use super::log::Port;
 use super::response::Response;
-use super::server::Exchange;
-use super::state::{is_digest, is_name, is_tag};
-use super::{blobs, listings, manifests, tokens, uploads};
+use super::state::{is_name, is_tag};
+use super::{blobs, challenge, listings, manifests, tokens, uploads};
 
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub(super) fn answer(exchange: &Exchange, body: &mut Body) -> Result<Response> {
     let allowed = if exchange.port == Port::Storage {
         storage_check(exchange, &route)
     } else {
-        auth::check(exchange, &needed(exchange, &route))
+        challenge::check(exchange, &needed(exchange, &route))
     };
     if let Err(response) = allowed.and_then(|()| well_formed(&route)) {
         return Ok(*response);
@@ -131,7 +132,7 @@ fn needed(exchange: &Exchange, route: &Route) -> Scope {
 /// On the other host URLs are good by themselves. Real ones refuse requests that have credentials as well.
 fn storage_check(exchange: &Exchange, route: &Route) -> std::result::Result<(), Box<Response>> {
     if exchange.head.header("authorization").is_some() || exchange.head.header("cookie").is_some() {
-        exchange.shared.violation(format!("credentials came to the other host with {}", exchange.head.path));
+        exchange.context.violation(format!("credentials came to the other host with {}", exchange.head.path));
         return Err(Box::new(Response::error(
             400,
             "UNSUPPORTED",

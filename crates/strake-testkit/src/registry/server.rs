@@ -2,27 +2,23 @@
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Result};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use super::auth::{Auth, Tokens};
+use super::exchange::{Context, Exchange, PORTS, lock};
 use super::fault::Effect;
 use super::http::{Body, Connection, Head};
 use super::log::{Port, Request};
 use super::personality::Personality;
 use super::response::Response;
 use super::routes;
-use super::state::State;
+use crate::wait::until;
 
-/// What all threads of a registry share.
-pub(super) struct Shared {
-    state: Mutex<State>,
-    pub(super) personality: Mutex<Arc<Personality>>,
-    pub(super) log: Mutex<Vec<Request>>,
-    pub(super) violations: Mutex<Vec<String>>,
-    addresses: [SocketAddr; 3],
+/// The ports and connections of a registry.
+pub(super) struct Server {
+    pub(super) context: Context,
     tls: Option<Arc<rustls::ServerConfig>>,
     connections: Mutex<HashMap<u64, TcpStream>>,
     next_connection: AtomicU64,
@@ -30,24 +26,14 @@ pub(super) struct Shared {
     stopped: AtomicBool,
 }
 
-/// A test that fails must not hide behind those that fail after it.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-const PORTS: [Port; 3] = [Port::Registry, Port::Storage, Port::Tokens];
-
-impl Shared {
+impl Server {
     /// Opens the ports and serves them.
     pub(super) fn start(personality: Personality, tls: Option<Arc<rustls::ServerConfig>>) -> Arc<Self> {
         let listeners = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
         let addresses = [0, 1, 2].map(|index| listeners[index].local_addr().expect("an address"));
-        let shared = Arc::new(Self {
-            state: Mutex::default(),
-            personality: Mutex::new(Arc::new(personality)),
-            log: Mutex::default(),
-            violations: Mutex::default(),
-            addresses,
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let server = Arc::new(Self {
+            context: Context::new(personality, addresses, scheme),
             tls,
             connections: Mutex::default(),
             next_connection: AtomicU64::new(1),
@@ -55,38 +41,21 @@ impl Shared {
             stopped: AtomicBool::new(false),
         });
         for (listener, port) in listeners.into_iter().zip(PORTS) {
-            let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.accept(&listener, port));
+            let server = Arc::clone(&server);
+            std::thread::spawn(move || server.accept(&listener, port));
         }
-        shared
+        server
     }
 
     /// Closes the ports and all connections.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
-        for address in self.addresses {
-            let _ = TcpStream::connect(address);
+        for port in PORTS {
+            let _ = TcpStream::connect(self.context.address(port));
         }
         for socket in lock(&self.connections).values() {
             let _ = socket.shutdown(Shutdown::Both);
         }
-    }
-
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    pub(super) fn address(&self, port: Port) -> SocketAddr {
-        let index = PORTS.iter().position(|other| *other == port).unwrap_or_default();
-        self.addresses[index]
-    }
-
-    pub(super) fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
-    }
-
-    pub(super) fn violation(&self, what: String) {
-        lock(&self.violations).push(what);
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener, port: Port) {
@@ -95,11 +64,11 @@ impl Shared {
                 return;
             }
             let Ok(socket) = socket else { continue };
-            let shared = Arc::clone(self);
+            let server = Arc::clone(self);
             std::thread::spawn(move || {
-                let number = shared.next_connection.fetch_add(1, Ordering::SeqCst);
-                let _ = shared.serve(&socket, port, number);
-                lock(&shared.connections).remove(&number);
+                let number = server.next_connection.fetch_add(1, Ordering::SeqCst);
+                let _ = server.serve(&socket, port, number);
+                lock(&server.connections).remove(&number);
                 let _ = socket.shutdown(Shutdown::Both);
             });
         }
@@ -127,7 +96,7 @@ impl Shared {
     }
 
     fn log_head(&self, head: &Head, port: Port, connection: u64) -> u64 {
-        let mut log = lock(&self.log);
+        let mut log = lock(&self.context.log);
         let number = self.next_request.fetch_add(1, Ordering::SeqCst);
         log.push(Request {
             number,
@@ -139,6 +108,7 @@ impl Shared {
             headers: head.headers.clone(),
             received: 0,
             status: None,
+            held: false,
             sent: 0,
         });
         number
@@ -146,10 +116,12 @@ impl Shared {
 
     /// One request and its answer. Returns whether the connection is good for another one.
     fn exchange(&self, connection: &mut Connection, head: &Head, port: Port, number: u64) -> Result<bool> {
-        let personality = Arc::clone(&lock(&self.personality));
-        let effect = self.state().counters.due(&personality.faults, &head.method, &head.path);
+        let personality = Arc::clone(&lock(&self.context.personality));
+        let effect = self.context.state().counters.due(&personality.faults, &head.method, &head.path);
         let log = |change: &dyn Fn(&mut Request)| {
-            if let Some(request) = lock(&self.log).iter_mut().rfind(|request| request.number == number) {
+            if let Some(request) =
+                lock(&self.context.log).iter_mut().rfind(|request| request.number == number)
+            {
                 change(request);
             }
         };
@@ -157,6 +129,20 @@ impl Shared {
             connection.wire.write_all(&bytes)?;
             connection.wire.flush()?;
             connection.linger();
+            return Ok(false);
+        }
+        if let Some(Effect::Endless(first, again)) = effect {
+            connection.wire.write_all(&first)?;
+            while !self.stopped.load(Ordering::SeqCst) {
+                connection.wire.write_all(&again)?;
+                connection.wire.flush()?;
+            }
+            return Ok(false);
+        }
+        if let Some(Effect::SlowRead(pause)) = effect {
+            while !self.stopped.load(Ordering::SeqCst) && connection.wire.read(&mut [0])? > 0 {
+                std::thread::sleep(pause);
+            }
             return Ok(false);
         }
         let cut = match effect {
@@ -167,11 +153,11 @@ impl Shared {
             _ => None,
         };
         let mut body = Body::new(connection, head, cut);
-        let answer = match effect.as_ref().and_then(refusal) {
-            Some(refusal) => Ok(refusal),
-            None => {
-                routes::answer(&Exchange { shared: self, personality: &personality, head, port }, &mut body)
-            }
+        let answer = if let Some(refusal) = effect.as_ref().and_then(refusal) {
+            Ok(refusal)
+        } else {
+            let context = &self.context;
+            routes::answer(&Exchange { context, personality: &personality, head, port }, &mut body)
         };
         let (complete, received) = (body.ended, body.received);
         log(&|request| request.received = received);
@@ -179,12 +165,25 @@ impl Shared {
         match effect {
             Some(Effect::Corrupt(place)) => response = response.corrupted(place),
             Some(Effect::Delay(time)) => std::thread::sleep(time),
+            Some(Effect::OutliveTokens) => {
+                let grants_have_expired = || self.context.state().grants.have_expired().then_some(());
+                until(grants_have_expired, || "a token does not expire".to_owned());
+            }
+            Some(Effect::Hold) => {
+                log(&|request| request.held = true);
+                connection.wait_for_end();
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
             Some(Effect::CutRequest(_)) => return Err(ErrorKind::ConnectionAborted.into()),
             _ => {}
         }
         let keep = complete && !head.closes();
         if !keep {
             response = response.with("Connection", "close");
+        }
+        if let Some(Effect::Trickle(first, pause)) = effect {
+            connection.send_slowly(&response, head, first, pause)?;
+            return Ok(keep);
         }
         let limit = if let Some(Effect::CutResponse(limit)) = effect { Some(limit) } else { None };
         if limit.is_none() {
@@ -220,37 +219,4 @@ fn refusal(effect: &Effect) -> Option<Response> {
         Some(value) => response.with("Retry-After", value),
         None => response,
     })
-}
-
-/// A request on its way through the registry.
-pub(super) struct Exchange<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) personality: &'a Personality,
-    pub(super) head: &'a Head,
-    pub(super) port: Port,
-}
-
-impl Exchange<'_> {
-    /// The scheme and host that the client asked.
-    pub(super) fn here(&self) -> String {
-        let address = self.shared.address(self.port).to_string();
-        format!("{}://{}", self.shared.scheme(), self.head.header("host").unwrap_or(&address))
-    }
-
-    /// The scheme and host of the other port.
-    pub(super) fn storage(&self) -> String {
-        format!("{}://{}", self.shared.scheme(), self.shared.address(Port::Storage))
-    }
-
-    /// Where tokens are to be had.
-    pub(super) fn token_realm(&self, tokens: &Tokens) -> String {
-        if tokens.other_port {
-            return format!("{}://{}/token", self.shared.scheme(), self.shared.address(Port::Tokens));
-        }
-        format!("{}/token", self.here())
-    }
-
-    pub(super) fn tokens_have_a_port(&self) -> bool {
-        matches!(&self.personality.auth, Auth::Token(tokens) if tokens.other_port)
-    }
 }

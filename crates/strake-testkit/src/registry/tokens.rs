@@ -4,10 +4,11 @@ use std::io::{Read, Result};
 
 use serde_json::json;
 
-use super::auth::{self, Auth, Scope, Tokens, credentials};
+use super::auth::{self, Auth, Scope, Tokens};
+use super::challenge::credentials;
+use super::exchange::Exchange;
 use super::http::{Body, parameters};
 use super::response::Response;
-use super::server::Exchange;
 
 /// Answers a request for a token.
 pub(super) fn token(exchange: &Exchange, body: &mut Body) -> Result<Response> {
@@ -67,7 +68,7 @@ fn issue(exchange: &Exchange, tokens: &Tokens, mut scope: Scope, refresh: Option
     });
     let token = match &tokens.signer {
         Some(signer) => signer.token(&tokens.user, auth::SERVICE, &scope),
-        None => exchange.shared.state().grants.issue(scope, tokens),
+        None => exchange.context.state().grants.issue(scope, tokens),
     };
     let mut answer = json!({});
     for field in if refresh.is_some() { &["access_token"] } else { tokens.fields } {

@@ -4,11 +4,12 @@ use std::io::{Read, Result};
 use std::sync::Arc;
 
 use super::blobs::with_digest;
+use super::digest::{digest, digest_of, is_digest};
+use super::exchange::Exchange;
 use super::http::Body;
 use super::personality::{CutUploads, Locations, Mounts, Patches};
 use super::response::Response;
-use super::server::Exchange;
-use super::state::{Upload, digest_of, is_digest};
+use super::state::Upload;
 
 /// Answers POST: mounts a blob or starts a session. A body is ignored, as distribution does.
 pub(super) fn start(exchange: &Exchange, repository: &str, body: &mut Body) -> Result<Response> {
@@ -17,7 +18,7 @@ pub(super) fn start(exchange: &Exchange, repository: &str, body: &mut Body) -> R
     if let Some(response) = mount.and_then(|digest| mounted(exchange, repository, &digest)) {
         return Ok(response);
     }
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     state.started += 1;
     let session = format!("session-{}", state.started);
     state.uploads.insert(session.clone(), Upload { repository: repository.to_owned(), ..Upload::default() });
@@ -32,7 +33,7 @@ pub(super) fn start(exchange: &Exchange, repository: &str, body: &mut Body) -> R
 
 fn mounted(exchange: &Exchange, repository: &str, digest: &str) -> Option<Response> {
     let from = exchange.head.parameter("from")?;
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     let blob = state.repositories.get(&from)?.blobs.get(digest)?.clone();
     match exchange.personality.mounts {
         Mounts::Refused => None,
@@ -69,7 +70,7 @@ fn session_url(exchange: &Exchange, repository: &str, session: &str, step: u32) 
 }
 
 fn secret(session: &str, step: u32) -> String {
-    let digest = super::digest(session.as_bytes());
+    let digest = digest(session.as_bytes());
     format!("_state={}%2F%2B{step}%3D%3D&_step={step}", &digest[7..23])
 }
 
@@ -81,7 +82,7 @@ fn with_session<T>(
     then: impl FnOnce(&mut Upload) -> T,
 ) -> std::result::Result<T, Response> {
     let unknown = |why| Response::error(404, "BLOB_UPLOAD_UNKNOWN", why);
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     let found = state.uploads.get_mut(session).filter(|upload| upload.repository == repository);
     let upload = found.ok_or_else(|| unknown("no such upload"))?;
     if !exchange.head.query.starts_with(&secret(session, upload.step)) {
@@ -152,7 +153,7 @@ fn receive(exchange: &Exchange, session: &str, body: &mut Body) -> Result<std::r
     if exchange.head.length().is_some_and(|length| length > limit) {
         return too_large();
     }
-    let before = match exchange.shared.state().uploads.get_mut(session) {
+    let before = match exchange.context.state().uploads.get_mut(session) {
         Some(upload) if !upload.busy => {
             upload.busy = true;
             (upload.bytes.len(), upload.hasher.clone())
@@ -165,14 +166,14 @@ fn receive(exchange: &Exchange, session: &str, body: &mut Body) -> Result<std::r
             Ok(0) => break Ok(()),
             Ok(_) if body.received > limit => break Ok(()),
             Ok(length) => {
-                if let Some(upload) = exchange.shared.state().uploads.get_mut(session) {
+                if let Some(upload) = exchange.context.state().uploads.get_mut(session) {
                     upload.append(&buffer[..length]);
                 }
             }
             Err(error) => break Err(error),
         }
     };
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     if received.is_err() && exchange.personality.cut_uploads == CutUploads::Lost {
         state.uploads.remove(session);
     }
@@ -203,7 +204,7 @@ pub(super) fn commit(
     if let Err(response) = receive(exchange, session, body)? {
         return Ok(response);
     }
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     let Some(upload) = state.uploads.remove(session) else {
         return Ok(Response::error(404, "BLOB_UPLOAD_UNKNOWN", "no such upload"));
     };
@@ -213,7 +214,7 @@ pub(super) fn commit(
     }
     drop(state);
     std::thread::sleep(exchange.personality.commit_delay);
-    let mut state = exchange.shared.state();
+    let mut state = exchange.context.state();
     let into = state.repositories.entry(repository.to_owned()).or_default();
     into.blobs.insert(expected.clone(), Arc::new(upload.bytes));
     drop(state);
@@ -236,7 +237,7 @@ pub(super) fn status(exchange: &Exchange, repository: &str, session: &str) -> Re
 pub(super) fn cancel(exchange: &Exchange, repository: &str, session: &str) -> Response {
     match with_session(exchange, repository, session, |_| ()) {
         Ok(()) => {
-            exchange.shared.state().uploads.remove(session);
+            exchange.context.state().uploads.remove(session);
             Response::new(204)
         }
         Err(response) => response,

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::report::Style;
 
 /// How an image is made that is given as a CONF or store paths, and read in any case.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct BuildArgs {
     /// Directory below which the store lies: /nix/store is at DIR/nix/store
     #[arg(long, value_name = "DIR", default_value = "/")]

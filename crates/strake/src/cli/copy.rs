@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use strake_image::Platform;
 use strake_image::compression::{Compression, CompressionError};
-use strake_image::manifest::Platform;
 
 use super::{BuildArgs, EXIT_CODES, Plan, RegistryArgs, Writing};
 

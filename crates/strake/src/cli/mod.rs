@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use build::{BuildArgs, Writing};
-pub(crate) use copy::{Copy, Export, ImageArgs, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
+pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
 pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 pub(crate) use registry::RegistryArgs;
 

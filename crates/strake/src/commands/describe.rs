@@ -1,26 +1,20 @@
 //! `strake describe`: a conf with the digests and sizes of its layers.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use strake_image::cache::Key;
-use strake_image::draft::{Description, LayerDraft};
-use strake_image::engine::Engine;
-use strake_image::layer::Layer;
 use strake_image::parsed::ParsedImage;
-use strake_image::spec::{DescribedBase, Spec};
-use strake_image::store::Store;
+use strake_image::spec::{self, DescribedBase, Spec};
+use strake_image::{Context, Description, Event, Layer, LayerDraft, Store};
 
 use crate::cli::Describe;
 use crate::failure::Failure;
 use crate::registry::Registries;
-use crate::report::{Progress, Reporter};
-use crate::{detached, finished, input, source};
+use crate::report::Reporter;
+use crate::{finished, input, source};
 
 pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
-    let now = SystemTime::now();
     let text = input::read(&arguments.conf)?;
     let name = input::name(&arguments.conf);
     let spec = Spec::parse(&text).map_err(|error| Failure::spec(&name, &error))?;
@@ -28,8 +22,10 @@ pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     if let Some(repo_tag) = &arguments.repo_tag {
         conf.insert("repo_tag".to_owned(), json!(repo_tag));
     }
-    let describing =
-        Describing { arguments, store: Store::new(spec.store_dir.clone(), &arguments.build.store_root), now };
+    let mut warnings = Vec::new();
+    let context = super::context(&arguments.build, false, &mut warnings);
+    let store = Store::new(spec.store_dir.clone(), context.store.root());
+    let describing = Describing { arguments, context: Context { store, ..context }, warnings };
     if spec.described.is_empty() {
         conf.insert("described".to_owned(), json!(describing.own(&spec)?));
     }
@@ -39,7 +35,7 @@ pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
     let mut text = serde_json::to_string(&conf).expect("it has only texts for keys");
     text.push('\n');
     if arguments.detached {
-        text = detached::detached(&text);
+        text = spec::detached(&text);
     }
     super::put(arguments.output.as_deref(), text.as_bytes())
 }
@@ -47,8 +43,8 @@ pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
 /// How layers are described.
 struct Describing<'a> {
     arguments: &'a Describe,
-    store: Store,
-    now: SystemTime,
+    context: Context,
+    warnings: Vec<String>,
 }
 
 impl Describing<'_> {
@@ -67,12 +63,15 @@ impl Describing<'_> {
             draft.described = known.get::<Key>(&draft.recipe.key()).copied();
         }
         let layers = self.layers(drafts)?;
-        Ok(layers.iter().map(|layer| Description { diff_id: layer.diff_id, size: layer.blob.size }).collect())
+        Ok(layers
+            .iter()
+            .map(|layer| Description { diff_id: layer.diff_id, size: layer.stored.size })
+            .collect())
     }
 
     fn base(&self, text: &str, architecture: &str) -> Result<DescribedBase, Failure> {
         let ParsedImage { layers, config, .. } =
-            finished::base(text, architecture, &self.store, &Registries::usual()?)?;
+            finished::base(text, architecture, &self.context.store, &Registries::usual()?)?;
         Ok(DescribedBase::of(&config, &self.layers(layers)?))
     }
 
@@ -80,24 +79,15 @@ impl Describing<'_> {
     fn drafts(&self, spec: &Spec) -> Result<Vec<LayerDraft>, Failure> {
         let alone = Spec { from_image: None, skip_base_paths: false, ..spec.clone() };
         let registries = Registries::usual()?;
-        Ok(source::draft(&alone, &self.store, self.now, &registries, &mut Vec::new())?.layers)
+        Ok(source::draft(&alone, &self.context, &registries, &mut Vec::new())?.layers)
     }
 
     fn layers(&self, drafts: Vec<LayerDraft>) -> Result<Vec<Layer>, Failure> {
-        let Self { arguments, now, .. } = self;
-        let progress = Arc::new(Progress::default());
-        let mut reporter = Reporter::new(arguments.style(), &[&drafts], &progress);
-        let cache = super::usable_cache(arguments.build.no_cache, |warning| reporter.warning(warning));
-        let engine = Engine {
-            cache: cache.as_ref(),
-            jobs: arguments.build.jobs.unwrap_or_else(super::all_processors),
-            verify: false,
-            started: *now,
-            digested: &progress.digested,
-        };
+        let reporter = Reporter::new(self.arguments.style(), &[&drafts], 1, &self.context.progress);
+        reporter.warnings(&self.warnings);
         let mut layers = Vec::with_capacity(drafts.len());
-        engine.describe(drafts, |layer| {
-            reporter.layer(&layer);
+        self.context.describe(drafts, |layer| {
+            reporter.event(Event::Layer(&layer));
             layers.push(layer);
             Ok::<(), Failure>(())
         })?;

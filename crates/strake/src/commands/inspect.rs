@@ -3,27 +3,20 @@
 mod several;
 
 use std::fmt::Write as _;
-use std::sync::atomic::AtomicU64;
-use std::time::SystemTime;
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
-use strake_image::destination::FinishError;
-use strake_image::digest::Digest;
-use strake_image::draft::{Draft, LayerDraft, summary};
-use strake_image::engine::Engine;
-use strake_image::image::Image;
-use strake_image::manifest::{Listing, Manifest, Opened};
+use strake_image::manifest::{Listing, of_image};
 use strake_image::parsed::ParsedImage;
 use strake_image::recipe::Recipe;
-use strake_image::store::Store;
+use strake_image::{Digest, Image, ImageLayer, LayerDraft, summary};
 
 use crate::cli::Inspect;
 use crate::failure::Failure;
-use crate::place::Source;
+use crate::place;
 use crate::registry::Registries;
 use crate::report::printable;
-use crate::{finished, place, source};
+use crate::source::{self, OpenedSource, Opener};
 
 /// What is shown of an image.
 struct Shown {
@@ -42,55 +35,40 @@ struct Row {
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
     let registries = Registries::new(&arguments.opening.registry)?;
-    let text = match place::source(&arguments.source)? {
-        Source::Plan(image) => {
-            source::no_platform(&arguments.opening.arch.one)?;
-            let store_root = &arguments.opening.build.store_root;
-            let plan = source::plan_for(arguments.opening.arch.arch.as_deref());
-            let spec = source::spec(&image, &plan, store_root, &registries)?;
-            let store = Store::new(spec.store_dir.clone(), store_root);
-            let draft = super::draft(&spec, &store, SystemTime::now(), &registries)?;
-            let image = digested(arguments, draft)?;
+    let mut warnings = Vec::new();
+    let context = super::context(&arguments.opening.build, false, &mut warnings);
+    let arch = &arguments.opening.arch;
+    let plan = source::plan_for(arch.arch.as_deref());
+    let opener = Opener {
+        context: &context,
+        registries: &registries,
+        plan: &plan,
+        one: &arch.one,
+        platform: arch.wanted(),
+    };
+    let source = opener.open(place::source(&arguments.source)?, &mut warnings)?;
+    super::warn_all(&warnings);
+    let text = match source {
+        OpenedSource::Index(place, index) => several::shown(arguments, &place, *index)?,
+        OpenedSource::Draft(draft) => {
+            let image = context.describe_image(draft)?;
             if arguments.manifest || arguments.raw && !arguments.config {
-                json_text(Manifest::new(&image, &Listing::default()).text, arguments.raw)
+                json_text(of_image(&image, &Listing::default()).into_text(), arguments.raw)
             } else {
                 show(arguments, Shown::of(image))
             }
         }
-        Source::Image(place) => {
-            let image = match finished::opened(&place, arguments.opening.arch.wanted().as_ref(), &registries)?
-            {
-                Opened::Image(image) => *image,
-                Opened::Index(index) => return super::say(&several::shown(arguments, &place, index)?),
-            };
-            if arguments.raw && !arguments.config {
-                image.manifest
-            } else if arguments.manifest && image.has_oci_manifest {
-                json_text(image.manifest, false)
-            } else if arguments.manifest {
-                let image = digested(arguments, image.into_draft())?;
-                json_text(Manifest::new(&image, &Listing::default()).text, false)
-            } else {
-                show(arguments, Shown::of_parsed(image))
-            }
+        OpenedSource::Image(_, image) if arguments.raw && !arguments.config => image.manifest,
+        OpenedSource::Image(_, image) if arguments.manifest && image.has_oci_manifest => {
+            json_text(image.manifest, false)
         }
+        OpenedSource::Image(_, image) if arguments.manifest => {
+            let image = context.describe_image(image.into_draft())?;
+            json_text(of_image(&image, &Listing::default()).into_text(), false)
+        }
+        OpenedSource::Image(_, image) => show(arguments, Shown::of_parsed(*image)),
     };
     super::say(&text)
-}
-
-/// Finds out what only reading the layers can tell.
-fn digested(arguments: &Inspect, draft: Draft) -> Result<Image, Failure> {
-    let cache = super::usable_cache(arguments.opening.build.no_cache, super::warn);
-    let engine = Engine {
-        cache: cache.as_ref(),
-        jobs: arguments.opening.build.jobs.unwrap_or_else(super::all_processors),
-        verify: false,
-        started: SystemTime::now(),
-        digested: &AtomicU64::new(0),
-    };
-    let layers = engine.describe_all(draft.layers)?;
-    let blobs = layers.iter().map(|layer| layer.blob).collect();
-    Ok(Image::new(layers, blobs, draft.about).map_err(FinishError::from)?)
 }
 
 fn show(arguments: &Inspect, shown: Shown) -> Vec<u8> {
@@ -117,12 +95,13 @@ fn indented(value: &Value) -> Vec<u8> {
 
 impl Shown {
     fn of(image: Image) -> Self {
-        let rows = image.layers.iter().map(|layer| Row {
-            size: layer.blob.size,
+        let rows = image.layers.iter().map(|ImageLayer { layer, .. }| Row {
+            size: layer.stored.size,
             diff_id: layer.diff_id,
-            contents: layer.draft.contents.clone(),
+            contents: layer.draft.contents.names(),
         });
-        Self { layers: rows.collect(), id: image.id(), names: image.tags, config: image.config }
+        let (layers, id) = (rows.collect(), image.id());
+        Self { layers, id, names: image.tags, config: image.config.into_text() }
     }
 
     fn of_parsed(image: ParsedImage) -> Self {

@@ -1,34 +1,46 @@
 //! `strake layers`: decides which store paths share a layer.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use indicatif::HumanBytes;
 use serde_json::{Map, Value};
-use strake_image::store::Store;
+use strake_image::Store;
+use strake_image::plan::{store_path, store_paths};
+use strake_plan::layering::fleet_layers;
+use strake_plan::layering::lock::Lock;
 use strake_plan::{Closure, StorePath};
 
 use crate::cli::{Format, Layers};
 use crate::failure::Failure;
-use crate::{input, layering, references};
+use crate::{input, options, references};
 
 /// So many packages are named in a row of the table.
 const NAMED: usize = 3;
 
 pub(crate) fn run(arguments: &Layers) -> Result<(), Failure> {
     let store = references::usual_store(&arguments.store_root);
-    let max_layers = layering::max_layers(&arguments.layering);
+    let flags = &arguments.layering;
+    let max_layers = options::max_layers(flags);
     let text = if arguments.fleet {
         let mut images = Vec::new();
         for graph in &arguments.graphs {
             images.push((input::name(graph), closure(arguments, &store, std::slice::from_ref(graph))?));
         }
-        let plans = layering::fleet(&arguments.layering, &images, max_layers)?;
+        let catalog = options::lock(flags)?.map(|lock| lock.layers).unwrap_or_default();
+        let plans = fleet_layers(&images, max_layers, &catalog);
+        let mut seen = HashSet::new();
+        let distinct = plans.iter().flatten().filter(|layer| seen.insert(*layer));
+        options::update_lock(flags, &Lock::of(max_layers, distinct))?;
         let plans = images.iter().map(|(name, _)| name.clone()).zip(plans.iter().map(|plan| lists(plan)));
         json(&plans.collect::<Map<String, Value>>().into())
     } else {
         let closure = closure(arguments, &store, &arguments.graphs)?;
-        let layers = layering::layers(&arguments.layering, &closure, max_layers)?;
+        let options = options::layering(flags)?;
+        let layers = strake_plan::layering::layers(&closure, max_layers, &options)
+            .map_err(|error| Failure::layering(&options::pipeline_name(flags), &error))?;
+        options::update_lock(flags, &Lock::of(max_layers, &layers))?;
         match arguments.format {
             Format::Json => json(&lists(&layers)),
             Format::Lines => layers.iter().flatten().flat_map(|path| [path.as_str(), "\n"]).collect(),
@@ -52,10 +64,10 @@ fn json(value: &Value) -> String {
 /// The closure of one graph, or of store paths.
 fn closure(arguments: &Layers, store: &Store, graphs: &[PathBuf]) -> Result<Closure, Failure> {
     match graphs {
-        [graph] if references::store_path(store, graph)?.is_none() => {
+        [graph] if store_path(store, graph)?.is_none() => {
             references::graph(graph, arguments.key.key.as_deref())
         }
-        roots => references::closure(store, &references::roots(store, roots)?),
+        roots => references::closure(store, &store_paths(store, roots)?),
     }
 }
 

@@ -18,36 +18,19 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use strake_image::blob::Blob;
 use strake_image::cache::Cache;
-use strake_image::draft::{Draft, LayerDraft};
-use strake_image::engine::Engine;
-use strake_image::error::Error;
-use strake_image::layer::Layer;
-use strake_image::sha256::streams_per_processor;
-use strake_image::spec::Spec;
-use strake_image::store::Store;
+use strake_image::{Context, streams_per_processor};
 
+use crate::cli::BuildArgs;
 use crate::failure::Failure;
-use crate::registry::Registries;
-use crate::report::Reporter;
-use crate::{output, source};
+use crate::{output, references};
 
-/// Describes the layers and has each written when its turn comes. Returns them with what they were written as.
-fn write_layers(
-    engine: &Engine<'_>,
-    drafts: Vec<LayerDraft>,
-    reporter: &mut Reporter,
-    mut write: impl FnMut(&Layer) -> Result<Blob, Error>,
-) -> Result<(Vec<Layer>, Vec<Blob>), Failure> {
-    let (mut layers, mut blobs) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
-    engine.describe(drafts, |layer| {
-        reporter.layer(&layer);
-        blobs.push(write(&layer)?);
-        layers.push(layer);
-        Ok::<(), Failure>(())
-    })?;
-    Ok((layers, blobs))
+/// What all work on images has in common, as the user says it. What cannot be used goes into `warnings`.
+fn context(build: &BuildArgs, verify: bool, warnings: &mut Vec<String>) -> Context {
+    let cache = usable_cache(build.no_cache, |warning| warnings.push(warning.to_owned()));
+    let jobs = build.jobs.unwrap_or_else(all_processors);
+    let store = references::usual_store(&build.store_root);
+    Context { cache, jobs, verify, ..Context::new(store, SystemTime::now) }
 }
 
 /// Writes a text into a file, which appears when it is whole, or to stdout.
@@ -65,14 +48,11 @@ fn say(text: &[u8]) -> Result<(), Failure> {
     std::io::stdout().write_all(text).map_err(Failure::stdout)
 }
 
-/// An image's draft, where nothing is reported but warnings.
-fn draft(spec: &Spec, store: &Store, now: SystemTime, registries: &Registries) -> Result<Draft, Failure> {
-    let mut warnings = Vec::new();
-    let draft = source::draft(spec, store, now, registries, &mut warnings);
-    for warning in &warnings {
+/// Says warnings, where nothing else is reported.
+fn warn_all(warnings: &[String]) {
+    for warning in warnings {
         warn(warning);
     }
-    draft
 }
 
 /// Where the digest cache is: `STRAKE_CACHE_DIR`, else in the XDG cache directory.

@@ -6,14 +6,14 @@ use strake_image::spec::Conf;
 
 use crate::cli::PlanCommand;
 use crate::failure::Failure;
+use crate::planning;
 use crate::registry::Registries;
-use crate::{completing, planning};
 
 pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
     let text = if arguments.schema {
         json(&schema_for!(Conf))
     } else if let Some(conf) = &arguments.conf {
-        json(&completing::complete(arguments, conf)?)
+        json(&planning::complete(arguments, conf)?)
     } else {
         json(&planning::conf(
             &arguments.plan,

@@ -72,9 +72,12 @@ impl Items {
         self.kept.len() + self.free.len()
     }
 
-    /// All paths.
-    pub(super) fn members(&self) -> impl Iterator<Item = Index> {
-        self.kept.iter().flatten().chain(&self.free).copied()
+    /// The largest paths, `count` of them.
+    pub(super) fn largest(&self, weights: &Weights, count: usize) -> HashSet<Index> {
+        let mut all: Vec<Index> = self.kept.iter().flatten().chain(&self.free).copied().collect();
+        all.sort_unstable_by_key(|&index| (std::cmp::Reverse(weights.size(index)), index));
+        all.truncate(count);
+        all.into_iter().collect()
     }
 
     /// As they are.

@@ -75,17 +75,17 @@ const EXACT: usize = 4096;
 /// No rate is larger: what is heavier by so much always changes anyway.
 const MAX_RATE: u64 = 10_000;
 
-/// What decides the layers beside the closure.
-#[derive(Clone, Debug, Default)]
+/// What decides the layers beside the closure. Store paths stand here by their whole names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CostOptions {
     /// The layers of an earlier plan, lowest first. Paths that are not in the closure are no error.
     pub previous: Option<Vec<Vec<String>>>,
     /// How often packages change, by name without version; 1 is usual, what is not listed counts as 1.
     pub rates: BTreeMap<String, u64>,
-    /// Paths that get a layer together and with nothing else.
-    pub isolated: Vec<Group>,
-    /// Paths that change as often as the image's own.
-    pub volatile: Vec<Node>,
+    /// Paths that get a layer together and with nothing else. All must be in the closure.
+    pub isolated: Vec<Vec<String>>,
+    /// Paths that change as often as the image's own. All must be in the closure.
+    pub volatile: Vec<String>,
 }
 
 /// Why there are no layers.
@@ -99,6 +99,9 @@ pub enum CostError {
         /// Those that there may be.
         max_layers: usize,
     },
+    /// A path that is isolated or volatile is not in the closure.
+    #[error("{0} is not in the closure")]
+    NotInClosure(String),
     /// A path cannot be in two layers.
     #[error("{0} is isolated twice")]
     Twice(String),
@@ -106,10 +109,12 @@ pub enum CostError {
 
 /// Plans layers by cost. `max_layers` counts as 1 if it is 0.
 pub fn cost(closure: &Closure, max_layers: usize, options: &CostOptions) -> Result<Vec<Group>, CostError> {
-    let weights = Weights::new(closure, &options.rates, &options.volatile);
+    let groups = options.isolated.iter().map(|paths| nodes(closure, paths));
+    let groups: Vec<Group> = groups.collect::<Result<_, _>>()?;
+    let weights = Weights::new(closure, &options.rates, &nodes(closure, &options.volatile)?);
     let mut taken = NodeSet::new(closure.len());
     let mut isolated = Vec::new();
-    for group in &options.isolated {
+    for group in &groups {
         if let Some(&twice) = group.iter().find(|&&node| !taken.insert(node)) {
             return Err(CostError::Twice(closure.path(twice).path.to_string()));
         }
@@ -128,12 +133,18 @@ pub fn cost(closure: &Closure, max_layers: usize, options: &CostOptions) -> Resu
     Ok(layers.into_iter().map(|layer| weights.nodes(&layer)).collect())
 }
 
+/// The nodes of paths that must be in the closure.
+fn nodes(closure: &Closure, paths: &[String]) -> Result<Group, CostError> {
+    let node = |path: &String| closure.node(path).ok_or_else(|| CostError::NotInClosure(path.clone()));
+    paths.iter().map(node).collect()
+}
+
 /// Gives the largest paths layers of their own, and merges the rest.
 fn merge(weights: &Weights, items: Items, room: usize) -> Vec<Vec<Index>> {
     if items.len() <= room {
         return items.layers();
     }
-    let largest: HashSet<Index> = weights.largest(&items, room / 2);
+    let largest: HashSet<Index> = items.largest(weights, room / 2);
     let (mut layers, rest) = items.split_singles(&largest);
     let rest = bundle::bundle(weights, rest);
     layers.extend(merge::merge(weights, rest, room - layers.len(), None));

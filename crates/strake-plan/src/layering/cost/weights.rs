@@ -4,9 +4,8 @@
 //! bits are arranged so that each word of 64 holds paths of one weight only, which makes weighing a set a matter of
 //! counting bits. No more than one word of all closures at a time is in memory but for those that are asked for.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use super::items::Items;
 use super::{MAX_RATE, OWN_USERS, OWN_WEIGHT};
 use crate::closure::Closure;
 use crate::graph::{Graph, Node, NodeSet};
@@ -197,14 +196,6 @@ impl Weights {
     pub(super) fn own(&self, set: &[Index]) -> u32 {
         let fewest = set.iter().map(|&index| self.users[index as usize]).min().unwrap_or(u32::MAX);
         (OWN_USERS + 1).saturating_sub(fewest)
-    }
-
-    /// The largest of the paths that these items hold, so many of them.
-    pub(super) fn largest(&self, items: &Items, count: usize) -> HashSet<Index> {
-        let mut all: Vec<Index> = items.members().collect();
-        all.sort_unstable_by_key(|&index| (std::cmp::Reverse(self.size(index)), index));
-        all.truncate(count);
-        all.into_iter().collect()
     }
 
     /// How many paths there are.

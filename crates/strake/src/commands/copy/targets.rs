@@ -2,29 +2,23 @@
 
 use std::path::Path;
 
-use strake_image::archive::ArchiveWriter;
-use strake_image::blob::Blob;
-use strake_image::cache::Cache;
-use strake_image::codec::Codec;
+use strake_image::archive::ArchiveTarget;
 use strake_image::compression::Compression;
-use strake_image::delivery;
-use strake_image::destination::Destination;
-use strake_image::draft::{About, LayerDraft};
-use strake_image::layout::{LayoutArchiveWriter, LayoutWriter};
+use strake_image::deliver::{Batch, BatchIndex};
+use strake_image::layout::{LayoutArchiveTarget, LayoutTarget};
 use strake_image::manifest::Listing;
-use strake_image::media_type::Format;
-use strake_image::recipe::{Recipe, Source as Bytes};
 use strake_image::reference;
-use strake_image::sink::Descriptor;
+use strake_image::{About, Codec, Context, Draft, Format, Target};
+use strake_remote::{RegistryTarget, RemoteError};
 
 use crate::cli::{Copy, ManifestFormat};
 use crate::failure::Failure;
-use crate::output::Output;
-use crate::place::{Form, Place, Target};
-use crate::report::Progress;
+use crate::place::{Destination, Form, Place};
+use crate::registry::Registries;
+use crate::{finished, output};
 
 /// How the image is to be listed where manifests are.
-pub(super) fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, Failure> {
+pub(super) fn listing(arguments: &Copy, targets: &[Destination]) -> Result<Listing, Failure> {
     let format = arguments.format.map(|format| match format {
         ManifestFormat::Oci => Format::Oci,
         ManifestFormat::Docker => Format::Docker,
@@ -35,7 +29,7 @@ pub(super) fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, F
         pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(wrong)
     });
     let annotations = annotations.collect::<Result<Vec<_>, _>>()?;
-    let has_room = targets.iter().any(Target::has_a_manifest);
+    let has_room = targets.iter().any(Destination::has_a_manifest);
     if arguments.digest_file.is_some() && !has_room {
         return Err(Failure::new("a docker-archive has no manifest of which there would be a digest")
             .hint("--digest-file is for images that go to docker://NAME, oci:DIR or oci-archive:FILE"));
@@ -47,76 +41,121 @@ pub(super) fn listing(arguments: &Copy, targets: &[Target]) -> Result<Listing, F
         return Err(Failure::new("there is no room for annotations")
             .hint("only a manifest of the OCI has them: copy to docker://NAME, oci:DIR or oci-archive:FILE, without --format docker"));
     }
-    if targets.iter().filter(|target| **target == Target::Stdout).count() > 1 {
+    if targets.iter().filter(|target| **target == Destination::Stdout).count() > 1 {
         return Err(Failure::new("stdout can only be one of the destinations"));
     }
     Ok(Listing { format, annotations })
 }
 
-pub(super) fn is_registry(target: &Target) -> bool {
-    matches!(target, Target::Place(Place::Registry(_)))
+fn is_registry(target: &Destination) -> bool {
+    matches!(target, Destination::Place(Place::Registry(_)))
 }
 
 /// Docker's manifests have no name for layers that are compressed with zstd.
 pub(super) fn can_be_listed(
     compression: Option<Compression>,
     listing: &Listing,
-    about: &About,
-    targets: &[Target],
+    batch: &Batch,
+    targets: &[Destination],
 ) -> Result<(), Failure> {
-    let given = match about {
-        About::Settings(_) => None,
-        About::Given(given) => given.manifest.as_deref(),
-    };
     let is_zstd = compression.is_some_and(|compression| compression.codec() == Codec::Zstd);
-    if is_zstd && targets.iter().any(Target::has_a_manifest) && listing.format_of(given) == Format::Docker {
+    let is_docker = |draft: &Draft| {
+        let given = match &draft.about {
+            About::Settings(_) => None,
+            About::Given(given) => given.manifest.as_deref(),
+        };
+        listing.format_of(given) == Format::Docker
+    };
+    if is_zstd && targets.iter().any(Destination::has_a_manifest) && batch.images.iter().any(is_docker) {
         return Err(Failure::new("Docker's manifests cannot list layers that are compressed with zstd")
             .hint("compress with gzip, or have an OCI manifest with --format oci"));
     }
     Ok(())
 }
 
-/// The file or pipe that an archive goes to.
-pub(super) fn output(target: &Target) -> Result<Option<Output>, Failure> {
-    match target {
-        Target::Stdout => Output::open(None).map(Some),
-        Target::Place(Place::File(place)) if place.form != Form::OciDirectory => {
-            Output::open(Some(&place.path)).map(Some)
-        }
-        Target::Place(_) => Ok(None),
+/// The place of the image that goes where there is room for only one, if there is such a target.
+pub(super) fn only(targets: &[Destination], batch: &Batch) -> Result<Option<usize>, Failure> {
+    if targets.iter().all(Destination::has_a_manifest) {
+        return Ok(None);
+    }
+    let Some(BatchIndex::Given { platforms, .. }) = &batch.index else { return Ok(Some(0)) };
+    let machine = finished::machine();
+    let fits: Vec<usize> = (0..platforms.len()).filter(|&place| platforms[place].is_a(&machine)).collect();
+    let plain = fits.iter().find(|&&place| platforms[place].variant.is_none());
+    match (plain, &fits[..]) {
+        (Some(place), _) | (None, [place]) => Ok(Some(*place)),
+        _ => Err(Failure::several_platforms("the image", platforms)),
     }
 }
 
-pub(super) fn destination<'d>(
-    target: &Target,
-    sink: Option<&'d mut Descriptor<'_>>,
+/// The repositories among the destinations, each with all its tags. Each is asked whether it is there.
+pub(super) fn registries<'c>(
+    places: &[Destination],
+    arguments: &Copy,
+    registries: &Registries,
+    context: &'c Context,
+) -> Result<Vec<RegistryTarget<'c>>, Failure> {
+    let mut targets: Vec<RegistryTarget<'c>> = Vec::new();
+    for place in places {
+        let Destination::Place(Place::Registry(reference)) = place else { continue };
+        if let Some(known) = targets.iter_mut().find(|target| target.is_for(reference)) {
+            known.add(reference).map_err(|error| match error {
+                RemoteError::OtherManifest { expected, found } => Failure::new(format!(
+                    "an image cannot be both {expected} and {found} in {}",
+                    known.name()
+                )),
+                error => error.into(),
+            })?;
+            continue;
+        }
+        let repository = registries.repository(reference)?;
+        let target = RegistryTarget::new(repository, reference.clone(), context);
+        targets.push(target.learning_from(arguments.previous.clone()));
+    }
+    Ok(targets)
+}
+
+/// What messages call the targets, and whether images have manifests there.
+pub(super) fn names(places: &[Destination], registries: &[RegistryTarget<'_>]) -> Vec<(String, bool)> {
+    let files = places.iter().filter(|place| !is_registry(place));
+    let files = files.map(|place| (place.to_string(), place.has_a_manifest()));
+    files.chain(registries.iter().map(|target| (target.name(), true))).collect()
+}
+
+/// The targets. `about` is what the image is that goes where there is room for only one.
+pub(super) fn create<'c>(
+    places: &[Destination],
+    registries: Vec<RegistryTarget<'c>>,
     about: &About,
-    verify: bool,
-    progress: &'d Progress,
-) -> Result<Box<dyn Destination + 'd>, Failure> {
-    let (form, path, name) = match target {
-        Target::Stdout => (Form::DockerArchive, Path::new("-"), None),
-        Target::Place(Place::File(place)) => (place.form, &*place.path, place.new_name()?),
-        Target::Place(Place::Registry(_)) => unreachable!("a registry is no file"),
-    };
-    let names = name.map(|name| vec![name]);
-    Ok(match sink {
-        Some(sink) if form == Form::DockerArchive => {
-            let writer = ArchiveWriter::new(sink, about.mtime());
-            match names.or_else(|| names_for_docker(about)) {
-                Some(names) => Box::new(writer.named(names)),
-                None => Box::new(writer),
+    context: &'c Context,
+) -> Result<Vec<Box<dyn Target + 'c>>, Failure> {
+    let written = &context.progress.written;
+    let mut targets: Vec<Box<dyn Target + 'c>> = Vec::with_capacity(places.len());
+    for place in places {
+        let (form, path, name) = match place {
+            Destination::Stdout => (Form::DockerArchive, Path::new("-"), None),
+            Destination::Place(Place::File(place)) => (place.form, &*place.path, place.new_name()?),
+            Destination::Place(Place::Registry(_)) => continue,
+        };
+        let names = name.map(|name| vec![name]);
+        targets.push(match form {
+            Form::DockerArchive => {
+                let archive = ArchiveTarget::new(output::archive(Some(path))?, about.mtime(), written)?;
+                Box::new(archive.named(names.or_else(|| names_for_docker(about))))
             }
-        }
-        Some(sink) => {
-            let aside = std::env::temp_dir();
-            Box::new(LayoutArchiveWriter::new(sink, about.mtime(), names, aside))
-        }
-        None => {
-            let writer = LayoutWriter::new(path, names, &progress.written);
-            Box::new(writer.map_err(|error| Failure::prepare(path, &error))?.verifying(verify))
-        }
-    })
+            Form::OciArchive => {
+                let (output, aside) = (output::archive(Some(path))?, std::env::temp_dir());
+                Box::new(LayoutArchiveTarget::new(output, about.mtime(), names, aside, written)?)
+            }
+            Form::OciDirectory => {
+                let layout = LayoutTarget::new(path, names, written);
+                let layout = layout.map_err(|error| Failure::prepare(path, &error))?;
+                Box::new(layout.verifying(context.verify))
+            }
+        });
+    }
+    targets.extend(registries.into_iter().map(|target| Box::new(target) as _));
+    Ok(targets)
 }
 
 /// The names of a finished image that Docker takes: in a layout a name can be anything, like a tag alone.
@@ -126,29 +165,6 @@ fn names_for_docker(about: &About) -> Option<Vec<String>> {
         About::Given(given) => {
             let docker = |name: &&String| reference::with_tag(name).as_ref() == Some(*name);
             Some(given.tags.iter().filter(docker).cloned().collect())
-        }
-    }
-}
-
-/// What all destinations have need not be read, and need not even be there.
-pub(super) fn leave_out(
-    drafts: &mut [LayerDraft],
-    destinations: &[&mut (dyn Destination + '_)],
-    compressed: Option<(&Cache, Compression)>,
-) {
-    let everywhere = |blob: &Blob| destinations.iter().all(|one| one.has(blob.digest, blob.size));
-    for draft in drafts {
-        let Recipe::Tarball(tarball) = &mut draft.recipe else { continue };
-        let (Some(digest), Ok(codec)) = (tarball.digest, tarball.codec()) else { continue };
-        let is_there = match compressed {
-            Some((cache, compression)) if digest == tarball.diff_id => {
-                let known = delivery::known(cache, digest, compression, everywhere);
-                known.is_some_and(|known| everywhere(&known.blob))
-            }
-            _ => everywhere(&Blob { digest, size: tarball.size, codec }),
-        };
-        if is_there {
-            tarball.source = Bytes::Elsewhere { path: tarball.source.path().to_owned() };
         }
     }
 }

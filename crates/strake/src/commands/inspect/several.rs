@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
-use strake_image::digest::Digest;
-use strake_image::manifest::{Manifest, ParsedIndex, Platform};
+use strake_image::manifest::ParsedIndex;
 use strake_image::parsed::ParsedImage;
+use strake_image::{Digest, Document, Platform};
 
 use super::{indented, json_text, printable, total};
 use crate::cli::Inspect;
@@ -20,9 +20,9 @@ pub(super) fn shown(arguments: &Inspect, place: &Place, index: ParsedIndex) -> R
         return Err(Failure::several_platforms(place, &platforms));
     }
     Ok(if arguments.raw {
-        index.frame.top.text
+        index.plan.top.into_text()
     } else if arguments.manifest {
-        json_text(index.frame.top.text, false)
+        json_text(index.plan.top.into_text(), false)
     } else if arguments.json {
         indented(&json(&index))
     } else {
@@ -34,8 +34,8 @@ fn json(index: &ParsedIndex) -> Value {
     let images: Vec<Value> = index.images.iter().map(image).collect();
     let others: Vec<String> = others(index).map(|digest| digest.to_string()).collect();
     json!({
-        "names": index.frame.tags,
-        "index": index.frame.top.digest().to_string(),
+        "names": index.plan.tags,
+        "index": index.plan.top.digest().to_string(),
         "images": images,
         "others": others,
     })
@@ -53,7 +53,7 @@ fn image((platform, image): &(Platform, ParsedImage)) -> Value {
 
 /// The digests of the manifests that are no images.
 fn others(index: &ParsedIndex) -> impl Iterator<Item = Digest> {
-    index.frame.manifests.iter().map(Manifest::digest)
+    index.plan.manifests.iter().map(Document::digest)
 }
 
 fn table(index: &ParsedIndex) -> String {
@@ -66,9 +66,9 @@ fn table(index: &ParsedIndex) -> String {
     for digest in others(index) {
         let _ = writeln!(text, "{:<16}  {:>6}  {:>11}  {digest}", "no image", "", "");
     }
-    let _ = writeln!(text, "\n{:<12} {}", "index", index.frame.top.digest());
-    if !index.frame.tags.is_empty() {
-        let _ = writeln!(text, "{:<12} {}", "name", printable(&index.frame.tags.join(" ")));
+    let _ = writeln!(text, "\n{:<12} {}", "index", index.plan.top.digest());
+    if !index.plan.tags.is_empty() {
+        let _ = writeln!(text, "{:<12} {}", "name", printable(&index.plan.tags.join(" ")));
     }
     text
 }

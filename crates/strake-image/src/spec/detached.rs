@@ -15,7 +15,7 @@ fn is_hash(character: char) -> bool {
 }
 
 /// The same JSON without any `HASH` characters in a row that could be a hash. Numbers of so many digits stay.
-pub(crate) fn detached(json: &str) -> String {
+pub fn detached(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let (mut row, mut in_text, mut escaped) = (0, false, false);
     for character in json.chars() {

@@ -1,9 +1,12 @@
 //! Surveys: what can be known of a layer's files without reading them, or while they are read.
 
+mod checkpoints;
+
 use std::time::SystemTime;
 
 use crate::fingerprint::Fingerprint;
 use crate::tree::Listings;
+pub(crate) use checkpoints::{Checkpoint, Checkpoints};
 
 /// What one walk over a recipe's files shows.
 #[derive(Clone, Debug)]
@@ -12,10 +15,17 @@ pub struct Survey {
     pub size: u64,
     /// What the file system says of the files.
     pub fingerprint: Fingerprint,
-    /// Bytes of the stream by part of the recipe: by store path, in their order.
-    pub weights: Vec<u64>,
     /// From when on the fingerprint can be relied on.
     pub settled_at: SystemTime,
+    /// Where a range of the stream may begin; none where the layer is not made of store paths.
+    pub(crate) checkpoints: Checkpoints,
     /// The directories that were listed, so that the next walk need not; empty if they are not kept.
     pub(crate) listings: Listings,
+}
+
+impl Survey {
+    /// Bytes of the stream that each store path takes, in their order; none where the layer is not made of store paths.
+    pub fn weights(&self) -> Vec<u64> {
+        self.checkpoints.weights()
+    }
 }

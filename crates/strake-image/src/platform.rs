@@ -5,29 +5,32 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::draft::About;
-
-/// A platform, of which a part is used.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+/// A platform. Keys that are not listed here are passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Platform {
-    /// The operating system, by Go's name for it.
-    pub os: String,
     /// The processor architecture, by Go's name for it.
     pub architecture: String,
-    /// Which of the architecture's kinds, like `v7` of `arm`.
-    #[serde(default)]
-    pub variant: Option<String>,
+    /// The operating system, by Go's name for it.
+    pub os: String,
     /// The version of the operating system, where one image is not for all.
-    #[serde(default, rename = "os.version")]
+    #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
+    /// Features of the operating system that the image requires.
+    #[serde(default, rename = "os.features", skip_serializing_if = "Option::is_none")]
+    pub os_features: Option<Vec<String>>,
+    /// The variant of the architecture, like `v7` of `arm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
 }
 
 impl Platform {
     /// Linux on this architecture.
     pub fn linux(architecture: impl Into<String>) -> Self {
-        Self { os: "linux".to_owned(), architecture: architecture.into(), variant: None, os_version: None }
+        let (os, architecture) = ("linux".to_owned(), architecture.into());
+        Self { architecture, os, os_version: None, os_features: None, variant: None }
     }
 
     /// Where nobody says what it is.
@@ -47,27 +50,15 @@ impl Platform {
         parts.iter().all(is_word).then(|| Self {
             os: os.to_owned(),
             architecture: architecture.to_owned(),
-            variant: variant.map(str::to_owned),
             os_version: None,
+            os_features: None,
+            variant: variant.map(str::to_owned),
         })
     }
 
     /// What a config says that its image runs on. `None`: it does not say it.
     pub fn of_config(config: &[u8]) -> Option<Self> {
         serde_json::from_slice(config).ok()
-    }
-
-    /// What an image will run on.
-    pub fn of(about: &About) -> Option<Self> {
-        match about {
-            About::Given(given) => Self::of_config(&given.config),
-            About::Settings(settings) => {
-                let said =
-                    |key: &str| settings.base_config.get(key).and_then(Value::as_str).map(str::to_owned);
-                let (variant, os_version) = (said("variant"), said("os.version"));
-                Some(Self { variant, os_version, ..Self::linux(&settings.architecture) })
-            }
-        }
     }
 
     /// Whether an image for this platform is what is meant by another, which may say less.
@@ -97,14 +88,6 @@ impl fmt::Display for Platform {
         self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))?;
         self.os_version.iter().try_for_each(|version| write!(f, " {version}"))
     }
-}
-
-/// What an index says of an image with this config: all that the config says of its platform.
-pub(super) fn described(config: &[u8]) -> Map<String, Value> {
-    let config: Map<String, Value> = serde_json::from_slice(config).unwrap_or_default();
-    let keys = ["architecture", "os", "os.version", "os.features", "variant"];
-    let said = |key: &str| config.get(key).filter(|value| !value.is_null()).cloned();
-    keys.into_iter().filter_map(|key| Some((key.to_owned(), said(key)?))).collect()
 }
 
 #[cfg(test)]
