@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use strake_image::plan::{PlanOptions, plan};
-//! use strake_image::store::Store;
+//! use strake_image::Store;
 //! use strake_plan::Closure;
 //!
 //! let graph = br#"[
