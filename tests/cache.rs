@@ -8,7 +8,7 @@ use strake_testkit::wait::until_settled;
 use crate::strake::{Ran, program, ran, stream_with_cache};
 
 /// A golden store whose files are old enough for their digests to be remembered.
-fn settled() -> TestStore {
+pub(crate) fn settled() -> TestStore {
     let store = TestStore::golden(1);
     until_settled(store.root());
     store

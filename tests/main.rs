@@ -69,6 +69,12 @@ mod copy_faults;
 /// Images flat, and several in one archive.
 mod flat;
 
+/// What is much larger than it looks costs nothing.
+mod limits;
+
+/// Files are written where they are meant to be, and what others could have put somewhere is not believed.
+mod files;
+
 /// Images go to registries and come back, with the same digest whatever way they take.
 mod registry;
 

@@ -31,6 +31,14 @@ pub enum Error {
         /// What it is.
         kind: &'static str,
     },
+    /// A layer holds something that no container could have, or more than is taken in.
+    #[error("{} {problem}", path.display())]
+    Unpack {
+        /// The path in the layer.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A finished layer is not the one that its name or its image says.
     #[error("{} has the digest {found}, not {expected}", path.display())]
     Digest {

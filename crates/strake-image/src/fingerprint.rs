@@ -3,7 +3,12 @@
 //! As long as it says the same, the files hold the same bytes, so a digest that was remembered may be used again
 //! without reading them. Compared are path, type, mode, size, modification time, change time and inode number. The
 //! change time is what a process cannot set back, short of setting the machine's clock.
+//!
+//! That holds for file systems whose change time the kernel keeps. Others have one that was written when an image of them was
+//! made (squashfs, erofs, ISO 9660), or that some other machine or program tells (NFS, 9p, FUSE): there an unchanged
+//! fingerprint proves nothing, and what is read is not remembered.
 
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::Stat;
@@ -35,12 +40,73 @@ pub(crate) fn of(path: &[u8], stat: &Stat) -> u64 {
     u64::from_le_bytes(*head)
 }
 
+/// The fingerprint of a file on a file system on which it proves nothing, so that no digest that was remembered elsewhere fits.
+pub(crate) fn unproven(fingerprint: u64) -> u64 {
+    !fingerprint
+}
+
+/// A time after which no process is started.
+pub(crate) fn never() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 4)
+}
+
+/// What is known of file systems by their devices' numbers, so that each is asked once a walk.
+#[derive(Default)]
+pub(crate) struct FileSystems(Vec<(u64, bool)>);
+
+impl FileSystems {
+    /// The fingerprint of a file, and from when on it can be relied on. `look` tells whether the file system keeps change times.
+    pub(crate) fn fingerprint(
+        &mut self,
+        path: &[u8],
+        stat: &Stat,
+        look: impl FnOnce() -> bool,
+    ) -> (u64, SystemTime) {
+        let known = self.0.iter().find(|(device, _)| *device == stat.st_dev).map(|(_, proves)| *proves);
+        let proves = known.unwrap_or_else(|| {
+            let proves = look();
+            self.0.push((stat.st_dev, proves));
+            proves
+        });
+        let fingerprint = of(path, stat);
+        if proves { (fingerprint, settled_at(stat)) } else { (unproven(fingerprint), never()) }
+    }
+}
+
+/// File systems whose change times the kernel keeps, by what `statfs` calls them.
+///
+/// Source: `linux/magic.h` and the file systems' own headers.
+const KEPT: [u64; 9] = [
+    0xEF53,      // ext2, ext3, ext4
+    0x5846_5342, // XFS
+    0x9123_683E, // btrfs
+    0x0102_1994, // tmpfs
+    0x8584_58F6, // ramfs
+    0x2FC1_2FC1, // ZFS
+    0xF2F5_2010, // F2FS
+    0xCA45_1A4E, // bcachefs
+    OVERLAY,
+];
+
+/// overlayfs, which hands on what the file systems below it say.
+const OVERLAY: u64 = 0x794C_7630;
+
+/// Whether the file system of an open file keeps change times. `directory` is the one that it is in, if it is no directory itself.
+pub(crate) fn keeps_change_times(file: BorrowedFd<'_>, directory: Option<BorrowedFd<'_>>) -> bool {
+    let kind = rustix::fs::fstatfs(file).map(|found| found.f_type.cast_unsigned());
+    let Some(kind) = kind.ok().filter(|kind| KEPT.contains(kind)) else { return false };
+    let device = |file: BorrowedFd<'_>| rustix::fs::fstat(file).map(|stat| stat.st_dev).ok();
+    // A file has a device of its own where an overlay's layers are on several file systems, of which one may be of the
+    // other kind: a live system's, which lies over squashfs.
+    kind != OVERLAY || directory.is_none_or(|directory| device(directory) == device(file))
+}
+
 /// Until when a file's change time does not tell whether it was changed once more.
 ///
 /// A change time is as coarse as the kernel's tick (10 ms at most), on some file systems a second or two, which shows
 /// in its nanoseconds being zero. A file written twice in that time has the same fingerprint with other bytes (git's
 /// documentation calls this "racy").
-pub(crate) fn settled_at(stat: &Stat) -> SystemTime {
+fn settled_at(stat: &Stat) -> SystemTime {
     let nanoseconds = stat.st_ctime_nsec;
     let margin = if nanoseconds == 0 { Duration::from_secs(2) } else { Duration::from_millis(20) };
     let changed =

@@ -1,51 +1,79 @@
-//! Files that appear whole or not at all.
+//! Files that appear whole or not at all, and where they are meant to.
 
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
+
+use crate::directory_handle::DirectoryHandle;
+use crate::limits::MAX_LINKS;
 
 /// A file that gets its name when it is finished. Dropped before that, it is gone.
 ///
-/// Where the file system allows it has no name at all until then, so that even a killed process leaves nothing.
+/// Where the file system allows it has no name at all until then, so that even a killed process leaves nothing. Its directory is held
+/// open, and what has the name in there is replaced, be it a link, never written to. It gets the permissions of the
+/// file that it replaces.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
-    target: PathBuf,
+    directory: DirectoryHandle,
+    name: OsString,
     /// The name it has in the meantime, where it needs one.
-    named: Option<PathBuf>,
+    temporary: Option<OsString>,
 }
 
 impl NewFile {
-    /// Begins a file that will be at `target`. If a symbolic link is there, the file it points to is replaced.
+    /// Begins a file that will be at `target`, a path that the user has named. If a symbolic link of the user's own, or of root's, is
+    /// there, the file it points to is replaced; another user's is an error.
     pub fn create(target: &Path) -> io::Result<Self> {
-        let target = match fs::read_link(target) {
-            Ok(_) => fs::canonicalize(target)?,
-            Err(_) => target.to_owned(),
-        };
-        Self::begin(target)
+        let (directory, name) = followed(target)?;
+        Self::begin(directory, name)
     }
 
-    /// Begins a file in this directory whose name will be known when it is finished, see [`NewFile::commit_as`]. If it gets
-    /// none, nothing is left of it.
+    /// Begins a file that will be at `name` below a directory, to which no link may lead.
+    pub fn beneath(directory: &DirectoryHandle, name: impl AsRef<Path>) -> io::Result<Self> {
+        let name = name.as_ref();
+        let base = name.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+        Self::begin(directory.below(name.parent().unwrap_or(Path::new("")))?, base.to_owned())
+    }
+
+    /// Begins a file in this directory, which the user has named, whose own name will be known when it is finished, see
+    /// [`NewFile::commit_as`]. If it gets none, nothing is left of it.
     pub fn within(directory: &Path) -> io::Result<Self> {
-        Self::begin(directory.join("unnamed"))
+        Self::begin(DirectoryHandle::open(directory)?, "unnamed".into())
     }
 
-    fn begin(target: PathBuf) -> io::Result<Self> {
-        let (directory, _) = split(&target)?;
+    fn begin(directory: DirectoryHandle, name: OsString) -> io::Result<Self> {
+        let there = directory.look(&name)?;
+        let there = there.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        let mode = there.map(|stat| Mode::from_raw_mode(stat.st_mode & 0o777));
+        let new = Self::unnamed(directory, name, mode.unwrap_or(Mode::from_raw_mode(0o666)))?;
+        if let (Some(stat), Some(mode)) = (there, mode) {
+            let now = Mode::from_raw_mode(rustix::fs::fstat(&new.file)?.st_mode);
+            // Another user's file becomes this user's, and no more than that.
+            let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
+            rustix::fs::fchmod(&new.file, if is_own { mode } else { mode & now })?;
+        }
+        Ok(new)
+    }
+
+    fn unnamed(directory: DirectoryHandle, name: OsString, mode: Mode) -> io::Result<Self> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        match rustix::fs::open(directory, flags, Mode::from_raw_mode(0o666)) {
+        match rustix::fs::openat(&directory, ".", flags, mode) {
             Ok(file) if Path::new("/proc/self/fd").exists() => {
-                Ok(Self { file: file.into(), target, named: None })
+                Ok(Self { file: file.into(), directory, name, temporary: None })
             }
             // Old kernels and some file systems know no unnamed files, and say so in several ways.
             Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let (file, name) = with_free_name(&target, |name| File::create_new(name))?;
-                Ok(Self { file, target, named: Some(name) })
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+                let make = |name: &OsStr| rustix::fs::openat(&directory, name, flags, mode);
+                let (file, temporary) = with_free_name(&name, make)?;
+                Ok(Self { file: file.into(), directory, name, temporary: Some(temporary) })
             }
             Err(error) => Err(error.into()),
         }
@@ -58,58 +86,94 @@ impl NewFile {
 
     /// Gives the file this name, in its directory.
     pub fn commit_as(mut self, name: &str) -> io::Result<()> {
-        self.target.set_file_name(name);
+        self.name = name.into();
         self.commit()
     }
 
-    /// Gives the file its name; what had the name before is replaced in the same moment.
-    pub fn commit(mut self) -> io::Result<()> {
-        let name = if let Some(name) = self.named.take() {
+    /// Gives the file its name once its content is on disk; what had the name before is replaced in the same moment.
+    ///
+    /// Without waiting for the disk a crash of the machine could leave the name with nothing behind it.
+    pub fn commit(self) -> io::Result<()> {
+        match rustix::fs::fdatasync(&self.file) {
+            // Of what cannot be synchronised nothing more can be had.
+            Ok(()) | Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => self.commit_unsynced(),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same without waiting: for a file of which its reader sees that a crash of the machine has cut it, and for large ones
+    /// that are made again with a command.
+    pub fn commit_unsynced(mut self) -> io::Result<()> {
+        let name = if let Some(name) = self.temporary.take() {
             name
         } else {
             let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            let link = |name: &Path| {
-                Ok::<(), io::Error>(rustix::fs::linkat(CWD, &unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+            let link = |name: &OsStr| {
+                rustix::fs::linkat(CWD, &unnamed, self.directory.as_fd(), name, AtFlags::SYMLINK_FOLLOW)
             };
-            match link(&self.target) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                named => return named,
+            match link(&self.name) {
+                Err(Errno::EXIST) => {}
+                named => return Ok(named?),
             }
             // A link replaces nothing, but a renaming does.
-            with_free_name(&self.target, link)?.1
+            with_free_name(&self.name, link)?.1
         };
-        fs::rename(&name, &self.target).inspect_err(|_| drop(fs::remove_file(&name)))
+        let directory = &self.directory;
+        let renamed = rustix::fs::renameat(directory, &name, directory, &self.name);
+        Ok(renamed.inspect_err(|_| drop(directory.remove(&name)))?)
     }
 }
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if let Some(name) = &self.named {
+        if let Some(name) = &self.temporary {
             // Nobody is left to be told of a failure.
-            let _ = fs::remove_file(name);
+            let _ = self.directory.remove(name);
         }
     }
 }
 
-/// Tries names beside the target until `make` does not find one taken.
-fn with_free_name<T>(target: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
-    let (directory, base) = split(target)?;
+/// Tries names beside the target's until `make` does not find one taken.
+fn with_free_name<T>(
+    name: &OsStr,
+    make: impl Fn(&OsStr) -> rustix::io::Result<T>,
+) -> io::Result<(T, OsString)> {
     let process = std::process::id();
     for number in 0u32.. {
-        let mut name = std::ffi::OsString::from(".");
-        name.push(base);
-        name.push(format!(".new-{process}-{number}"));
-        let name = directory.join(name);
-        match make(&name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => return result.map(|made| (made, name)),
+        let mut free = OsString::from(".");
+        free.push(name);
+        free.push(format!(".new-{process}-{number}"));
+        match make(&free) {
+            Err(Errno::EXIST) => {}
+            result => return Ok((result?, free)),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// The directory and the name that a user's path means, behind links that may be followed.
+fn followed(target: &Path) -> io::Result<(DirectoryHandle, OsString)> {
+    let mut directory = DirectoryHandle::current()?;
+    let mut path: PathBuf = target.to_owned();
+    for _ in 0..=MAX_LINKS {
+        let (parent, base) = split(&path)?;
+        directory = directory.open_from(parent)?;
+        let link = directory.look(base)?;
+        let link = link.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
+        let Some(link) = link else { return Ok((directory, base.to_owned())) };
+        // Whoever may put a link into a directory that many can write to could choose the file that is overwritten.
+        if link.st_uid != 0 && link.st_uid != rustix::process::geteuid().as_raw() {
+            let problem = "it is a symbolic link of another user's, which is not followed";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+        }
+        let target = rustix::fs::readlinkat(&directory, base, Vec::new())?;
+        path = PathBuf::from(OsString::from_vec(target.into_bytes()));
+    }
+    Err(Errno::LOOP.into())
+}
+
 /// A file's directory and its name in there.
-fn split(path: &Path) -> io::Result<(&Path, &std::ffi::OsStr)> {
+fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
     let base = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => Ok((parent, base)),
@@ -119,7 +183,9 @@ fn split(path: &Path) -> io::Result<(&Path, &std::ffi::OsStr)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -168,10 +234,55 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (target, link) = (directory.path().join("target"), directory.path().join("link"));
         fs::write(&target, b"old").unwrap();
-        std::os::unix::fs::symlink("target", &link).unwrap();
+        symlink("target", &link).unwrap();
         NewFile::create(&link).unwrap().commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"");
         assert_eq!(names(directory.path()), ["link", "target"]);
+    }
+
+    #[test]
+    fn links_of_others_and_links_on_the_way() {
+        let place = tempfile::tempdir().unwrap();
+        let (inside, outside) = (place.path().join("inside"), place.path().join("outside"));
+        for directory in [&inside, &outside] {
+            fs::create_dir(directory).unwrap();
+        }
+        fs::write(outside.join("file"), "kept").unwrap();
+        symlink(&outside, inside.join("directory")).unwrap();
+        symlink(outside.join("file"), inside.join("file")).unwrap();
+        let root = DirectoryHandle::open(&inside).unwrap();
+        for refused in ["directory/file", "directory/new", "../outside/file", "..", "missing/file"] {
+            assert!(NewFile::beneath(&root, refused).is_err(), "{refused}");
+        }
+        assert!(root.make("directory/new", 0o777).is_err() && !outside.join("new").exists());
+        root.make("new/new", 0o777).unwrap();
+        // A link in the file's own place is replaced.
+        NewFile::beneath(&root, "file").unwrap().commit().unwrap();
+        assert!(inside.join("file").symlink_metadata().unwrap().is_file());
+        assert_eq!(fs::read(outside.join("file")).unwrap(), b"kept");
+        assert!(root.file("directory").is_err());
+        // Only root can make links that are another user's.
+        let other = inside.join("other");
+        symlink(outside.join("file"), &other).unwrap();
+        if std::os::unix::fs::lchown(&other, Some(65534), None).is_ok() {
+            assert_eq!(NewFile::create(&other).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            assert_eq!(fs::read(outside.join("file")).unwrap(), b"kept");
+        }
+        symlink("loop", inside.join("loop")).unwrap();
+        assert!(NewFile::create(&inside.join("loop")).is_err());
+    }
+
+    #[test]
+    fn permissions_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("file");
+        for mode in [0o600, 0o640, 0o444] {
+            fs::write(&target, "old").unwrap();
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).unwrap();
+            NewFile::create(&target).unwrap().commit().unwrap();
+            assert_eq!(target.metadata().unwrap().permissions().mode() & 0o7777, mode);
+            fs::remove_file(&target).unwrap();
+        }
     }
 
     #[test]

@@ -60,10 +60,10 @@ impl Output {
         descriptor.map_err(|source| self.failed(source))
     }
 
-    /// The file is whole.
+    /// The file is whole. Nobody waits until gigabytes are on disk; no program does that writes archives.
     pub fn commit(self) -> Result<(), OutputError> {
         match self {
-            Self::New(file, path) => file.commit().map_err(|source| OutputError { path, source }),
+            Self::New(file, path) => file.commit_unsynced().map_err(|source| OutputError { path, source }),
             Self::Stdout | Self::Special(..) => Ok(()),
         }
     }
@@ -72,7 +72,10 @@ impl Output {
     pub fn write(path: &Path, content: &[u8]) -> Result<(), OutputError> {
         let output = Self::create(path)?;
         File::from(output.descriptor()?).write_all(content).map_err(|source| output.failed(source))?;
-        output.commit()
+        match output {
+            Self::New(file, path) => file.commit().map_err(|source| OutputError { path, source }),
+            other => other.commit(),
+        }
     }
 
     fn failed(&self, source: io::Error) -> OutputError {

@@ -62,7 +62,7 @@ fn image_of(layer: &[u8]) -> Vec<u8> {
 /// A layer with entries in a store, some of them removed.
 fn layer() -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    let long = format!("nix/store/{}/{}", &PATHS[1][11..], "long/".repeat(40));
+    let long = format!("nix/store/{}/{}f", &PATHS[1][11..], "long/".repeat(40));
     let names = [&PATHS[0][1..], "nix/store/.wh.x", &long, "nix/.wh..wh..opq", &PATHS[2][1..]];
     for name in names {
         let mut header = tar::Header::new_gnu();

@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod registries;
 pub mod registry;
 pub mod store;
+pub mod tar_bytes;
 pub mod tree;
 pub mod wait;
 

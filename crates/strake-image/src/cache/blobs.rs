@@ -4,9 +4,7 @@
 //! again, so its digest can be promised before it is made. What a manifest elsewhere lists was made by
 //! who knows what: such a blob can be named where it is there already, but not made.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -69,7 +67,7 @@ impl Maker {
 impl Cache {
     /// What a layer became when it was compressed in this way. A damaged entry is none.
     pub fn blob(&self, diff_id: Digest, maker: Maker) -> Option<Descriptor> {
-        let (head, _) = entry::use_it::<BlobHead>(&self.blob_path(diff_id, maker))?;
+        let (head, _) = entry::use_it::<BlobHead>(&self.blobs, &blob_name(diff_id, maker))?;
         let digest = Digest::parse(&head.digest).ok()?;
         let blob = Descriptor::layer(digest, head.size, Some(maker.codec()));
         // The name says as much. But a digest is not to be promised because a file was renamed.
@@ -86,28 +84,29 @@ impl Cache {
             size: blob.size,
             made: maker.identity(),
         };
-        entry::write(&self.blob_path(diff_id, maker), &head, std::iter::empty())
+        entry::write(&self.blobs, &blob_name(diff_id, maker), &head, std::iter::empty())
     }
 
     /// Forgets what a layer became.
     pub fn forget_blob(&self, diff_id: Digest, maker: Maker) {
         // If it cannot be removed, what is made is still held against it.
-        let _ = fs::remove_file(self.blob_path(diff_id, maker));
+        let _ = self.blobs.remove(blob_name(diff_id, maker));
     }
 
     /// All compressed layers that are remembered, the last used first.
     pub fn blobs(&self) -> io::Result<Vec<BlobEntry>> {
-        self.list(BLOBS, |file| {
-            let (BlobHead { diff_id, digest, size, made }, _) = entry::read(&file.path)?;
+        self.list(BLOBS, &self.blobs, |file| {
+            let (BlobHead { diff_id, digest, size, made }, _) = entry::read(&self.blobs, &file.name)?;
             let (diff_id, digest) = (Digest::parse(&diff_id).ok()?, Digest::parse(&digest).ok()?);
             Some(BlobEntry { diff_id, digest, size, made, used: file.used })
         })
     }
+}
 
-    fn blob_path(&self, diff_id: Digest, maker: Maker) -> PathBuf {
-        let mut hasher = Hasher::default();
-        hasher.update(diff_id.as_bytes());
-        hasher.update(maker.identity().as_bytes());
-        self.directory.join(BLOBS).join(hasher.finish().hex())
-    }
+/// The name of an entry's file.
+fn blob_name(diff_id: Digest, maker: Maker) -> String {
+    let mut hasher = Hasher::default();
+    hasher.update(diff_id.as_bytes());
+    hasher.update(maker.identity().as_bytes());
+    hasher.finish().hex()
 }

@@ -3,9 +3,7 @@
 //! An entry is used only as long as the layer's files have the fingerprint they had when they were digested. The body of
 //! its file is the fingerprint as 8 bytes a file, little-endian.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -60,7 +58,7 @@ impl Key {
 impl Cache {
     /// What is remembered for a key. A damaged entry is none.
     pub(crate) fn get(&self, key: Key) -> Option<Remembered> {
-        let (head, body) = whole(entry::use_it(&self.path(key))?)?;
+        let (head, body) = whole(entry::use_it(&self.layers, &key.0.hex())?)?;
         let fingerprint = body.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
         Some(Remembered {
             digest: Digest::parse(&head.digest).ok()?,
@@ -79,26 +77,23 @@ impl Cache {
             title: title.to_owned(),
         };
         let body = fingerprint.iter().flat_map(|number| number.to_le_bytes());
-        entry::write(&self.path(key), &head, body)
+        entry::write(&self.layers, &key.0.hex(), &head, body)
     }
 
     /// Forgets a digest.
     pub fn remove(&self, key: Key) {
         // If it is gone already, or cannot be removed, its fingerprint still guards it.
-        let _ = fs::remove_file(self.path(key));
+        let _ = self.layers.remove(key.0.hex());
     }
 
     /// All layers whose digests are remembered, the last used first.
     pub fn layers(&self) -> io::Result<Vec<LayerEntry>> {
-        self.list(LAYERS, |file| {
-            let (LayerHead { digest, size, files, title }, _) = whole(entry::read(&file.path)?)?;
+        self.list(LAYERS, &self.layers, |file| {
+            let (LayerHead { digest, size, files, title }, _) =
+                whole(entry::read(&self.layers, &file.name)?)?;
             let digest = Digest::parse(&digest).ok()?;
             Some(LayerEntry { digest, size, files, title, used: file.used })
         })
-    }
-
-    fn path(&self, key: Key) -> PathBuf {
-        self.directory.join(LAYERS).join(key.0.hex())
     }
 }
 

@@ -2,27 +2,39 @@
 //!
 //! A directory for each kind, with one small file an entry, written beside its place and renamed, so that many processes
 //! may share it and a process that is killed leaves nothing wrong.
+//!
+//! Whoever can write to the cache decides what bytes a digest is believed to stand for. So a directory that is another user's,
+//! or that others can write to, is not used; no link in it is followed, and nothing but regular files is read.
 
 mod blobs;
 mod entry;
 mod layers;
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 pub use blobs::{BlobEntry, Maker};
 pub use layers::{Key, LayerEntry};
+
+use crate::directory_handle::DirectoryHandle;
 
 /// Entries of other versions are not used. The directories' names.
 const LAYERS: &str = "layers-v1";
 const BLOBS: &str = "blobs-v1";
 
+/// The mode of directories that are made, as the XDG base directory specification has it.
+const MODE: u32 = 0o700;
+
 /// A cache directory.
 #[derive(Clone, Debug)]
 pub struct Cache {
     directory: PathBuf,
+    layers: Arc<DirectoryHandle>,
+    blobs: Arc<DirectoryHandle>,
 }
 
 /// What a clean-up removed.
@@ -35,12 +47,17 @@ pub struct Removed {
 }
 
 impl Cache {
-    /// The cache in `directory`, which is made if need be.
+    /// The cache in `directory`, which is made if need be. An error if others could have put something into it.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        for kind in [LAYERS, BLOBS] {
-            fs::create_dir_all(directory.join(kind))?;
-        }
-        Ok(Self { directory: directory.to_owned() })
+        DirBuilder::new().recursive(true).mode(MODE).create(directory)?;
+        let root = DirectoryHandle::open(directory)?;
+        root.check_private()?;
+        let kind = |name| {
+            let directory = root.make(name, MODE)?;
+            directory.check_private()?;
+            Ok::<_, io::Error>(Arc::new(directory))
+        };
+        Ok(Self { directory: directory.to_owned(), layers: kind(LAYERS)?, blobs: kind(BLOBS)? })
     }
 
     /// Removes everything.
@@ -60,9 +77,9 @@ impl Cache {
 
     fn remove_if(&self, unwanted: impl Fn(&CacheFile) -> bool) -> io::Result<Removed> {
         let mut removed = Removed::default();
-        for file in self.files(LAYERS)?.into_iter().chain(self.files(BLOBS)?) {
-            if unwanted(&file) {
-                match fs::remove_file(&file.path) {
+        for (kind, directory) in [(LAYERS, &self.layers), (BLOBS, &self.blobs)] {
+            for file in self.files(kind, directory)?.iter().filter(|file| unwanted(file)) {
+                match directory.remove(&file.name) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     done => {
                         done?;
@@ -76,29 +93,36 @@ impl Cache {
     }
 
     /// All of a kind, the last used first, as `entry` reads them. What it cannot read is left out.
-    fn list<T>(&self, kind: &str, entry: impl Fn(&CacheFile) -> Option<T>) -> io::Result<Vec<T>> {
-        let mut files = self.files(kind)?;
-        files.sort_by(|a, b| b.used.cmp(&a.used).then_with(|| a.path.cmp(&b.path)));
+    fn list<T>(
+        &self,
+        kind: &str,
+        directory: &DirectoryHandle,
+        entry: impl Fn(&CacheFile) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        let mut files = self.files(kind, directory)?;
+        files.sort_by(|a, b| b.used.cmp(&a.used).then_with(|| a.name.cmp(&b.name)));
         Ok(files.iter().filter_map(entry).collect())
     }
 
     /// Everything of a kind, also what an interrupted process has left.
-    fn files(&self, kind: &str) -> io::Result<Vec<CacheFile>> {
+    fn files(&self, kind: &str, directory: &DirectoryHandle) -> io::Result<Vec<CacheFile>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(self.directory.join(kind))? {
-            let path = entry?.path();
+            let name = PathBuf::from(entry?.file_name());
             // Another process may be removing it.
-            let Ok(metadata) = fs::symlink_metadata(&path) else {
+            let Ok(Some(stat)) = directory.look(&name) else {
                 continue;
             };
-            files.push(CacheFile { path, used: metadata.modified()?, bytes: metadata.len() });
+            let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
+            let used = SystemTime::UNIX_EPOCH + seconds + Duration::from_nanos(stat.st_mtime_nsec);
+            files.push(CacheFile { name, used, bytes: stat.st_size.cast_unsigned() });
         }
         Ok(files)
     }
 }
 
 struct CacheFile {
-    path: PathBuf,
+    name: PathBuf,
     used: SystemTime,
     bytes: u64,
 }

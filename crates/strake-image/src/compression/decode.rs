@@ -1,18 +1,17 @@
 //! Decompression of what others have compressed, recognised by its first bytes.
 //!
 //! All four formats may be several streams one behind the other, as parallel compressors write them; all are read.
-//! Memory is bounded: a stream that asks for a window of more than 128 MiB is refused.
+//! Memory is bounded: a stream that asks for a larger window than [`limits`](crate::limits) allows is refused.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::codec::Codec;
+use crate::limits::{MAX_PASSES, MAX_WINDOW_LOG, MAX_XZ};
 use crate::sink::{Sink, SinkError};
-
-/// The most memory that a stream's window may take, as a power of two, in bytes.
-const WINDOW_LOG: u32 = 27;
 
 const BUFFER: usize = 256 * 1024;
 
@@ -24,12 +23,12 @@ impl Codec {
             Self::Bzip2 => Decoder::Bzip2(bzip2::bufread::MultiBzDecoder::new(compressed)),
             Self::Xz => {
                 let flags = liblzma::stream::CONCATENATED;
-                let stream = liblzma::stream::Stream::new_stream_decoder(1 << WINDOW_LOG, flags)?;
+                let stream = liblzma::stream::Stream::new_stream_decoder(MAX_XZ, flags)?;
                 Decoder::Xz(liblzma::bufread::XzDecoder::new_stream(compressed, stream))
             }
             Self::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed)?;
-                decoder.window_log_max(WINDOW_LOG)?;
+                decoder.window_log_max(MAX_WINDOW_LOG)?;
                 Decoder::Zstd(decoder)
             }
         })
@@ -61,10 +60,12 @@ impl<R: BufRead> Read for Decoder<R> {
 
 /// A compressed file of which ranges are wanted, as if it were not compressed.
 ///
-/// Ranges in ascending order cost one pass over the file; a step back costs a new one. Nothing is kept on disk.
+/// Ranges in ascending order cost one pass over the file; a step back costs a new one, of which there are only so many: ranges in
+/// reverse order would take as long as the square of their number. Nothing is kept on disk.
 pub struct CompressedFile {
     path: PathBuf,
     codec: Codec,
+    passes: AtomicU32,
     cursor: Mutex<Option<Cursor>>,
 }
 
@@ -80,7 +81,7 @@ struct Cursor {
 impl CompressedFile {
     /// The file at `path`, which begins as `codec` does.
     pub fn new(path: PathBuf, codec: Codec) -> Self {
-        Self { path, codec, cursor: Mutex::new(None) }
+        Self { path, codec, passes: AtomicU32::new(0), cursor: Mutex::new(None) }
     }
 
     /// The file's place.
@@ -88,8 +89,13 @@ impl CompressedFile {
         &self.path
     }
 
-    /// Decompresses from the beginning.
+    /// Decompresses from the beginning, which is one pass.
     pub fn open(&self) -> io::Result<FileDecoder> {
+        if self.passes.fetch_add(1, Ordering::Relaxed) >= MAX_PASSES {
+            return Err(io::Error::other(
+                "its layers stand in such an order that it takes more than 256 passes; decompress it first",
+            ));
+        }
         self.codec.decoder(BufReader::with_capacity(BUFFER, File::open(&self.path)?))
     }
 

@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::FlockOperation;
 
 use super::blobs::LayoutBlobs;
+use super::checked::CheckedBlobs;
 use super::index::LayoutIndex;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::descriptor::Descriptor;
+use crate::directory_handle::DirectoryHandle;
 use crate::document::Document;
 use crate::error::Error;
 use crate::event::Report;
@@ -43,6 +45,8 @@ pub struct LayoutTarget<'p> {
     root: PathBuf,
     names: Option<Vec<String>>,
     progress: &'p AtomicU64,
+    /// What has been found out of blobs that are there, where that is asked for.
+    checked: Option<CheckedBlobs>,
 }
 
 /// A blob that is being written.
@@ -62,7 +66,7 @@ impl<'p> LayoutTarget<'p> {
     ) -> Result<Self, PrepareError> {
         fs::create_dir_all(root).map_err(PrepareError::Write)?;
         let root = fs::canonicalize(root).map_err(PrepareError::Write)?;
-        let layout = Self { root, names, progress };
+        let layout = Self { root, names, progress, checked: None };
         let _lock = layout.lock().map_err(PrepareError::Write)?;
         if layout.root.join(LAYOUT).symlink_metadata().is_ok() {
             let blobs = LayoutBlobs::directory(&layout.root)?;
@@ -78,8 +82,15 @@ impl<'p> LayoutTarget<'p> {
             }
             layout.file(LAYOUT, LAYOUT_TEXT.as_bytes()).map_err(PrepareError::Write)?;
         }
-        fs::create_dir_all(layout.root.join(BLOBS)).map_err(PrepareError::Write)?;
+        let root = DirectoryHandle::open(&layout.root).map_err(PrepareError::Write)?;
+        root.make(BLOBS, 0o777).map_err(PrepareError::Write)?;
         Ok(layout)
+    }
+
+    /// Has blobs that are there already read before they count as being there. Otherwise their sizes tell.
+    #[must_use]
+    pub fn verifying(self, verify: bool) -> Self {
+        Self { checked: verify.then(CheckedBlobs::default), ..self }
     }
 
     /// Waits until no other process changes the layout, and keeps others waiting until it is dropped.
@@ -111,11 +122,13 @@ impl<'p> LayoutTarget<'p> {
         if self.has_blob(document.descriptor()) {
             return Ok(());
         }
-        self.file(&blob_name(document.digest()), document.text()).map_err(Error::Write)
+        self.file(&blob_name(document.digest()), document.text()).map_err(Error::Write)?;
+        self.checked.iter().for_each(|checked| checked.written(document.digest()));
+        Ok(())
     }
 
     fn file(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let new = NewFile::create(&self.root.join(name))?;
+        let new = NewFile::beneath(&DirectoryHandle::open(&self.root)?, name)?;
         new.file().write_all(content)?;
         self.progress.fetch_add(content.len() as u64, Ordering::Relaxed);
         new.commit()
@@ -123,7 +136,8 @@ impl<'p> LayoutTarget<'p> {
 
     fn has_blob(&self, blob: &Descriptor) -> bool {
         let path = self.root.join(blob_name(blob.digest));
-        path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == blob.size)
+        let is_there = path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == blob.size);
+        is_there && self.checked.as_ref().is_none_or(|checked| checked.is_right(&self.root, blob.digest))
     }
 }
 
@@ -144,7 +158,8 @@ impl Target for LayoutTarget<'_> {
         if blob.is_some_and(|blob| self.has_blob(blob)) {
             return Ok(None);
         }
-        let new = NewFile::within(&self.root.join(BLOBS)).map_err(Error::Write)?;
+        let root = DirectoryHandle::open(&self.root).map_err(Error::Write)?;
+        let new = NewFile::beneath(&root, format!("{BLOBS}/unnamed")).map_err(Error::Write)?;
         let file = new.file().as_fd().try_clone_to_owned().map_err(Error::Write)?;
         let sink = DescriptorSink::new(file, self.progress);
         Ok(Some(Box::new(NewBlob { layout: self, file: new, sink })))
@@ -181,6 +196,7 @@ impl BlobWriter for NewBlob<'_, '_> {
         sink.finish()?;
         if !layout.has_blob(blob) {
             file.commit_as(&blob.digest.hex()).map_err(Error::Write)?;
+            layout.checked.iter().for_each(|checked| checked.written(blob.digest));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 mod archive;
 mod blobs;
+mod checked;
 mod directory;
 mod index;
 mod pick;

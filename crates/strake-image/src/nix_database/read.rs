@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use strake_plan::closure::{ClosureError, Row};
 use strake_plan::{Closure, StorePath};
 
+use crate::limits::{MAX_DATABASE_MEMORY, MAX_DATABASE_ROWS, MAX_DATABASE_STEPS};
 use crate::store::Store;
 
 /// Why a closure could not be read.
@@ -105,34 +106,82 @@ fn open(path: &Path, parameters: &str) -> Result<Connection, Failure> {
         .collect();
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(format!("file:{escaped}?{parameters}"), flags)?;
+    let mut connection = Connection::open_with_flags(format!("file:{escaped}?{parameters}"), flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    bound(&mut connection)?;
     Ok(connection)
+}
+
+/// Bounds what a database can cost, which may be anybody's.
+fn bound(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection
+        .pragma_update_and_check(None, "hard_heap_limit", MAX_DATABASE_MEMORY.cast_signed(), |_| Ok(()))?;
+    // Nothing that the database says of itself calls a function that does something.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    let mut steps = 0;
+    let handler = move || {
+        steps += u64::from(STEPS.unsigned_abs());
+        steps > MAX_DATABASE_STEPS
+    };
+    connection.progress_handler(STEPS, Some(handler))
+}
+
+/// Bytes of a store path's name, or of a hash, at most: a store directory, and 211 for the name in there.
+const MAX_NAME_LENGTH: usize = 1024;
+
+/// So many steps are gone between two looks at their number.
+const STEPS: i32 = 100_000;
+
+/// Whether the tables that are read are tables: a view, a virtual table or a generated column is a program, which could
+/// do anything and never end.
+fn are_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    let tables = "select count(*) from sqlite_schema where type = 'table' and rootpage > 0
+        and name collate nocase in ('ValidPaths', 'Refs')";
+    let computed = "select count(*) from (select hidden from pragma_table_xinfo('ValidPaths')
+        union all select hidden from pragma_table_xinfo('Refs')) where hidden != 0";
+    let count = |query| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    Ok(count(tables)? == 2 && count(computed)? == 0)
 }
 
 fn read(connection: &Connection, roots: &[StorePath]) -> Result<Vec<Row>, Failure> {
     // Both queries must see one state.
     let transaction = connection.unchecked_transaction()?;
+    if !are_tables(&transaction)? {
+        return Err("its ValidPaths and Refs are not plain tables".into());
+    }
     let names = serde_json::to_string(&roots.iter().map(StorePath::as_str).collect::<Vec<_>>())?;
     let mut places = HashMap::new();
     let mut rows = Vec::new();
     let mut statement = transaction.prepare(CLOSURE)?;
     let mut found = statement.query([names])?;
     while let Some(row) = found.next()? {
+        let path: String = row.get(1)?;
+        let hash: String = row.get(3)?;
+        if path.len().max(hash.len()) > MAX_NAME_LENGTH {
+            return Err("it has a path or a hash that is longer than any store's".into());
+        }
+        if rows.len() == MAX_DATABASE_ROWS {
+            return Err("the closure has more than 1048576 store paths".into());
+        }
         places.insert(row.get::<_, i64>(0)?, rows.len());
         rows.push(Row {
-            path: row.get(1)?,
+            path,
             nar_size: row.get::<_, Option<i64>>(2)?.and_then(|size| size.try_into().ok()).unwrap_or(0),
-            nar_hash: Some(row.get(3)?),
+            nar_hash: Some(hash),
             references: Vec::new(),
         });
     }
+    let mut references = 0;
     let mut statement = transaction.prepare(REFERENCES)?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
         let (Some(&referrer), Some(&reference)) = (places.get(&row.get(0)?), places.get(&row.get(1)?)) else {
             continue;
         };
+        references += 1;
+        if references > MAX_DATABASE_ROWS {
+            return Err("the closure has more than 1048576 references".into());
+        }
         let name = rows[reference].path.clone();
         rows[referrer].references.push(name);
     }

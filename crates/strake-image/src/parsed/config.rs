@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::error::OpenError;
 use crate::digest::Digest;
 use crate::draft::{About, Contents, Draft, Given, LayerDraft, Origin};
+use crate::limits::MAX_CONFIG;
 use crate::media_type::MediaType;
 
 /// An image that somebody else has made. Its layers' bytes have not been looked at.
@@ -83,6 +84,9 @@ struct RootFs {
 impl Config {
     /// Reads a config for an image of so many layers.
     pub(crate) fn parse(name: &str, text: Vec<u8>, layers: usize) -> Result<Self, OpenError> {
+        if text.len() as u64 > MAX_CONFIG {
+            return Err(OpenError::TooLarge(name.to_owned()));
+        }
         let ConfigText { config, rootfs, architecture, os, created, history } = super::parse(name, &text)?;
         let diff_ids = rootfs.diff_ids;
         if diff_ids.len() != layers {

@@ -49,6 +49,9 @@ pub enum OpenError {
     /// A JSON member is larger than any image's.
     #[error("has a member {0:?} that is larger than any image's")]
     TooLarge(String),
+    /// A JSON member has more values than any image's.
+    #[error("has a member {0:?} with more than 262144 values in it")]
+    TooMany(String),
     /// The layers and their diff ids do not match in number.
     #[error("has {layers} layers but {diff_ids} diff ids")]
     Count {

@@ -7,12 +7,12 @@
 use std::collections::{HashMap, HashSet};
 
 use strake_plan::StorePath;
-use tar::{Archive, EntryType};
 
 use super::ParsedImage;
-use super::metered::{Budget, Metered};
+use super::tar_reader::TarReader;
 use crate::error::Error;
 use crate::recipe::{Recipe, Tarball};
+use crate::tar::Kind;
 
 /// What stands in front of the name of something that a layer removes from those below it.
 ///
@@ -84,19 +84,12 @@ impl Wanted {
 impl Changes {
     fn of(tarball: &Tarball, wanted: &Wanted) -> Result<Self, Error> {
         let failed = |source| Error::Read { path: tarball.source.path().to_owned(), source };
-        let budget = Budget::default();
-        let mut archive = Archive::new(Metered { inner: tarball.content()?, budget: budget.clone() });
+        let mut archive = TarReader::seeking(tarball.content()?);
         let mut changes = Self::default();
-        for entry in archive.entries_with_seek().map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let kind = entry.header().entry_type();
-            if kind != EntryType::XGlobalHeader {
-                changes.add(&entry.path_bytes(), kind == EntryType::Directory, wanted);
-            }
-            // The headers of one entry are in memory, not those of all.
-            budget.refill();
+        while let Some(found) = archive.next_member().map_err(failed)? {
+            changes.add(&found.member.name, found.member.kind == Kind::DIRECTORY, wanted);
         }
-        archive.into_inner().inner.end().map_err(failed)?;
+        archive.into_inner().end().map_err(failed)?;
         Ok(changes)
     }
 

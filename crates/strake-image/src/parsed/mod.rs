@@ -8,12 +8,12 @@ mod error;
 mod held;
 mod index;
 mod members;
-mod metered;
+mod records;
+mod tar_reader;
 
+pub use crate::limits::MAX_JSON;
 pub use config::{Config, Fault, ParsedImage};
 pub use error::OpenError;
-pub(crate) use index::{Records, next_member};
 pub(crate) use members::{Members, parse};
-
-/// The most that a JSON text of an image may take, in bytes.
-pub const MAX_JSON: u64 = 8 * 1024 * 1024;
+pub(crate) use records::Records;
+pub(crate) use tar_reader::TarReader;

@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags, Stat};
 use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::{self, FileSystems, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::survey::{Checkpoints, Survey};
 use crate::tar::{Member, Writer, append_header};
@@ -86,6 +86,7 @@ impl Files {
     ) -> Result<(), Error> {
         let mut writer = Writer::range(sink, range, 0);
         let mut fingerprints = seen.fingerprint.0.iter().copied();
+        let mut file_systems = FileSystems::default();
         for (member, source) in &*self.files {
             if writer.is_over() {
                 return Ok(());
@@ -98,7 +99,8 @@ impl Files {
                     let known = fingerprints.next();
                     if writer.wants(member.size) {
                         let opened = OpenFile::new(path)?;
-                        opened.check(member, opened.fingerprint(), known)?;
+                        let (found, _) = opened.fingerprint(&mut file_systems);
+                        opened.check(member, found, known)?;
                         copy(&mut writer, member, &opened)?;
                     } else {
                         writer.skip(member.size)?;
@@ -118,7 +120,7 @@ impl Files {
         content: impl Fn(&mut Writer<'_>, &Member, &OpenFile<'_>) -> Result<(), Error>,
     ) -> Result<Survey, Error> {
         let mut writer = Writer::new(sink);
-        let mut fingerprints = Vec::new();
+        let (mut fingerprints, mut file_systems) = (Vec::new(), FileSystems::default());
         let mut settled_at = SystemTime::UNIX_EPOCH;
         for (member, source) in &*self.files {
             writer.member(member)?;
@@ -127,12 +129,12 @@ impl Files {
                 FileContent::Bytes(bytes) => writer.bytes(bytes)?,
                 FileContent::File(path) => {
                     let opened = OpenFile::new(path)?;
-                    let found = opened.fingerprint();
+                    let (found, settled) = opened.fingerprint(&mut file_systems);
                     let known =
                         seen.map_or(Some(found), |seen| seen.fingerprint.0.get(fingerprints.len()).copied());
                     opened.check(member, found, known)?;
                     fingerprints.push(found);
-                    settled_at = settled_at.max(fingerprint::settled_at(&opened.stat));
+                    settled_at = settled_at.max(settled);
                     content(&mut writer, member, &opened)?;
                 }
             }
@@ -159,8 +161,10 @@ impl<'a> OpenFile<'a> {
         Ok(Self { path, file, stat })
     }
 
-    fn fingerprint(&self) -> u64 {
-        fingerprint::of(self.path.as_os_str().as_bytes(), &self.stat)
+    /// Its fingerprint, and from when on that can be relied on.
+    fn fingerprint(&self, file_systems: &mut FileSystems) -> (u64, SystemTime) {
+        let look = || fingerprint::keeps_change_times(self.file.as_fd(), None);
+        file_systems.fingerprint(self.path.as_os_str().as_bytes(), &self.stat, look)
     }
 
     /// Fails if it is not the member's file as it is known.

@@ -19,7 +19,7 @@ use super::c_name;
 use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::{FileSystems, Fingerprint};
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::store::Store;
 use crate::survey::{Checkpoint, Checkpoints, Survey};
@@ -113,7 +113,7 @@ impl StorePaths {
         let mut writer = Writer::new(sink);
         let mut member = self.template();
         write_parents(&mut writer, &mut member)?;
-        let mut fingerprints = Vec::new();
+        let (mut fingerprints, mut file_systems) = (Vec::new(), FileSystems::default());
         let mut checkpoints = Checkpoints::default();
         let mut settled_at = SystemTime::UNIX_EPOCH;
         let mut walker = match seen {
@@ -126,12 +126,13 @@ impl StorePaths {
             let root = Spot { directory: directory.as_fd(), name: c_name(path.base_name(), &mut name) };
             walker.walk(root, path.as_str().as_bytes(), &mut |entry| {
                 let number = fingerprints.len();
-                fingerprints.push(check(entry, number, seen)?);
+                let (fingerprint, settled) = check(entry, number, seen, &mut file_systems)?;
+                fingerprints.push(fingerprint);
+                settled_at = settled_at.max(settled);
                 let below = entry.path.get(path.as_str().len() + 1..).unwrap_or_default();
                 if checkpoints.is_due(number, below.len()) {
                     checkpoints.below(writer.position(), number, below);
                 }
-                settled_at = settled_at.max(fingerprint::settled_at(entry.stat));
                 describe(entry, &mut member)?;
                 writer.member(&member)?;
                 if member.size > 0 { content(&mut writer, &member, entry) } else { Ok(()) }
@@ -171,7 +172,7 @@ impl StorePaths {
         }
         let Checkpoint { entry: mut number, store_path: first, path: mut below, .. } =
             start.unwrap_or_default();
-        let mut walker = Walker::new(FileAccess::Look);
+        let (mut walker, mut file_systems) = (Walker::new(FileAccess::Look), FileSystems::default());
         let mut name = Vec::new();
         for (index, path) in self.paths.iter().enumerate().skip(first) {
             let root = Spot { directory: directory.as_fd(), name: c_name(path.base_name(), &mut name) };
@@ -185,7 +186,7 @@ impl StorePaths {
                 if is_over {
                     return Err(Error::Cancelled);
                 }
-                check(entry, number, Some(seen))?;
+                check(entry, number, Some(seen), &mut file_systems)?;
                 number += 1;
                 describe(entry, &mut member)?;
                 writer.member(&member)?;
@@ -227,13 +228,19 @@ fn write_parents(writer: &mut Writer<'_>, member: &mut Member) -> Result<(), Err
     Ok(())
 }
 
-/// The entry's fingerprint. Fails if it is not what was `seen` in its place.
-fn check(entry: &TreeEntry<'_>, number: usize, seen: Option<&Survey>) -> Result<u64, Error> {
-    let fingerprint = fingerprint::of(entry.path, entry.stat);
+/// The entry's fingerprint, and from when on that can be relied on. Fails if it is not what was `seen` in its place.
+fn check(
+    entry: &TreeEntry<'_>,
+    number: usize,
+    seen: Option<&Survey>,
+    file_systems: &mut FileSystems,
+) -> Result<(u64, SystemTime), Error> {
+    let (fingerprint, settled) =
+        file_systems.fingerprint(entry.path, entry.stat, || entry.keeps_change_times());
     if seen.is_some_and(|seen| seen.fingerprint.0.get(number) != Some(&fingerprint)) {
         return Err(Error::Changed { path: to_path(entry.path) });
     }
-    Ok(fingerprint)
+    Ok((fingerprint, settled))
 }
 
 /// Fills in what the file system says of the entry.

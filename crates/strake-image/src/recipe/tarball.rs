@@ -12,7 +12,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
 
 use super::Digests;
 use super::stored::Stored;
@@ -21,7 +20,7 @@ use crate::codec::Codec;
 use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::{self, FileSystems, Fingerprint};
 use crate::sink::{Sink, Watch};
 use crate::survey::{Checkpoints, Survey};
 use crate::tree::Listings;
@@ -263,10 +262,12 @@ impl Tarball {
             return Err(Error::Changed { path: path.clone() });
         }
         let path = self.source.path().as_os_str().as_bytes();
+        let look = || fingerprint::keeps_change_times(file.as_fd(), None);
+        let (fingerprint, settled_at) = FileSystems::default().fingerprint(path, &stat, look);
         Ok(Survey {
             size: self.size,
-            fingerprint: Fingerprint(vec![fingerprint::of(path, &stat)]),
-            settled_at: fingerprint::settled_at(&stat),
+            fingerprint: Fingerprint(vec![fingerprint]),
+            settled_at,
             checkpoints: Checkpoints::default(),
             listings: Listings::default(),
         })
@@ -277,7 +278,7 @@ impl Tarball {
         Survey {
             size: self.size,
             fingerprint: Fingerprint(Vec::new()),
-            settled_at: SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 4),
+            settled_at: fingerprint::never(),
             checkpoints: Checkpoints::default(),
             listings: Listings::default(),
         }

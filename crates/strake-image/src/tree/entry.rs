@@ -9,6 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::Error;
+use crate::fingerprint;
 
 /// One file, directory or symbolic link that the walk has come to.
 pub(crate) struct TreeEntry<'a> {
@@ -42,6 +43,16 @@ impl TreeEntry<'_> {
         };
         self.check_unchanged(opened.as_fd())?;
         Ok(opened)
+    }
+
+    /// Whether its file system keeps change times, see [`fingerprint`](crate::fingerprint). If that cannot be found out, it does not.
+    pub(crate) fn keeps_change_times(&self) -> bool {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::openat(self.directory, self.name, flags, Mode::empty()) else {
+            return false;
+        };
+        let above = (self.file_type() != FileType::Directory).then_some(self.directory);
+        fingerprint::keeps_change_times(file.as_fd(), above)
     }
 
     /// Where the symbolic link points to. `buffer` is used for the result.

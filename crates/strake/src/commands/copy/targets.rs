@@ -149,7 +149,8 @@ pub(super) fn create<'c>(
             }
             Form::OciDirectory => {
                 let layout = LayoutTarget::new(path, names, written);
-                Box::new(layout.map_err(|error| Failure::prepare(path, &error))?)
+                let layout = layout.map_err(|error| Failure::prepare(path, &error))?;
+                Box::new(layout.verifying(context.verify))
             }
         });
     }
