@@ -60,13 +60,15 @@ class Registry:
             self.port = probe.getsockname()[1]
         conf = os.path.join(self.directory, "conf.yml")
         with open(conf, "w") as file:
-            file.write(f"version: 0.1\nlog: {{level: fatal}}\nstorage: {{filesystem: {{rootdirectory: {self.directory}/data}}}}\n"
+            file.write(f"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {self.directory}/data}}}}\n"
                        f"http: {{addr: '127.0.0.1:{self.port}'}}\n")
         self.process = subprocess.Popen([program, "serve", conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
+            if self.process.poll() is not None:
+                sys.exit(f"{program} cannot be started")
             time.sleep(0.05)
 
     def stop(self):
