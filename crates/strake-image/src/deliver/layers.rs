@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::layer::{Layer, LayerContent};
 use crate::recipe::{Recipe, Source};
 use crate::sink::{Fan, Sink};
-use crate::target::{BlobWriter, TargetError};
+use crate::target::{BlobWriter, Target, TargetError};
 
 /// Blobs that are being written to targets.
 type Writers<'w> = Vec<Box<dyn BlobWriter + 'w>>;
@@ -95,7 +95,9 @@ impl Delivery<'_> {
         let look_up = |maker| Some(KnownBlob { descriptor: cache.blob(layer.diff_id, maker)?, maker });
         let made = look_up(Maker::Here(compression));
         for known in made.iter().cloned().chain(look_up(Maker::Elsewhere(compression.codec()))) {
-            if is_everywhere(&known.descriptor, takers)? {
+            // Only these would get it.
+            let compressed = takers.iter().filter(|target| !target.uncompressed_only());
+            if has_all(&known.descriptor, compressed)? {
                 return Ok(Some(known));
             }
         }
@@ -120,10 +122,10 @@ impl Delivery<'_> {
                     let makers = [Maker::Here(compression), Maker::Elsewhere(compression.codec())];
                     let mut blobs = makers.into_iter().filter_map(|maker| cache.blob(digest, maker));
                     blobs.try_fold(false, |found, blob| {
-                        Ok::<_, TargetError>(found || has_all(&blob, takers)?)
+                        Ok::<_, TargetError>(found || has_all(&blob, takers.iter())?)
                     })?
                 }
-                _ => has_all(&stored, takers)?,
+                _ => has_all(&stored, takers.iter())?,
             };
             if is_there {
                 tarball.source = Source::Elsewhere { path: tarball.source.path().to_owned() };
@@ -133,19 +135,12 @@ impl Delivery<'_> {
     }
 }
 
-/// Whether no target lacks a blob.
-fn has_all(blob: &Descriptor, takers: &Takers<'_, '_>) -> Result<bool, TargetError> {
-    for target in takers {
-        if target.missing(std::slice::from_ref(blob))?.contains(&true) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether no target to which it would go lacks a compressed blob.
-fn is_everywhere(blob: &Descriptor, takers: &Takers<'_, '_>) -> Result<bool, TargetError> {
-    for target in takers.iter().filter(|target| !target.uncompressed_only()) {
+/// Whether none of these targets lacks a blob.
+fn has_all<'r, 't: 'r>(
+    blob: &Descriptor,
+    targets: impl IntoIterator<Item = &'r &'r mut (dyn Target + 't)>,
+) -> Result<bool, TargetError> {
+    for target in targets {
         if target.missing(std::slice::from_ref(blob))?.contains(&true) {
             return Ok(false);
         }
