@@ -38,8 +38,10 @@ pub trait Target {
         false
     }
 
-    /// Which of these blobs are missing there, in their order.
-    fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<bool>, TargetError>;
+    /// Which of these blobs are missing there, in their order: all of them where nothing is kept from before.
+    fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<bool>, TargetError> {
+        Ok(vec![true; blobs.len()])
+    }
 
     /// What layers are there once compressed in this format, by diff id, as far as images that are there tell. A blob that it
     /// names is there.

@@ -15,7 +15,6 @@ use crate::image::Image;
 use crate::layer::Layer;
 use crate::output::{Output, OutputError};
 use crate::python::json::to_vec_pretty;
-
 use crate::tar::Member;
 use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 
@@ -73,10 +72,6 @@ impl Target for ArchiveTarget<'_> {
 
     fn has_manifests(&self) -> bool {
         false
-    }
-
-    fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<bool>, TargetError> {
-        Ok(vec![true; blobs.len()])
     }
 
     fn blob<'t>(

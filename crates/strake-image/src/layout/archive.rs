@@ -87,10 +87,6 @@ impl Target for LayoutArchiveTarget<'_> {
         format!("oci-archive:{}", self.tar.path().display())
     }
 
-    fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<bool>, TargetError> {
-        Ok(vec![true; blobs.len()])
-    }
-
     fn blob<'t>(
         &'t mut self,
         _: &Layer,
