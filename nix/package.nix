@@ -25,6 +25,7 @@ rustPlatform.buildRustPackage {
       builtins.elem (builtins.head (builtins.split "/" below)) kept;
   };
   cargoLock.lockFile = ../Cargo.lock;
+  buildType = "dist";
   cargoBuildFlags = [
     "--package"
     "strake"
