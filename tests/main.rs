@@ -129,3 +129,6 @@ mod docs;
 
 /// The rules of ARCHITECTURE.md.
 mod architecture;
+
+/// What belongs to an installation: completions, man pages, workflows; what tests/run says.
+mod install;

@@ -43,6 +43,8 @@ fn main() -> ExitCode {
             Command::Merge(arguments) => (arguments.writing.style(), commands::merge::run(&arguments)),
             Command::Export(arguments) => (Style::Lines, commands::export::run(&arguments)),
             Command::NixDatabase(arguments) => (Style::Lines, commands::nix_database::run(&arguments)),
+            Command::Completions { shell } => (Style::Lines, commands::installation::completions(shell)),
+            Command::Man { directory } => (Style::Lines, commands::installation::man(&directory)),
             Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
         }
     };

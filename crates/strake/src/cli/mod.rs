@@ -8,6 +8,7 @@ mod registry;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 pub(crate) use build::{BuildArgs, Writing};
 pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
@@ -61,6 +62,17 @@ pub(crate) enum Command {
     Cache {
         #[command(subcommand)]
         action: CacheAction,
+    },
+    /// Write a script with which a shell completes strake's commands and options
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a man page for strake and one for each of its commands, as packages need them
+    #[command(hide = true)]
+    Man {
+        /// Into this directory, which exists
+        directory: PathBuf,
     },
 }
 
