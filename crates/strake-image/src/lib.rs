@@ -90,7 +90,7 @@ pub use image::{Image, ImageLayer};
 pub use layer::{Layer, LayerContent};
 pub use media_type::{Format, LayerType, MediaType};
 pub use output::{Output, OutputError};
-pub use platform::Platform;
+pub use platform::{Platform, PlatformPick};
 pub use progress::Progress;
 pub use sha256::{Lanes, streams_per_processor};
 pub use store::Store;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::digest::Digest;
 use crate::draft::{Contents, LayerDraft, Origin};
-use crate::parsed::{Config, Members, OpenError, ParsedImage, parse};
+use crate::parsed::{Config, Members, OpenError, ParsedImage, parse, shapes};
 use crate::recipe::{Recipe, Tarball};
 use crate::reference;
 use crate::tar::Member;
@@ -28,7 +28,7 @@ pub enum ArchivePick {
 struct ManifestItem {
     config: String,
     repo_tags: Option<Vec<String>>,
-    layers: Vec<String>,
+    layers: Option<Vec<String>>,
 }
 
 const MANIFEST: &str = "manifest.json";
@@ -42,11 +42,13 @@ pub fn open(path: &Path) -> Result<ParsedImage, OpenError> {
 pub fn open_image(path: &Path, pick: &ArchivePick) -> Result<ParsedImage, OpenError> {
     let members = Members::open(path)?;
     let manifest = members.json(MANIFEST)?;
-    let item = picked(parse(MANIFEST, &manifest)?, pick)?;
-    let config = Config::parse(&item.config, members.json(&item.config)?, item.layers.len())?;
-    let mut layers = Vec::with_capacity(item.layers.len());
-    let listed: HashSet<&str> = item.layers.iter().map(String::as_str).collect();
-    for (name, diff_id) in item.layers.iter().zip(&config.diff_ids) {
+    let item = picked(parse(MANIFEST, &shapes::ARCHIVE, &manifest)?, pick)?;
+    // Docker writes null for an image without layers.
+    let names = item.layers.unwrap_or_default();
+    let config = Config::parse(&item.config, members.json(&item.config)?, names.len())?;
+    let mut layers = Vec::with_capacity(names.len());
+    let listed: HashSet<&str> = names.iter().map(String::as_str).collect();
+    for (name, diff_id) in names.iter().zip(&config.diff_ids) {
         layers.push(layer(&members, &listed, name, *diff_id)?);
     }
     let tags = item.repo_tags.unwrap_or_default();

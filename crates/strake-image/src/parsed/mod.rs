@@ -6,14 +6,20 @@
 mod config;
 mod error;
 mod held;
+mod image;
 mod index;
+mod json;
 mod members;
 mod records;
+pub(crate) mod shapes;
 mod tar_reader;
+mod time;
 
 pub use crate::limits::MAX_JSON;
-pub use config::{Config, Fault, ParsedImage};
-pub use error::OpenError;
-pub(crate) use members::{Members, parse};
+pub use config::Config;
+pub use error::{JsonFault, OpenError};
+pub use image::{Fault, ParsedImage};
+pub(crate) use json::{malformed, parse};
+pub(crate) use members::Members;
 pub(crate) use records::Records;
 pub(crate) use tar_reader::TarReader;
