@@ -63,6 +63,9 @@ mod platforms;
 /// Such images are copied, and made of several.
 mod platforms_copy;
 
+/// A platform that is asked for is the one that comes, in whatever form the image is, or it is an error that says what there is.
+mod platform_asked;
+
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
 
