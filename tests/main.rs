@@ -90,6 +90,9 @@ mod registry_faults;
 /// Images that come from registries: connections that break, and answers that lie.
 mod registry_pull;
 
+/// Layers are what their images say, or nothing is made of them.
+mod diff_ids;
+
 /// Who asks, as files, programs and options say it, and who is told.
 mod registry_auth;
 

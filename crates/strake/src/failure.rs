@@ -235,6 +235,11 @@ impl From<Error> for Failure {
             Error::Digest { .. } => {
                 failure.hint("the file was damaged or changed after it was made; make it again")
             }
+            Error::DiffId { .. } => {
+                failure.hint("the image is malformed or was damaged: use another tag, or make it again")
+            }
+            Error::Name { .. } => failure
+                .hint("copy the image to oci:DIR first, where layers have no names, and use that in its place"),
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("build or fetch it first, or say with --store-root where the store lies")
             }

@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::digest::{Digest, DigestError};
-use crate::error::Error;
 use crate::media_type::MediaType;
 
 /// Why a file or a directory is not an image. The text goes on after its name.
@@ -75,9 +74,6 @@ pub enum OpenError {
     /// A layer is not a file.
     #[error("has a layer {0:?} that is not a file")]
     LayerType(String),
-    /// A layer is not what the config says.
-    #[error("has a damaged layer")]
-    Layer(#[source] Error),
     /// A blob has another size than its descriptor says.
     #[error("has a blob {digest} of {found} bytes, not {expected}")]
     Size {

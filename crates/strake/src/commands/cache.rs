@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
-use strake_image::cache::{BlobEntry, Cache, LayerEntry, Removed};
+use strake_image::cache::{BlobEntry, Cache, DiffIdEntry, LayerEntry, Removed};
 
 use crate::cli::CacheAction;
 use crate::failure::Failure;
@@ -19,7 +19,12 @@ pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
         CacheAction::Show { json } => {
             let layers = cache.layers().map_err(|error| unreadable(&error))?;
             let blobs = cache.blobs().map_err(|error| unreadable(&error))?;
-            if *json { lines(&layers, &blobs) } else { table(&cache, &layers, &blobs, now) }
+            let diff_ids = cache.diff_ids().map_err(|error| unreadable(&error))?;
+            if *json {
+                lines(&layers, &blobs, &diff_ids)
+            } else {
+                table(&cache, &layers, &blobs, &diff_ids, now)
+            }
         }
         CacheAction::Prune { older_than } => {
             let limit = now.checked_sub(DAY * *older_than).unwrap_or(UNIX_EPOCH);
@@ -38,7 +43,7 @@ fn removed(Removed { entries, bytes }: Removed) -> String {
     format!("removed {entries} entries, {}\n", HumanBytes(bytes))
 }
 
-fn lines(layers: &[LayerEntry], blobs: &[BlobEntry]) -> String {
+fn lines(layers: &[LayerEntry], blobs: &[BlobEntry], diff_ids: &[DiffIdEntry]) -> String {
     let seconds = |used: SystemTime| used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let layers = layers.iter().map(|layer| {
         json!({
@@ -58,13 +63,26 @@ fn lines(layers: &[LayerEntry], blobs: &[BlobEntry]) -> String {
             "used": seconds(blob.used),
         })
     });
-    layers.chain(blobs).fold(String::new(), |mut text, line| {
+    let diff_ids = diff_ids.iter().map(|entry| {
+        json!({
+            "diff_id": entry.diff_id.to_string(),
+            "digest": entry.digest.to_string(),
+            "used": seconds(entry.used),
+        })
+    });
+    layers.chain(blobs).chain(diff_ids).fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{line}");
         text
     })
 }
 
-fn table(cache: &Cache, layers: &[LayerEntry], blobs: &[BlobEntry], now: SystemTime) -> String {
+fn table(
+    cache: &Cache,
+    layers: &[LayerEntry],
+    blobs: &[BlobEntry],
+    diff_ids: &[DiffIdEntry],
+    now: SystemTime,
+) -> String {
     let mut text = String::new();
     let ago = |used| HumanDuration(now.duration_since(used).unwrap_or_default()).to_string();
     for layer in layers {
@@ -89,6 +107,15 @@ fn table(cache: &Cache, layers: &[LayerEntry], blobs: &[BlobEntry], now: SystemT
             blob.made,
         );
     }
+    for entry in diff_ids {
+        let _ = writeln!(
+            text,
+            "{}  third-party layer, diff id {:<12}  {:>8} ago",
+            &entry.digest.hex()[..12],
+            &entry.diff_id.hex()[..12],
+            ago(entry.used),
+        );
+    }
     let bytes =
         |sizes: &mut dyn Iterator<Item = u64>| HumanBytes(sizes.fold(0, u64::saturating_add)).to_string();
     let (count, size) = (layers.len(), bytes(&mut layers.iter().map(|layer| layer.size)));
@@ -96,7 +123,8 @@ fn table(cache: &Cache, layers: &[LayerEntry], blobs: &[BlobEntry], now: SystemT
     let place = cache.directory().display();
     let _ = writeln!(
         text,
-        "{count} layers of {size} and {compressed} compressed ones of {compressed_size} remembered in {place}"
+        "{count} layers of {size}, {compressed} compressed ones of {compressed_size} and {} diff ids of third-party layers cached in {place}",
+        diff_ids.len(),
     );
     text
 }
