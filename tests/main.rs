@@ -39,6 +39,12 @@ mod cache;
 /// What is said, where, and with which exit code.
 mod terminal;
 
+/// Standard streams that are closed, full or nobody's.
+mod streams;
+
+/// What third parties have chosen does nothing to a terminal.
+mod outside_text;
+
 /// Docker, podman, skopeo and umoci take the archives.
 mod peers;
 

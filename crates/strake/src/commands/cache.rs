@@ -1,6 +1,5 @@
 //! `strake cache`: the remembered digests, for people.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::{HumanBytes, HumanDuration};
@@ -9,19 +8,21 @@ use strake_image::cache::{BlobEntry, Cache, DiffIdEntry, LayerEntry, Removed};
 
 use crate::cli::CacheAction;
 use crate::failure::Failure;
+use crate::output;
+use crate::terminal::{self, Lines};
 
 const DAY: Duration = Duration::from_hours(24);
 
 pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
     let cache = super::open_cache()?;
     let now = SystemTime::now();
-    let text = match action {
+    let lines = match action {
         CacheAction::Show { json } => {
             let layers = cache.layers().map_err(|error| unreadable(&error))?;
             let blobs = cache.blobs().map_err(|error| unreadable(&error))?;
             let diff_ids = cache.diff_ids().map_err(|error| unreadable(&error))?;
             if *json {
-                lines(&layers, &blobs, &diff_ids)
+                entries(&layers, &blobs, &diff_ids)
             } else {
                 table(&cache, &layers, &blobs, &diff_ids, now)
             }
@@ -32,18 +33,20 @@ pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
         }
         CacheAction::Clear => removed(cache.clear().map_err(|error| unreadable(&error))?),
     };
-    super::say(text.as_bytes())
+    output::say(&lines)
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot read or clean the cache: {error}"))
 }
 
-fn removed(Removed { entries, bytes }: Removed) -> String {
-    format!("removed {entries} entries, {}\n", HumanBytes(bytes))
+fn removed(Removed { entries, bytes }: Removed) -> Lines {
+    let mut lines = Lines::default();
+    lines.push(format!("removed {entries} entries, {}", HumanBytes(bytes)));
+    lines
 }
 
-fn lines(layers: &[LayerEntry], blobs: &[BlobEntry], diff_ids: &[DiffIdEntry]) -> String {
+fn entries(layers: &[LayerEntry], blobs: &[BlobEntry], diff_ids: &[DiffIdEntry]) -> Lines {
     let seconds = |used: SystemTime| used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let layers = layers.iter().map(|layer| {
         json!({
@@ -70,10 +73,9 @@ fn lines(layers: &[LayerEntry], blobs: &[BlobEntry], diff_ids: &[DiffIdEntry]) -
             "used": seconds(entry.used),
         })
     });
-    layers.chain(blobs).chain(diff_ids).fold(String::new(), |mut text, line| {
-        let _ = writeln!(text, "{line}");
-        text
-    })
+    let mut lines = Lines::default();
+    layers.chain(blobs).chain(diff_ids).for_each(|entry| lines.push(terminal::json(&entry)));
+    lines
 }
 
 fn table(
@@ -82,49 +84,44 @@ fn table(
     blobs: &[BlobEntry],
     diff_ids: &[DiffIdEntry],
     now: SystemTime,
-) -> String {
-    let mut text = String::new();
+) -> Lines {
+    let mut lines = Lines::default();
     let ago = |used| HumanDuration(now.duration_since(used).unwrap_or_default()).to_string();
     for layer in layers {
-        let _ = writeln!(
-            text,
+        lines.push(format!(
             "{}  {:>10}  {:>7} files  {:>10} ago  {}",
             &layer.digest.hex()[..12],
             HumanBytes(layer.size).to_string(),
             layer.files,
             ago(layer.used),
             layer.title,
-        );
+        ));
     }
     for blob in blobs {
-        let _ = writeln!(
-            text,
+        lines.push(format!(
             "{}  {:>10}  of {:<12}  {:>8} ago  {}",
             &blob.digest.hex()[..12],
             HumanBytes(blob.size).to_string(),
             &blob.diff_id.hex()[..12],
             ago(blob.used),
             blob.made,
-        );
+        ));
     }
     for entry in diff_ids {
-        let _ = writeln!(
-            text,
+        lines.push(format!(
             "{}  third-party layer, diff id {:<12}  {:>8} ago",
             &entry.digest.hex()[..12],
             &entry.diff_id.hex()[..12],
             ago(entry.used),
-        );
+        ));
     }
     let bytes =
         |sizes: &mut dyn Iterator<Item = u64>| HumanBytes(sizes.fold(0, u64::saturating_add)).to_string();
     let (count, size) = (layers.len(), bytes(&mut layers.iter().map(|layer| layer.size)));
     let (compressed, compressed_size) = (blobs.len(), bytes(&mut blobs.iter().map(|blob| blob.size)));
     let place = cache.directory().display();
-    let _ = writeln!(
-        text,
-        "{count} layers of {size}, {compressed} compressed ones of {compressed_size} and {} diff ids of third-party layers cached in {place}",
+    lines.push(format!("{count} layers of {size}, {compressed} compressed ones of {compressed_size} and {} diff ids of third-party layers cached in {place}",
         diff_ids.len(),
-    );
-    text
+    ));
+    lines
 }

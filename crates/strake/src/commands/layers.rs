@@ -14,7 +14,7 @@ use strake_plan::{Closure, StorePath};
 
 use crate::cli::{Format, Layers};
 use crate::failure::Failure;
-use crate::{input, options, references};
+use crate::{input, options, output, references};
 
 /// So many packages are named in a row of the table.
 const NAMED: usize = 3;
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Layers) -> Result<(), Failure> {
             Format::Table => table(&closure, &layers),
         }
     };
-    super::say(text.as_bytes())
+    output::say_data(text.as_bytes())
 }
 
 /// Layers as a list of lists of names.
