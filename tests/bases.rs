@@ -39,6 +39,22 @@ fn compress(program: &str, path: &Path) -> Vec<u8> {
     stdout_of(command(require(program), ["-c".as_ref(), path.as_os_str()]))
 }
 
+/// An image on one that has the same layers: the script writes these twice under one name, which does no harm.
+#[test]
+fn layers_that_the_base_has_too_are_written_as_the_script_does() {
+    let (store, place) = images("plain");
+    let plain = json_file(&store.conf("plain"));
+    let base = "/nix/store/33333333333333333333333333333333-base.tar";
+    fs::rename(place.path().join("image.tar"), store.real(base)).unwrap();
+    let conf = conf_on(&store, base, |conf| {
+        conf["store_layers"] = plain["store_layers"].clone();
+        conf["customisation_layer"] = plain["customisation_layer"].clone();
+    });
+    let archive = stream(&store, &conf).archive();
+    assert!(archive == store.oracle(&conf));
+    config(&archive);
+}
+
 #[test]
 fn the_same_image_on_a_base_in_any_form() {
     let (store, place) = images("plain");

@@ -286,7 +286,7 @@ const WRONG: &[(&[&str], Change)] = &[
         fs::write(layout.blob_path(&layout.layer), b"laser".repeat(1000)).unwrap();
         layout
     }),
-    (&["layer 1: ", "has the digest sha256:"], |mut layout| {
+    (&["layer 1: ", "has the diff id sha256:"], |mut layout| {
         layout.config["rootfs"]["diff_ids"] = json!([Digest::of(b"other").to_string()]);
         layout.with_config()
     }),

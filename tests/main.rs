@@ -39,6 +39,12 @@ mod cache;
 /// What is said, where, and with which exit code.
 mod terminal;
 
+/// Standard streams that are closed, full or nobody's.
+mod streams;
+
+/// What third parties have chosen does nothing to a terminal.
+mod outside_text;
+
 /// Docker, podman, skopeo and umoci take the archives.
 mod peers;
 
@@ -93,6 +99,9 @@ mod registry_faults;
 /// Images that come from registries: connections that break, and answers that lie.
 mod registry_pull;
 
+/// Layers are what their images say, or nothing is made of them.
+mod diff_ids;
+
 /// Who asks, as files, programs and options say it, and who is told.
 mod registry_auth;
 
@@ -132,3 +141,6 @@ mod docs;
 
 /// The rules of ARCHITECTURE.md.
 mod architecture;
+
+/// Every command of the README and of the five-minute pages, from nothing.
+mod first_hour;

@@ -51,6 +51,7 @@ mod compressed;
 mod content;
 mod context;
 mod descriptor;
+mod diff_ids;
 mod digest;
 mod directory_handle;
 mod document;
@@ -78,6 +79,7 @@ pub use compressed::{CompressedContent, KnownBlob};
 pub use content::Content;
 pub use context::Context;
 pub use descriptor::{Descriptor, REF_NAME};
+pub use diff_ids::DiffIds;
 pub use digest::{Digest, DigestError, Hasher};
 pub use document::Document;
 pub use draft::{

@@ -104,7 +104,7 @@ fn flat(layer: &[u8]) -> Option<u64> {
     let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
     let context = Context { jobs: NonZeroUsize::MIN, ..Context::new(store, || SystemTime::UNIX_EPOCH) };
     let layers = context.describe_all(image.layers).ok()?;
-    flatten(&layers, &mut Discard).ok()
+    flatten(&layers, &context, &mut Discard).ok()
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub(crate) struct Lessons<'l> {
 impl Lessons<'_> {
     /// The compressed blobs of these layers, as far as the images list them and the registry has them.
     ///
-    /// That a listed blob is the layer that stands in the same place of its image's config is believed, or, with
-    /// [`Context::verify`], checked: only then it is cached.
+    /// That a listed blob is the layer that stands in the same place of its image's config is believed, unless strake has computed
+    /// another diff id from it, or, with [`Context::verify`], checked: only then it is cached.
     pub(crate) fn known_blobs(
         &self,
         diff_ids: &[Digest],
@@ -73,6 +73,8 @@ impl Lessons<'_> {
             let Recipe::Tarball(tarball) = &layer.recipe else { return None };
             let codec = tarball.codec().ok()?.filter(|codec| *codec == wanted)?;
             let blob = Descriptor::layer(tarball.digest?, tarball.size, Some(codec));
+            let computed = self.context.diff_id(blob.digest);
+            computed.is_none_or(|computed| computed == tarball.diff_id).then_some(())?;
             Some((tarball.diff_id, (layer, blob)))
         };
         layers.into_iter().filter_map(with_blob).collect()

@@ -22,6 +22,7 @@ use strake_plan::layering::pipeline::PipelineError;
 use strake_remote::{ReferenceError, RemoteError};
 
 use crate::report::Style;
+use crate::terminal;
 
 /// The exit code of a process that a closed pipe has ended, as shells count it.
 const CLOSED_PIPE: u8 = 141;
@@ -44,8 +45,19 @@ impl Failure {
     }
 
     /// Stdout failed, outside an archive.
-    pub(crate) fn stdout(error: io::Error) -> Self {
-        Error::Write(error).into()
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self {
+                exit_code: CLOSED_PIPE,
+                ..Self::new("the reader of the output went away before it was whole")
+            },
+            _ => Self::new(format!("cannot write to stdout: {error}")),
+        }
+    }
+
+    /// There is something to write to stdout, which is not open.
+    pub(crate) fn closed_stdout() -> Self {
+        Self::new("stdout is closed").hint("redirect it into a file, or to /dev/null")
     }
 
     /// The conf called `name` is wrong.
@@ -174,11 +186,11 @@ impl Failure {
     /// Tells the user.
     pub(crate) fn report(&self, style: Style) {
         if let Style::Json = style {
-            eprintln!("{}", json!({ "event": "error", "message": self.message, "hint": self.hint }));
+            terminal::say_event(&json!({ "event": "error", "message": self.message, "hint": self.hint }));
         } else {
-            eprintln!("strake: error: {}", self.message);
+            terminal::say(&format!("strake: error: {}", self.message));
             if let Some(hint) = self.hint {
-                eprintln!("hint: {hint}");
+                terminal::say(&format!("hint: {hint}"));
             }
         }
     }
@@ -242,6 +254,12 @@ impl From<Error> for Failure {
             Error::Digest { .. } => {
                 failure.hint("the file was damaged or changed after it was made; make it again")
             }
+            Error::DiffId { .. } => {
+                failure.hint("the image is malformed or was damaged: use another tag, or make it again")
+            }
+            Error::Name { .. } => failure.hint(
+                "copy the image to oci:DIR first, where layers have no names, and use that in its place",
+            ),
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("build or fetch it first, or say with --store-root where the store lies")
             }

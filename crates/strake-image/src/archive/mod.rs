@@ -2,6 +2,7 @@
 //!
 //! Format: the Docker image specification v1.2, "combined image JSON and filesystem changeset format".
 
+mod names;
 mod read;
 mod write;
 

@@ -1,6 +1,5 @@
 //! Opens a docker-archive.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use crate::digest::Digest;
@@ -8,7 +7,7 @@ use crate::draft::{Contents, LayerDraft, Origin};
 use crate::parsed::{Config, Members, OpenError, ParsedImage, parse, shapes};
 use crate::recipe::{Recipe, Tarball};
 use crate::reference;
-use crate::tar::Member;
+use crate::tar::{Kind, Member};
 
 /// Which of an archive's images is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,9 +46,8 @@ pub fn open_image(path: &Path, pick: &ArchivePick) -> Result<ParsedImage, OpenEr
     let names = item.layers.unwrap_or_default();
     let config = Config::parse(&item.config, members.json(&item.config)?, names.len())?;
     let mut layers = Vec::with_capacity(names.len());
-    let listed: HashSet<&str> = names.iter().map(String::as_str).collect();
-    for (name, diff_id) in names.iter().zip(&config.diff_ids) {
-        layers.push(layer(&members, &listed, name, *diff_id)?);
+    for (place, diff_id) in config.diff_ids.iter().enumerate() {
+        layers.push(layer(&members, &names, place, *diff_id)?);
     }
     let tags = item.repo_tags.unwrap_or_default();
     Ok(ParsedImage {
@@ -82,25 +80,50 @@ fn picked(mut items: Vec<ManifestItem>, pick: &ArchivePick) -> Result<ManifestIt
     Ok(items.swap_remove(place))
 }
 
-/// The layer under this name. `listed` are the names of all layers.
+/// The layer in this place. `listed` are the names of all layers.
 fn layer(
     members: &Members,
-    listed: &HashSet<&str>,
-    name: &str,
+    listed: &[String],
+    place: usize,
     diff_id: Digest,
 ) -> Result<LayerDraft, OpenError> {
+    let name = &listed[place];
     let named = members.member(name)?;
     let file = members.file(name)?;
-    file.check(&members.path().join(name), diff_id).map_err(OpenError::Layer)?;
-    // A link to another layer stays one. What else it points to will not be in the new archive.
-    let member = if listed.contains(file.name.as_str()) {
-        named.clone()
-    } else {
-        Member { name: named.name.clone(), ..file.member.clone() }
+    // A link to another layer stays one. What else it points to will not be in the new archive, nor will what lies on its way there;
+    // and a hard link must stand behind what it points to.
+    let (link, target) = (String::from_utf8_lossy(&named.linkname), clean(&file.name));
+    let is_listed = |listed: &[String]| listed.iter().any(|name| clean(name) == target);
+    let stays = match named.kind {
+        Kind::SYMLINK => is_listed(listed) && link == relative(clean(name), target),
+        Kind::HARD_LINK => is_listed(&listed[..place]) && clean(&link) == target,
+        _ => true,
     };
+    let member = if stays { named.clone() } else { renamed(file.member, &named.name) };
     let size = file.member.size;
     let contents = Contents::Base(String::from_utf8_lossy(&member.name).into_owned());
-    let tarball = Tarball { source: file.source, size, diff_id, digest: None, codec: None };
+    let tarball = Tarball { source: file.source, size, diff_id, digest: None, codec: None, is_layer: true };
     let layer = LayerDraft::new(Recipe::Tarball(tarball), Origin::Base, contents);
     Ok(LayerDraft { member: Some(member), ..layer })
+}
+
+/// A name without what does not tell it from others.
+fn clean(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
+}
+
+/// The member under another name.
+fn renamed(member: &Member, name: &[u8]) -> Member {
+    let mut renamed = Member { name: name.to_vec(), ..member.clone() };
+    renamed.records.retain(|(keyword, _)| keyword != b"path");
+    renamed
+}
+
+/// The shortest relative link at `name` to `target`, of two plain names.
+fn relative(name: &str, target: &str) -> String {
+    let shared = name.split('/').zip(target.split('/')).take_while(|(one, other)| one == other).count();
+    let up = name.split('/').count() - 1;
+    let shared = shared.min(up);
+    let down = target.split('/').skip(shared).map(str::to_owned);
+    std::iter::repeat_n("..".to_owned(), up - shared).chain(down).collect::<Vec<_>>().join("/")
 }

@@ -90,7 +90,7 @@ impl Blobs for LayoutBlobs {
         let problem = match found {
             Ok((source, length)) if length == size => {
                 let found = match &source {
-                    Source::Compressed { digest: found, .. } if *found != digest => *found,
+                    Source::Compressed { digests, .. } if digests.stored() != digest => digests.stored(),
                     _ => return FoundBlob { source, problem: None },
                 };
                 OpenError::Digest { expected: digest, found }

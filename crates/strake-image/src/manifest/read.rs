@@ -151,6 +151,7 @@ fn layer(
         diff_id,
         digest: Some(blob.digest),
         codec: blob.codec(),
+        is_layer: true,
     };
     // As a base image in a docker-archive is listed, so that an image on it is the same.
     let contents = Contents::Base(usual_member_name(diff_id));

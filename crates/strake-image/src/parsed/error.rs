@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::digest::{Digest, DigestError};
-use crate::error::Error;
 use crate::limits::MAX_JSON_DEPTH;
 use crate::media_type::MediaType;
 
@@ -84,9 +83,6 @@ pub enum OpenError {
     /// A layer is not a file.
     #[error("has a layer {0:?} that is not a file")]
     LayerType(String),
-    /// A layer is not what the config says.
-    #[error("has a damaged layer")]
-    Layer(#[source] Error),
     /// A blob has another size than its descriptor says.
     #[error("has a blob {digest} of {found} bytes, not {expected}")]
     Size {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::error::OpenError;
 use super::tar_reader::{TarMember, TarReader};
@@ -27,7 +28,7 @@ pub(super) struct FoundMember {
     /// Where its content begins.
     pub(super) position: u64,
     /// Its digests, where all content had to be read anyway.
-    pub(super) digests: Option<Digests>,
+    pub(super) digests: Option<Arc<Digests>>,
     /// Its content, where it is small and was read.
     pub(super) content: Option<Vec<u8>>,
 }
@@ -54,19 +55,19 @@ pub(super) fn compressed(file: &CompressedFile) -> Result<MemberIndex, OpenError
 }
 
 /// What reading a member's content shows.
-type Seen = (Option<Digests>, Option<Vec<u8>>);
+type Seen = (Option<Arc<Digests>>, Option<Vec<u8>>);
 
 /// Reads a member's content, and keeps it if it may be wanted again. `kept` counts that.
 fn read(content: &mut dyn Read, size: u64, kept: &mut u64) -> io::Result<Seen> {
     if size > SMALL.min(MAX_SMALL - *kept) {
-        return Ok((Some(Digests::read(content)?), None));
+        return Ok((Some(Arc::new(Digests::read(content)?)), None));
     }
     let mut text = Vec::new();
     content.read_to_end(&mut text)?;
     let digests = Digests::read(&mut text.as_slice())?;
     let json = text.starts_with(b"{") || text.starts_with(b"[");
     *kept += if json { text.len() as u64 } else { 0 };
-    Ok((Some(digests), json.then_some(text)))
+    Ok((Some(Arc::new(digests)), json.then_some(text)))
 }
 
 fn list<R: Read>(

@@ -11,10 +11,8 @@ use super::error::OpenError;
 use super::index::{self, FoundMember, MemberIndex};
 use crate::codec::Codec;
 use crate::compression::CompressedFile;
-use crate::digest::Digest;
-use crate::error::Error;
 use crate::limits::MAX_JSON;
-use crate::recipe::{Digests, Source};
+use crate::recipe::Source;
 use crate::sink::{Sink, SinkError};
 use crate::tar::{Kind, Member};
 
@@ -38,7 +36,6 @@ pub(crate) struct FileMember<'m> {
     pub(crate) name: String,
     pub(crate) member: &'m Member,
     pub(crate) source: Source,
-    digests: Option<&'m Digests>,
 }
 
 impl Members {
@@ -105,12 +102,7 @@ impl Members {
             name = match found.member.kind {
                 kind if kind.is_file() => {
                     let source = self.source(found).ok_or(OpenError::Truncated)?;
-                    return Ok(FileMember {
-                        name,
-                        member: &found.member,
-                        source,
-                        digests: found.digests.as_ref(),
-                    });
+                    return Ok(FileMember { name, member: &found.member, source });
                 }
                 Kind::HARD_LINK => link,
                 Kind::SYMLINK => beside(&name, &link).ok_or(OpenError::UnsafeName(link))?,
@@ -125,12 +117,7 @@ impl Members {
             Archive::Plain(path, _) => Source::File { path: path.clone(), offset: found.position },
             Archive::Compressed(file) => {
                 let digests = found.digests.as_ref()?;
-                Source::Compressed {
-                    file: file.clone(),
-                    offset: found.position,
-                    digest: digests.stored(),
-                    codec: digests.codec(),
-                }
+                Source::Compressed { file: file.clone(), offset: found.position, digests: digests.clone() }
             }
         })
     }
@@ -142,13 +129,6 @@ impl Members {
             return Err(OpenError::UnsafeName(name.to_owned()));
         }
         self.index.get(name).ok_or_else(|| OpenError::Missing(name.to_owned()))
-    }
-}
-
-impl FileMember<'_> {
-    /// Checks the diff id where the file had to be read anyway.
-    pub(crate) fn check(&self, path: &Path, diff_id: Digest) -> Result<(), Error> {
-        self.digests.map_or(Ok(()), |digests| digests.check(path, diff_id))
     }
 }
 

@@ -11,7 +11,7 @@ const BUFFER: usize = 256 * 1024;
 
 /// What reading a packed layer from beginning to end shows.
 #[derive(Debug)]
-pub(crate) struct Digests {
+pub struct Digests {
     stored: Digest,
     /// How the bytes seem to be compressed.
     codec: Option<Codec>,
@@ -21,7 +21,7 @@ pub(crate) struct Digests {
 
 impl Digests {
     /// Reads a layer to its end.
-    pub(crate) fn read(layer: &mut dyn Read) -> io::Result<Self> {
+    pub fn read(layer: &mut dyn Read) -> io::Result<Self> {
         let mut stored = Hashing { inner: layer, hasher: Hasher::default() };
         let mut start = Vec::new();
         stored.by_ref().take(8).read_to_end(&mut start)?;
@@ -37,19 +37,26 @@ impl Digests {
     }
 
     /// The digest of the bytes as they are.
-    pub(crate) fn stored(&self) -> Digest {
+    pub fn stored(&self) -> Digest {
         self.stored
     }
 
     /// How the bytes seem to be compressed, going by their beginning.
-    pub(crate) fn codec(&self) -> Option<Codec> {
+    pub fn codec(&self) -> Option<Codec> {
         self.codec
+    }
+
+    /// The diff id: the digest of what the bytes decompress to. `None` where they cannot be decompressed.
+    pub(crate) fn diff_id(&self) -> Option<Digest> {
+        match &self.decompressed {
+            None => Some(self.stored),
+            Some(decompressed) => decompressed.as_ref().ok().copied(),
+        }
     }
 
     /// Fails unless the layer has this diff id. `path` is what the error calls it.
     pub(crate) fn check(&self, path: &Path, diff_id: Digest) -> Result<(), Error> {
         let found = match &self.decompressed {
-            _ if self.stored == diff_id => return Ok(()),
             Some(Ok(decompressed)) => *decompressed,
             Some(Err(error)) => {
                 let source = io::Error::new(error.kind(), error.to_string());
@@ -60,7 +67,7 @@ impl Digests {
         if found == diff_id {
             Ok(())
         } else {
-            Err(Error::Digest { path: path.to_owned(), expected: diff_id, found })
+            Err(Error::DiffId { path: path.to_owned(), expected: diff_id, found })
         }
     }
 }

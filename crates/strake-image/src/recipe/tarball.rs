@@ -27,7 +27,7 @@ use crate::tree::Listings;
 
 const BUFFER: usize = 256 * 1024;
 
-/// A layer's tar archive, which may itself be compressed, as a docker-archive allows.
+/// A layer's tar archive, which may itself be compressed, as a docker-archive allows; or any other blob of an image.
 #[derive(Clone, Debug)]
 pub struct Tarball {
     /// Where its bytes are.
@@ -40,6 +40,8 @@ pub struct Tarball {
     pub digest: Option<Digest>,
     /// How they are said to be compressed. Only where the bytes are not here this counts.
     pub codec: Option<Codec>,
+    /// Whether it is a layer. Otherwise its diff id is its digest, and nothing is ever decompressed.
+    pub is_layer: bool,
 }
 
 /// Where a tarball's bytes are.
@@ -59,10 +61,8 @@ pub enum Source {
         file: Arc<CompressedFile>,
         /// Where in its decompressed content, in bytes.
         offset: u64,
-        /// The digest of the tarball's bytes, as that pass found it.
-        digest: Digest,
-        /// How the tarball itself is compressed, as that pass found it.
-        codec: Option<Codec>,
+        /// The tarball's digests, as that pass found them.
+        digests: Arc<Digests>,
     },
     /// On another machine. What is said of it is believed until it is written, and held against its digest then.
     Remote(Arc<dyn Remote>),
@@ -113,7 +113,7 @@ impl Tarball {
             Source::Remote(_) | Source::Elsewhere { .. } => u64::MAX,
         };
         let mut hasher = Hasher::default();
-        hasher.update(b"tarball, version 2\0");
+        hasher.update(b"tarball, version 3\0");
         hasher.update(&offset.to_le_bytes());
         hasher.update(&self.size.to_le_bytes());
         hasher.update(self.diff_id.as_bytes());
@@ -155,7 +155,7 @@ impl Tarball {
         let survey = self.survey()?;
         match &self.source {
             Source::File { .. } | Source::Remote(_) => {}
-            Source::Compressed { digest, .. } => return Ok((*digest, survey)),
+            Source::Compressed { digests, .. } => return Ok((self.checked(digests)?, survey)),
             Source::Elsewhere { .. } => return Ok((self.digest.unwrap_or(self.diff_id), survey)),
         }
         let digests = Digests::read(&mut Watched { bytes: self.stored(0)?, watch });
@@ -163,18 +163,25 @@ impl Tarball {
             return Err(Error::Cancelled);
         }
         let digests = digests.map_err(|error| self.read_error(error))?;
-        let found = digests.stored();
-        if let Some(expected) = self.digest.filter(|expected| *expected != found) {
-            return Err(Error::Digest { path: self.source.path().to_owned(), expected, found });
+        Ok((self.checked(&digests)?, survey))
+    }
+
+    /// The digest of the bytes as they are, if they are what is said.
+    pub(crate) fn checked(&self, digests: &Digests) -> Result<Digest, Error> {
+        let (path, found) = (self.source.path(), digests.stored());
+        let expected = if self.is_layer { self.digest } else { Some(self.diff_id) };
+        match expected.filter(|expected| *expected != found) {
+            Some(expected) => return Err(Error::Digest { path: path.to_owned(), expected, found }),
+            None if self.is_layer => digests.check(path, self.diff_id)?,
+            None => {}
         }
-        digests.check(self.source.path(), self.diff_id)?;
-        Ok((found, survey))
+        Ok(found)
     }
 
     /// How the bytes are compressed, going by their beginning where they are here.
     pub fn codec(&self) -> Result<Option<Codec>, Error> {
         match &self.source {
-            Source::Compressed { codec, .. } => Ok(*codec),
+            Source::Compressed { digests, .. } => Ok(digests.codec()),
             Source::Remote(_) | Source::Elsewhere { .. } => Ok(self.codec),
             Source::File { offset, .. } => {
                 let mut start = [0; 8];
@@ -186,7 +193,7 @@ impl Tarball {
         }
     }
 
-    pub(super) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub(crate) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
         self.write_range(seen, 0..self.size, sink)
     }
 

@@ -172,7 +172,14 @@ fn absent(error: DraftError, described: Option<Description>) -> Result<Recipe, D
             if source.kind() == io::ErrorKind::NotFound =>
         {
             let source = Source::Elsewhere { path };
-            Ok(Recipe::Tarball(Tarball { source, size, diff_id, digest: Some(diff_id), codec: None }))
+            Ok(Recipe::Tarball(Tarball {
+                source,
+                size,
+                diff_id,
+                digest: Some(diff_id),
+                codec: None,
+                is_layer: true,
+            }))
         }
         (error, _) => Err(error),
     }
@@ -213,5 +220,8 @@ fn packed_customisation(
     };
     let size = stat.size();
     let source = Source::File { path, offset: 0 };
-    Ok((Recipe::Tarball(Tarball { source, size, diff_id, digest: None, codec: None }), Some(member)))
+    Ok((
+        Recipe::Tarball(Tarball { source, size, diff_id, digest: None, codec: None, is_layer: true }),
+        Some(member),
+    ))
 }

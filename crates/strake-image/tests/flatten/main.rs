@@ -34,7 +34,7 @@ fn exported(layers: &[Vec<u8>], place: &Path) -> Result<std::path::PathBuf, Erro
     let flat = place.join("flat.tar");
     let written = AtomicU64::new(0);
     let mut sink = DescriptorSink::new(fs::File::create(&flat).unwrap().into(), &written);
-    flatten(&layers, &mut sink)?;
+    flatten(&layers, &context, &mut sink)?;
     sink.finish()?;
     Ok(flat)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use strake_image::compression::CompressedFile;
-use strake_image::recipe::{FileContent, Files, Recipe, Remote, Source, Tarball};
+use strake_image::recipe::{Digests, FileContent, Files, Recipe, Remote, Source, Tarball};
 use strake_image::tar::{Kind, Member};
 use strake_image::{Codec, Digest, Error};
 
@@ -95,7 +95,14 @@ fn bytes(length: u32) -> Vec<u8> {
 fn tarball(source: Source, content: &[u8]) -> Recipe {
     let digest = Digest::of(content);
     let size = content.len() as u64;
-    Recipe::Tarball(Tarball { source, size, diff_id: digest, digest: Some(digest), codec: None })
+    Recipe::Tarball(Tarball {
+        source,
+        size,
+        diff_id: digest,
+        digest: Some(digest),
+        codec: None,
+        is_layer: true,
+    })
 }
 
 /// A tarball behind 1,000 other bytes in a file, in a compressed file, and on another machine.
@@ -107,7 +114,14 @@ fn tarballs(root: &Path, content: &[u8]) -> [Recipe; 3] {
     let file = Arc::new(CompressedFile::new(packed, Codec::Zstd));
     [
         tarball(Source::File { path: plain, offset: 1000 }, content),
-        tarball(Source::Compressed { file, offset: 1000, digest: Digest::of(content), codec: None }, content),
+        tarball(
+            Source::Compressed {
+                file,
+                offset: 1000,
+                digests: Arc::new(Digests::read(&mut &*content).unwrap()),
+            },
+            content,
+        ),
         tarball(Source::Remote(Arc::new(Blob(content.to_vec()))), content),
     ]
 }

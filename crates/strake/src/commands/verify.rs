@@ -1,13 +1,13 @@
 //! `strake verify`: is an image what it says it is?
 
-use std::fmt::Write as _;
-
 use strake_image::verify;
 
 use crate::cli::{BuildArgs, Verify};
 use crate::failure::Failure;
+use crate::output;
 use crate::registry::Registries;
 use crate::source::{self, OpenedSource};
+use crate::terminal::Lines;
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let registries = Registries::new(&arguments.opening.registry)?;
@@ -42,14 +42,14 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
             (place.to_string(), count, problems)
         }
     };
-    let mut text = String::new();
+    let mut lines = Lines::default();
     for problem in &problems {
-        let _ = writeln!(text, "{problem}");
+        lines.push(problem);
     }
     if problems.is_empty() {
-        let _ = writeln!(text, "{name} is what it says it is: {count}");
+        lines.push(format!("{name} is what it says it is: {count}"));
     }
-    super::say(text.as_bytes())?;
+    output::say(&lines)?;
     match problems.len() {
         0 => Ok(()),
         1 => Err(Failure::new(format!("{name} has a problem"))),
