@@ -141,3 +141,6 @@ mod docs;
 
 /// The rules of ARCHITECTURE.md.
 mod architecture;
+
+/// Every command of the README and of the five-minute pages, from nothing.
+mod first_hour;

@@ -8,6 +8,7 @@ mod finished;
 mod input;
 mod options;
 mod output;
+mod picture;
 mod place;
 mod planning;
 mod references;

@@ -31,6 +31,8 @@ pub(crate) enum Format {
     Lines,
     /// A table of layers for people
     Table,
+    /// A picture: a bar for each layer, as long as the layer is large
+    Svg,
 }
 
 /// What an image takes over from its base image's config.
