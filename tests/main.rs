@@ -39,6 +39,9 @@ mod cache;
 /// What is said, where, and with which exit code.
 mod terminal;
 
+/// What is said of wrong values, and of registries that refuse, to the letter.
+mod values;
+
 /// Standard streams that are closed, full or nobody's.
 mod streams;
 

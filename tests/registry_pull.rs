@@ -160,7 +160,7 @@ fn blobs_that_are_not_what_they_are_called() {
     case.registry.put_false_blob("app", &config, b"{}");
     case.is_wrong(&[&config, "in place of"], &[&config]);
     case.registry.remove_blob("app", &config);
-    case.is_wrong(&["hint:"], &["has not what is needed"]);
+    case.is_wrong(&["hint:"], &["not found (404)"]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn manifests_that_lie() {
         (&|manifest| drop(manifest["layers"].as_array_mut().unwrap().pop()), &["1 layers but 2 diff ids"]),
         (&|manifest| manifest["layers"].as_array_mut().unwrap().reverse(), &["layer"]),
         (&|manifest| manifest["config"]["size"] = json!(5), &["bytes, not 5"]),
-        (&|manifest| manifest["config"]["digest"] = json!(digest(b"gone")), &["has not what is needed"]),
+        (&|manifest| manifest["config"]["digest"] = json!(digest(b"gone")), &["not found (404)"]),
         (&|manifest| *manifest = json!([]), &[]),
         (&|manifest| *manifest = json!({"schemaVersion": 1, "name": "app", "fsLayers": []}), &[]),
     ] {
@@ -348,8 +348,8 @@ fn indexes() {
     }
     user.run(&["copy", "--arch", "s390x", &format!("docker://{name}:all"), "oci:x"])
         .failed(&["linux/amd64", "linux/arm64"]);
-    user.run(&["pin", &format!("{name}:gone")]).failed(&["has not what is needed", "hint:"]);
-    user.run(&["pin", &format!("{}/gone", registry.address())]).failed(&["has not what is needed"]);
+    user.run(&["pin", &format!("{name}:gone")]).failed(&["not found (404)", "hint:"]);
+    user.run(&["pin", &format!("{}/gone", registry.address())]).failed(&["not found (404)"]);
     // One image is pinned by what is in its config.
     registry.put_manifest("app", "one", MANIFEST, &images[1].manifest);
     let said = text(&user.ok(&["pin", &format!("{name}:one")]).stdout);

@@ -27,17 +27,27 @@ use crate::terminal;
 /// The exit code of a process that a closed pipe has ended, as shells count it.
 const CLOSED_PIPE: u8 = 141;
 
+/// The exit code for a wrong command line, as clap has it.
+pub(crate) const USAGE: u8 = 2;
+
 /// What went wrong, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
     hint: Option<&'static str>,
     exit_code: u8,
+    /// The HTTP status that a registry has answered with.
+    status: Option<u16>,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, exit_code: 1 }
+        Self { message: message.into(), hint: None, exit_code: 1, status: None }
+    }
+
+    /// What the user has said cannot be meant.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit_code: USAGE, ..Self::new(message) }
     }
 
     pub(crate) fn hint(self, hint: &'static str) -> Self {
@@ -67,6 +77,16 @@ impl Failure {
             SpecError::StorePath { .. } | SpecError::Twice(_) => failure,
             _ => failure.hint("it must be a conf.json as dockerTools.streamLayeredImage writes it"),
         }
+    }
+
+    /// What was planned of options and store paths is no image.
+    pub(crate) fn planned(error: &SpecError) -> Self {
+        Self::new(format!("what is planned {}", chain(error)))
+    }
+
+    /// The same where a file says it rather than the command line.
+    pub(crate) fn in_file(self) -> Self {
+        Self { exit_code: 1, ..self }
     }
 
     /// The references graph called `name` is none.
@@ -133,7 +153,7 @@ impl Failure {
 
     /// This is not the name of an image in a registry.
     pub(crate) fn reference(name: &str, error: &ReferenceError) -> Self {
-        Self::new(format!("{name:?} {}", chain(error)))
+        Self::usage(format!("{name:?} {}", chain(error)))
             .hint("a name is like docker://registry.example.org/team/hello:1.0, in small letters")
     }
 
@@ -163,7 +183,7 @@ impl Failure {
 
     /// A registry could not be talked to, or does not want what we want.
     fn remote(error: &RemoteError) -> Self {
-        Self { hint: hint(error), ..Self::new(chain(error)) }
+        Self { hint: hint(error), status: error.status(), ..Self::new(chain(error)) }
     }
 
     /// There are images for several platforms where one is needed.
@@ -186,7 +206,12 @@ impl Failure {
     /// Tells the user.
     pub(crate) fn report(&self, style: Style) {
         if let Style::Json = style {
-            terminal::say_event(&json!({ "event": "error", "message": self.message, "hint": self.hint }));
+            let Self { message, hint, status, .. } = self;
+            let mut event = json!({ "event": "error", "message": message, "hint": hint });
+            if let Some(status) = status {
+                event["status"] = json!(status);
+            }
+            terminal::say_event(&event);
         } else {
             terminal::say(&format!("strake: error: {}", self.message));
             if let Some(hint) = self.hint {
@@ -220,6 +245,9 @@ fn hint(error: &RemoteError) -> Option<&'static str> {
         RemoteError::Denied { has_credentials: false, .. } => {
             "log in with podman login or docker login, or say who you are with --creds or --authfile"
         }
+        RemoteError::Denied { status: 401, .. } => {
+            "see that name and password are right, and that the account may do this in this repository"
+        }
         RemoteError::Denied { .. } => "see that the account may do this in this repository",
         RemoteError::NotFound { .. } => "see that the name and the tag are right",
         RemoteError::Unreachable { .. } => {
@@ -240,7 +268,7 @@ impl From<Error> for Failure {
         let failure = Self::new(chain(&error));
         match error {
             Error::Read { ref source, .. } if let Some(remote) = from_registry(source) => {
-                Self { hint: hint(remote), ..failure }
+                Self { hint: hint(remote), status: remote.status(), ..failure }
             }
             Error::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Self {
                 exit_code: CLOSED_PIPE,

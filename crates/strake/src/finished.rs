@@ -91,7 +91,7 @@ pub(crate) fn base(
     store: &Store,
     registries: &Registries,
 ) -> Result<ParsedImage, Failure> {
-    let place = match place::base(text)? {
+    let place = match place::base(text).map_err(Failure::in_file)? {
         Place::File(named) => Place::File(FilePlace { path: store.locate(&named.path), ..named }),
         registry @ Place::Registry(_) => registry,
     };
@@ -102,7 +102,7 @@ pub(crate) fn base(
     let registries = of_base.as_ref().unwrap_or(registries);
     let failed = |error: &OpenError| Failure::base(&place.in_conf(), error);
     let base = image(&place, &PlatformPick::Only(Platform::linux(architecture)), registries);
-    let base = base.map_err(|problem| problem.worded(failed))?;
+    let base = base.map_err(|problem| problem.worded(failed).in_file())?;
     match base.problems.first() {
         Some(problem) => Err(failed(&problem.error)),
         None => Ok(base),
@@ -168,7 +168,7 @@ fn archived(place: &FilePlace) -> Result<ParsedImage, Problem> {
         Some(name) => match name.strip_prefix('@') {
             None => archive::ArchivePick::Named(name.to_owned()),
             Some(number) => archive::ArchivePick::At(number.parse().map_err(|_| {
-                Failure::new(format!("{place}: {name:?} is not a place in the archive"))
+                Failure::usage(format!("{place}: {name:?} is not a place in the archive"))
                     .hint("@0 is the first image, @1 the second")
             })?),
         },

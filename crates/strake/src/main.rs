@@ -16,6 +16,7 @@ mod registry;
 mod report;
 mod source;
 mod terminal;
+mod values;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -30,9 +31,6 @@ use report::Style;
 /// Started under this name the command is the drop-in for nixpkgs' script of that name.
 const SCRIPT_NAME: &str = "stream_layered_image";
 
-/// The exit code where the command line is wrong.
-const WRONG_COMMAND_LINE: u8 = 2;
-
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let (style, result) = match parse(&arguments) {
@@ -40,7 +38,7 @@ fn main() -> ExitCode {
         Err(error) if error.use_stderr() => {
             let shown: Vec<OsString> = arguments.iter().map(|word| terminal::shown(word)).collect();
             terminal::say_usage(&parse(&shown).err().filter(clap::Error::use_stderr).unwrap_or(error));
-            return ExitCode::from(WRONG_COMMAND_LINE);
+            return ExitCode::from(failure::USAGE);
         }
         // What was asked for: help, or the version.
         Err(answer) => (Style::Lines, output::say_help(&answer)),

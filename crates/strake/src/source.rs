@@ -26,18 +26,17 @@ pub(crate) fn spec(
         [argument] => conf_file(&store, argument)?,
         _ => None,
     };
-    let (name, text) = if let Some(file) = conf {
+    if let Some(file) = conf {
         let name = input::name(&file);
         if *plan != Plan::default() {
-            return Err(Failure::new(format!("{name} is a conf, which has been planned"))
+            return Err(Failure::usage(format!("{name} is a conf, which has been planned"))
                 .hint("give what the image is to be to strake plan, or store paths in place of the conf"));
         }
-        (name, input::read(&file)?)
-    } else {
-        let conf = planning::conf(plan, store_root, image, registries)?;
-        ("the plan".to_owned(), serde_json::to_vec(&conf).expect("a conf can be written"))
-    };
-    Spec::parse(&text).map_err(|error| Failure::spec(&name, &error))
+        return Spec::parse(&input::read(&file)?).map_err(|error| Failure::spec(&name, &error));
+    }
+    let conf = planning::conf(plan, store_root, image, registries)?;
+    let text = serde_json::to_vec(&conf).expect("a conf can be written");
+    Spec::parse(&text).map_err(|error| Failure::planned(&error))
 }
 
 /// The conf's place, if the argument is one: stdin, a file outside the store, or a store path that is a JSON file.
@@ -158,8 +157,10 @@ pub(crate) fn plan_for(arch: Option<&str>) -> Plan {
 pub(crate) fn no_platform(one: &OnePlatform) -> Result<(), Failure> {
     match &one.platform {
         None => Ok(()),
-        Some(_) => Err(Failure::new("a conf and store paths are for one platform; --platform cannot choose")
-            .hint("--arch says what an image of store paths is for")),
+        Some(_) => {
+            Err(Failure::usage("a conf and store paths are for one platform; --platform cannot choose")
+                .hint("--arch says what an image of store paths is for"))
+        }
     }
 }
 
@@ -168,6 +169,6 @@ pub(crate) fn only_arch(plan: &Plan, place: &Place) -> Result<(), Failure> {
     if *plan == plan_for(plan.arch.as_deref()) {
         return Ok(());
     }
-    Err(Failure::new(format!("{place} is a finished image, which cannot be planned"))
+    Err(Failure::usage(format!("{place} is a finished image, which cannot be planned"))
         .hint("give what the image is to be with store paths in place of the image"))
 }

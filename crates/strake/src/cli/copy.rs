@@ -8,6 +8,7 @@ use strake_image::compression::{Compression, CompressionError};
 use strake_image::{Platform, PlatformPick};
 
 use super::{BuildArgs, EXIT_CODES, Plan, RegistryArgs, Writing};
+use crate::values;
 
 const PLACES: &str = "\
 An image is a CONF or store paths, as strake stream takes them, or one of
@@ -41,7 +42,7 @@ impl FromStr for Compress {
 #[derive(Debug, Args)]
 pub(crate) struct Arch {
     /// For Linux on this processor architecture, by Go's name for it. For a CONF or store paths: what it is for
-    #[arg(long)]
+    #[arg(long, value_parser = values::architecture)]
     pub(crate) arch: Option<String>,
     #[command(flatten)]
     pub(crate) one: OnePlatform,
@@ -69,12 +70,8 @@ pub(crate) struct ImageArgs {
 #[derive(Debug, Default, Args)]
 pub(crate) struct OnePlatform {
     /// Only the image for this platform; an error if there is none [default: all platforms]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "arch", value_parser = platform)]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "arch", value_parser = values::platform)]
     pub(crate) platform: Option<Platform>,
-}
-
-fn platform(text: &str) -> Result<Platform, &'static str> {
-    Platform::parse(text).ok_or("a platform is like linux/amd64 or linux/arm/v7")
 }
 
 impl OnePlatform {
@@ -101,7 +98,7 @@ pub(crate) struct Copy {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ManifestFormat>,
     /// Write an annotation into the manifest in an OCI layout or a registry (repeat for more)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment)]
     pub(crate) annotation: Vec<String>,
     /// Say what would be sent to registries, and send nothing
     #[arg(long)]

@@ -32,13 +32,15 @@ pub(super) fn places(arguments: &Copy) -> Result<(Vec<Source>, Vec<Destination>)
     let targets: Vec<Destination> =
         targets.iter().map(|target| place::target(target)).collect::<Result<_, _>>()?;
     if sources.is_empty() {
-        return Err(Failure::new("there is no image to copy")
+        return Err(Failure::usage("there is no image to copy")
             .hint("strake copy --index IMAGE… DEST makes an index of several images"));
     }
     let is_archive = |target: &&Destination| !target.has_a_manifest();
     if let Some(archive) = targets.iter().find(is_archive).filter(|_| arguments.index) {
-        return Err(Failure::new(format!("{archive} is a docker-archive, which has no place for an index"))
-            .hint("make the index in docker://NAME, oci:DIR or oci-archive:FILE"));
+        return Err(Failure::usage(format!(
+            "{archive} is a docker-archive, which has no place for an index"
+        ))
+        .hint("make the index in docker://NAME, oci:DIR or oci-archive:FILE"));
     }
     Ok((sources, targets))
 }
