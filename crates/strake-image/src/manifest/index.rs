@@ -129,8 +129,14 @@ impl Walk<'_> {
             return Err(problem);
         }
         let Descriptor { digest, size, .. } = *blob;
-        let tarball =
-            Tarball { source: found.source, size, diff_id: digest, digest: Some(digest), codec: None };
+        let tarball = Tarball {
+            source: found.source,
+            size,
+            diff_id: digest,
+            digest: Some(digest),
+            codec: None,
+            is_layer: false,
+        };
         let contents = Contents::Attachment(blob.media_type.clone());
         self.attachments.push(LayerDraft::new(Recipe::Tarball(tarball), Origin::Copied, contents));
         Ok(())

@@ -184,13 +184,14 @@ fn layer(
         problems.push(Fault::contradiction(text));
     }
     let found = blobs.layer(blob);
-    problems.extend(found.problem.map(|error| Fault { blob_of: Some(place), error }));
+    problems.extend(found.problem.map(|error| Fault { blob_of: Some(place), error, is_tolerated: false }));
     let tarball = Tarball {
         source: found.source,
         size: blob.size,
         diff_id,
         digest: Some(blob.digest),
         codec: blob.codec(),
+        is_layer: true,
     };
     // As a base image in a docker-archive is listed, so that an image on it is the same.
     let contents = Contents::Base(usual_member_name(diff_id));

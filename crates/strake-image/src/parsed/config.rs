@@ -34,12 +34,19 @@ pub struct Fault {
     pub blob_of: Option<usize>,
     /// What is wrong.
     pub error: OpenError,
+    /// Whether it keeps nobody from copying the image: what is read here is what is said.
+    pub is_tolerated: bool,
 }
 
 impl Fault {
     /// Parts of the image say different things.
     pub(crate) fn contradiction(text: String) -> Self {
-        Self { blob_of: None, error: OpenError::Contradiction(text) }
+        Self { blob_of: None, error: OpenError::Contradiction(text), is_tolerated: false }
+    }
+
+    /// Something that only those mind who read the image in another way.
+    pub(crate) fn tolerated(error: OpenError) -> Self {
+        Self { blob_of: None, error, is_tolerated: true }
     }
 }
 

@@ -7,13 +7,10 @@ mod config;
 mod error;
 mod held;
 mod index;
+mod member_name;
 mod members;
-mod records;
-mod tar_reader;
 
 pub use crate::limits::MAX_JSON;
 pub use config::{Config, Fault, ParsedImage};
 pub use error::OpenError;
 pub(crate) use members::{Members, parse};
-pub(crate) use records::Records;
-pub(crate) use tar_reader::TarReader;

@@ -1,9 +1,10 @@
-//! Extended records in front of a member of a tar archive: keywords and values.
+//! Extended records in front of a member of a tar archive: keywords and values, as Go's `archive/tar` reads them.
 //!
 //! Format: POSIX.1-2008 `pax`, "pax extended header".
 
 use std::io;
 
+use super::sparse;
 use crate::limits::MAX_RECORDS;
 
 /// Keywords and values, in order.
@@ -20,10 +21,18 @@ pub(super) fn malformed(problem: &'static str) -> io::Error {
 /// Reads an extended header's content, and adds its records; one that is there already keeps its place and gets the new
 /// value.
 pub(super) fn merge(records: &mut Records, mut text: &[u8]) -> io::Result<()> {
+    let mut map = Vec::new();
     while !text.is_empty() {
         let (keyword, value, rest) =
             record(text).ok_or_else(|| malformed("an extended record is malformed"))?;
         text = rest;
+        if keyword == sparse::OFFSET || keyword == sparse::LENGTH {
+            let expected = if map.len() % 2 == 0 { sparse::OFFSET } else { sparse::LENGTH };
+            if keyword != expected || value.contains(&b',') {
+                return Err(sparse::malformed_map());
+            }
+            map.push(value);
+        }
         let known = records.iter().position(|(known, _)| known == keyword);
         match known {
             Some(place) => records[place].1 = value.to_vec(),
@@ -32,6 +41,10 @@ pub(super) fn merge(records: &mut Records, mut text: &[u8]) -> io::Result<()> {
             }
             None => records.push((keyword.to_vec(), value.to_vec())),
         }
+    }
+    if !map.is_empty() {
+        records.retain(|(keyword, _)| keyword != sparse::MAP);
+        records.push((sparse::MAP.to_vec(), map.join(&b',')));
     }
     Ok(())
 }
@@ -67,9 +80,11 @@ pub(super) fn number(records: &Records, keyword: &str) -> io::Result<Option<u64>
 /// A time in seconds, rounded as Python rounds.
 pub(super) fn seconds(records: &Records, keyword: &str) -> io::Result<Option<i64>> {
     let Some(value) = value(records, keyword) else { return Ok(None) };
-    let is_decimal = value.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-'));
-    let text = std::str::from_utf8(value).ok().filter(|_| is_decimal);
-    let seconds = text.and_then(|text| text.parse::<f64>().ok());
+    let seconds = std::str::from_utf8(value).ok().and_then(|text| {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let is_number = whole.parse::<i64>().is_ok() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse::<f64>().ok())?
+    });
     let seconds = seconds.map(|seconds| Some(seconds.round_ties_even() as i64));
     seconds.ok_or_else(|| malformed("an extended record is not the time that it should be"))
 }
