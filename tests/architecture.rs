@@ -53,6 +53,16 @@ fn libraries_neither_print_nor_look_around() {
     }
 }
 
+/// `println!` and `eprintln!` panic where nobody can read, and show whatever is in a text.
+#[test]
+fn text_leaves_in_one_place() {
+    for path in sources(&workspace().join("crates/strake/src")) {
+        for absent in ["println!", "print!(", "dbg!("] {
+            assert!(!product(&path).contains(absent), "{absent} in {}", path.display());
+        }
+    }
+}
+
 #[test]
 fn crates_stand_in_a_line() {
     let line = ["strake-plan", "strake-image", "strake-remote", "strake"];

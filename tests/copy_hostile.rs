@@ -162,7 +162,7 @@ pub(crate) const REFUSED: &[(&str, Change)] = &[
         layout.with_index()
     }),
     ("that is larger than any", |mut layout| {
-        layout.index["manifests"][0]["size"] = u64::MAX.into();
+        layout.index["manifests"][0]["size"] = i64::MAX.into();
         layout.with_index()
     }),
     ("has a blob sha256:", |mut layout| {
@@ -209,6 +209,41 @@ pub(crate) const REFUSED: &[(&str, Change)] = &[
         layout.config["rootfs"]["diff_ids"] = json!(["sha256:x"]);
         layout.with_config()
     }),
+    // Programs in Go would make images without layers of these.
+    ("keys \"layers\" and \"Layers\"", |mut layout| {
+        layout.manifest["Layers"] = json!([]);
+        layout.with_manifest()
+    }),
+    ("keys \"manifests\" and \"manifests\"", |layout| {
+        let text = layout.index.to_string();
+        layout.file("index.json", text.replacen('{', r#"{"manifests":[],"#, 1).as_bytes());
+        layout
+    }),
+    ("has the key \"manifests\" of another", |mut layout| {
+        layout.manifest["manifests"] = json!([]);
+        layout.with_manifest()
+    }),
+    ("config is not an object", |mut layout| {
+        let config = &layout.manifest["config"];
+        layout.manifest["config"] = json!([config["mediaType"], config["digest"], config["size"]]);
+        layout.with_manifest()
+    }),
+    ("has the schemaVersion 1", |mut layout| {
+        layout.manifest["schemaVersion"] = 1.into();
+        layout.with_manifest()
+    }),
+    ("rootfs of the type \"other\"", |mut layout| {
+        layout.config["rootfs"]["type"] = "other".into();
+        layout.with_config()
+    }),
+    ("with other data", |mut layout| {
+        layout.manifest["config"]["data"] = "e30=".into();
+        layout.with_manifest()
+    }),
+    ("some programs take for", |mut layout| {
+        layout.manifest["mediaType"] = format!("{MANIFEST}; charset=utf-8").into();
+        layout.with_manifest()
+    }),
     ("indexes in indexes", |mut layout| {
         for _ in 0..6 {
             let index = layout.index.to_string();
@@ -230,9 +265,13 @@ pub(crate) const REFUSED: &[(&str, Change)] = &[
 fn refused() {
     for (words, change) in REFUSED {
         let layout = change(Layout::new());
-        for arguments in
-            [&["inspect", "oci:layout"][..], &["verify", "oci:layout"], &["copy", "oci:layout", "oci:new"]]
-        {
+        for arguments in [
+            &["inspect", "oci:layout"][..],
+            &["verify", "oci:layout"],
+            &["copy", "oci:layout", "oci:new"],
+            &["merge", "oci:layout", "-o", "new"],
+            &["export", "oci:layout", "-o", "new"],
+        ] {
             strake(layout.place(), arguments).failed(&["oci:layout", words]);
         }
         assert!(!layout.place().join("new").exists(), "{words}");
@@ -253,7 +292,7 @@ const WRONG: &[(&[&str], Change)] = &[
         fs::write(layout.blob_path(&layout.layer), b"other by".repeat(448)).unwrap();
         layout
     }),
-    (&["layer 1: ", "has the digest sha256:"], |mut layout| {
+    (&["layer 1: ", "has the diff id sha256:"], |mut layout| {
         layout.config["rootfs"]["diff_ids"] = json!([Digest::of(b"other").to_string()]);
         layout.with_config()
     }),

@@ -47,7 +47,7 @@ fn bounded_in(place: &Path, aside: &Path, arguments: &[&str], peak: u64) -> Ran 
 /// The members of a docker-archive with these layers.
 fn image(layers: &[Vec<u8>]) -> Vec<RawMember> {
     let diff_ids: Vec<String> = layers.iter().map(|layer| Digest::of(layer).to_string()).collect();
-    let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "diff_ids": diff_ids } });
+    let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": diff_ids } });
     image_of(layers, config.to_string().as_bytes())
 }
 
@@ -171,7 +171,7 @@ fn file_systems() {
     ] {
         let packed = compressed(&["gzip", "-9"], &archive(&layer));
         let diff_id = Digest::of(&archive(&layer)).to_string();
-        let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "diff_ids": [diff_id] } });
+        let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [diff_id] } });
         let members = image_of(&[packed], config.to_string().as_bytes());
         fs::write(place.join("image.tar"), archive(&members)).unwrap();
         let export = ["export", "docker-archive:image.tar", "-o", "flat.tar"];
@@ -237,7 +237,7 @@ fn configs() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
     let layer = archive(&[empty()]);
-    let rootfs = format!(r#""rootfs": {{"diff_ids": ["{}"]}}"#, Digest::of(&layer));
+    let rootfs = format!(r#""rootfs": {{"type": "layers", "diff_ids": ["{}"]}}"#, Digest::of(&layer));
     let config = |history: &str| {
         format!(r#"{{"architecture": "amd64", "os": "linux", {rootfs}, "history": {history}}}"#)
     };
@@ -254,9 +254,13 @@ fn configs() {
         }
     }
     // As much as is taken.
-    for history in
-        [format!("[{}0]", r#"{"":0},"#.repeat(100_000)), format!("[\"{}\"]", ",[{".repeat(1_300_000))]
-    {
+    let (below, above) = (format!("[\"{}\",", "x".repeat(60_000)).repeat(55), "]".repeat(55));
+    for history in [
+        format!("[{}{{}}]", r#"{"":0},"#.repeat(100_000)),
+        format!("[{{\"x\":\"{}\"}}]", ",[{".repeat(1_300_000)),
+        // Each level is gone through once more.
+        format!("[{{\"x\":{below}0{above}}}]"),
+    ] {
         let members = image_of(std::slice::from_ref(&layer), config(&history).as_bytes());
         fs::write(place.join("image.tar"), archive(&members)).unwrap();
         let ran = bounded(place, &["inspect", "docker-archive:image.tar"], 3 * PEAK);

@@ -268,11 +268,11 @@ fn diff_ids_of_compressed_layers() {
     let packed = gzip(&plain);
     let twice = gzip(&packed);
     check("packed", &packed, Digest::of(&plain), &[]);
-    check("its own", &packed, Digest::of(&packed), &["layer 1: ", "has the digest"]);
+    check("its own", &packed, Digest::of(&packed), &["layer 1: ", "has the diff id"]);
     check("twice", &twice, Digest::of(&packed), &["is not a valid tar archive"]);
-    check("twice, its own", &twice, Digest::of(&twice), &["has the digest"]);
-    check("twice, all of it", &twice, Digest::of(&plain), &["has the digest"]);
-    check("another", &packed, Digest::of(b"other"), &["has the digest"]);
+    check("twice, its own", &twice, Digest::of(&twice), &["has the diff id"]);
+    check("twice, all of it", &twice, Digest::of(&plain), &["has the diff id"]);
+    check("another", &packed, Digest::of(b"other"), &["has the diff id"]);
     // A name that begins as bzip2 does makes it bzip2 for everybody.
     let named = archive(&[file("BZhello")]);
     check("named so", &named, Digest::of(&named), &["cannot decompress"]);
@@ -292,7 +292,7 @@ fn diff_ids_for_all_commands() {
             &["merge", form, "-o", "new.tar"],
             &["export", form, "-o", "new.tar"],
         ] {
-            strake(place, arguments).failed(&["has the digest"]);
+            strake(place, arguments).failed(&["has the diff id"]);
             assert!(!place.join("new.tar").exists());
         }
     }

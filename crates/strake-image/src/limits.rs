@@ -13,6 +13,9 @@ pub(crate) const MAX_CONFIG: u64 = 4 * 1024 * 1024;
 /// 50,000 images has 200,000 values, a config of 40,000 layers 41,000.
 pub(crate) const MAX_JSON_VALUES: u64 = 256 * 1024;
 
+/// Lists and objects in each other in a JSON text: 64. Those of images have six; what is nested is gone through once for each level.
+pub(crate) const MAX_JSON_DEPTH: usize = 64;
+
 /// Bytes that the headers of all members of a docker-archive or OCI archive may take together: 16 MiB, which is room for more than
 /// 20,000 members. Images have a few hundred. A global header counts once for each member that it holds for.
 pub(crate) const MAX_HEADERS: u64 = 16 * 1024 * 1024;

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::draft::{Contents, LayerDraft};
 use crate::error::Error;
 use crate::layer::Layer;
+use crate::manifest::ParsedIndex;
 use crate::media_type::MediaType;
 use crate::parsed::{OpenError, ParsedImage};
 use crate::reference;
@@ -70,6 +71,20 @@ pub enum Problem {
         /// In the image.
         layers: usize,
     },
+    /// The config does not say for what platform the image is.
+    #[error("the config does not say its architecture and os")]
+    NoPlatform,
+    /// An index lists no image.
+    #[error("it lists no image")]
+    NoImage,
+    /// Something is wrong with one of the images that an index lists.
+    #[error("{platform}: {problem}")]
+    Listed {
+        /// The image's platform.
+        platform: String,
+        /// What is wrong with it.
+        problem: Box<Problem>,
+    },
     /// A name is none that an image can have.
     #[error("{0:?} is not a name that an image can have")]
     Name(String),
@@ -82,6 +97,10 @@ pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
     if let Some(history) = image.config.history_layers.filter(|history| *history != layers) {
         problems.push(Problem::History { history, layers });
     }
+    if !image.config.platform.is_said() {
+        problems.push(Problem::NoPlatform);
+    }
+    problems.extend(image.config.check_container().err().map(Problem::Image));
     let is_name = |tag: &str| {
         if image.has_oci_manifest { reference::is_ref_name(tag) } else { reference::is_repo_tag(tag) }
     };
@@ -109,8 +128,23 @@ pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
     problems
 }
 
+/// Reads all that an index lists.
+pub fn verify_index(index: ParsedIndex, context: &Context) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if index.images.is_empty() {
+        problems.push(Problem::NoImage);
+    }
+    for (platform, image) in index.images {
+        let platform = reference::list(&[&platform.to_string()]);
+        let found = verify(image, context).into_iter().map(Box::new);
+        problems.extend(found.map(|problem| Problem::Listed { platform: platform.clone(), problem }));
+    }
+    problems.extend(verify_attachments(index.attachments, context));
+    problems
+}
+
 /// Reads what stands beside the images of an index.
-pub fn verify_attachments(attachments: Vec<LayerDraft>, context: &Context) -> Vec<Problem> {
+fn verify_attachments(attachments: Vec<LayerDraft>, context: &Context) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Ok(()) = context.describe_each(attachments, |blob| {
         problems.extend(match blob {

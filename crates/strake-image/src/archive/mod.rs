@@ -3,6 +3,7 @@
 //! Format: the Docker image specification v1.2, "combined image JSON and filesystem changeset format".
 
 mod named_digest;
+mod names;
 mod read;
 mod write;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::NamedDigest;
 use crate::digest::Digest;
 use crate::draft::{Contents, LayerDraft, Origin};
-use crate::parsed::{Config, Fault, Members, OpenError, ParsedImage, parse};
+use crate::parsed::{Config, Fault, Members, OpenError, ParsedImage, parse, shapes};
 use crate::recipe::{Recipe, Tarball};
 use crate::reference;
-use crate::tar::Member;
+use crate::tar::{Kind, Member};
 
 /// Which of an archive's images is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum ArchivePick {
 struct ManifestItem {
     config: String,
     repo_tags: Option<Vec<String>>,
-    layers: Vec<String>,
+    layers: Option<Vec<String>>,
 }
 
 const MANIFEST: &str = "manifest.json";
@@ -45,22 +45,23 @@ pub fn open_image(path: &Path, pick: &ArchivePick, aside: &Path) -> Result<Parse
     let members = Members::open(path, aside)?;
     let mut problems = members.problems()?;
     let manifest = members.json(MANIFEST)?;
-    let mut items: Vec<ManifestItem> = parse(MANIFEST, &manifest)?;
+    let mut items: Vec<ManifestItem> = parse(MANIFEST, &shapes::ARCHIVE, &manifest)?;
     let place = picked(&items, pick)?;
     if let Some(name) = named_twice(&items, place) {
         let text = format!("{MANIFEST:?} gives the name {name:?} to several images");
         problems.push(Fault::tolerated(OpenError::Contradiction(text)));
     }
     let item = items.swap_remove(place);
-    let config = Config::parse(&item.config, members.json(&item.config)?, item.layers.len())?;
+    // Docker writes null for an image without layers.
+    let names = item.layers.unwrap_or_default();
+    let config = Config::parse(&item.config, members.json(&item.config)?, names.len())?;
     let found = Digest::of(&config.text);
     if NamedDigest::of(&item.config).is_some_and(|said| !said.fits(found, found)) {
         problems.push(Fault::tolerated(OpenError::Misnamed { member: item.config.clone(), found }));
     }
-    let mut layers = Vec::with_capacity(item.layers.len());
-    let listed: HashSet<&str> = item.layers.iter().map(String::as_str).collect();
-    for (name, diff_id) in item.layers.iter().zip(&config.diff_ids) {
-        layers.push(layer(&members, &listed, name, *diff_id)?);
+    let mut layers = Vec::with_capacity(names.len());
+    for (place, diff_id) in config.diff_ids.iter().enumerate() {
+        layers.push(layer(&members, &names, place, *diff_id)?);
     }
     let tags = item.repo_tags.unwrap_or_default();
     Ok(ParsedImage {
@@ -103,24 +104,50 @@ fn named_twice(items: &[ManifestItem], place: usize) -> Option<&str> {
     names.into_iter().find(|name| others.contains(&reference::full(name)))
 }
 
-/// The layer under this name. `listed` are the names of all layers.
+/// The layer in this place. `listed` are the names of all layers.
 fn layer(
     members: &Members,
-    listed: &HashSet<&str>,
-    name: &str,
+    listed: &[String],
+    place: usize,
     diff_id: Digest,
 ) -> Result<LayerDraft, OpenError> {
+    let name = &listed[place];
     let named = members.member(name)?;
     let file = members.file(name)?;
-    // A link to another layer stays one. What else it points to will not be in the new archive.
-    let member = if listed.contains(file.name.as_str()) {
-        named.clone()
-    } else {
-        Member { name: named.name.clone(), ..file.member.clone() }
+    // A link to another layer stays one. What else it points to will not be in the new archive, nor will what lies on its way there;
+    // and a hard link must stand behind what it points to.
+    let (link, target) = (String::from_utf8_lossy(&named.linkname), clean(&file.name));
+    let is_listed = |listed: &[String]| listed.iter().any(|name| clean(name) == target);
+    let stays = match named.kind {
+        Kind::SYMLINK => is_listed(listed) && link == relative(clean(name), target),
+        Kind::HARD_LINK => is_listed(&listed[..place]) && clean(&link) == target,
+        _ => true,
     };
+    let member = if stays { named.clone() } else { renamed(file.member, &named.name) };
     let size = file.member.size;
     let contents = Contents::Base(String::from_utf8_lossy(&member.name).into_owned());
     let tarball = Tarball { source: file.source, size, diff_id, digest: None, codec: None, is_layer: true };
     let layer = LayerDraft::new(Recipe::Tarball(tarball), Origin::Base, contents);
     Ok(LayerDraft { member: Some(member), ..layer })
+}
+
+/// A name without what does not tell it from others.
+fn clean(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
+}
+
+/// The member under another name.
+fn renamed(member: &Member, name: &[u8]) -> Member {
+    let mut renamed = Member { name: name.to_vec(), ..member.clone() };
+    renamed.records.retain(|(keyword, _)| keyword != b"path");
+    renamed
+}
+
+/// The shortest relative link at `name` to `target`, of two plain names.
+fn relative(name: &str, target: &str) -> String {
+    let shared = name.split('/').zip(target.split('/')).take_while(|(one, other)| one == other).count();
+    let up = name.split('/').count() - 1;
+    let shared = shared.min(up);
+    let down = target.split('/').skip(shared).map(str::to_owned);
+    std::iter::repeat_n("..".to_owned(), up - shared).chain(down).collect::<Vec<_>>().join("/")
 }

@@ -31,11 +31,11 @@ pub struct CompressedFile {
     codec: Codec,
     /// The directory for what is put aside.
     aside: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<Reading>,
 }
 
 #[derive(Default)]
-struct State {
+struct Reading {
     /// How often it has been decompressed from its beginning.
     passes: u32,
     /// The ranges that will be wanted by their beginnings: where they end, and how many will be wanted before.
@@ -60,7 +60,7 @@ struct Cursor {
 }
 
 /// Where a range is read from.
-enum Place {
+enum RangeSource {
     Cursor(Box<Cursor>),
     Spool(Arc<Spool>),
 }
@@ -97,12 +97,12 @@ impl CompressedFile {
         let mut state = self.state();
         // A cursor is taken out while it moves, so that a failure leaves none behind.
         match self.place(&mut state, offset, length).map_err(SinkError::Read)? {
-            Place::Cursor(mut cursor) => {
+            RangeSource::Cursor(mut cursor) => {
                 cursor.advance(length, |data| sink.bytes(data))?;
                 state.cursor = Some(cursor);
                 Ok(())
             }
-            Place::Spool(spool) => {
+            RangeSource::Spool(spool) => {
                 drop(state);
                 sink.file(spool.content(), offset, length)
             }
@@ -115,11 +115,11 @@ impl CompressedFile {
         Ok(DecodedRange { file: self.clone(), place: Some(place), position: offset, left: length })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Reading> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, state: &mut State) -> io::Result<FileDecoder> {
+    fn begin(&self, state: &mut Reading) -> io::Result<FileDecoder> {
         state.passes += 1;
         if state.passes > MAX_PASSES {
             return Err(io::Error::other(format!(
@@ -130,17 +130,17 @@ impl CompressedFile {
     }
 
     /// Where a range is read from: at its beginning.
-    fn place(&self, state: &mut State, offset: u64, length: u64) -> io::Result<Place> {
+    fn place(&self, state: &mut Reading, offset: u64, length: u64) -> io::Result<RangeSource> {
         let expected = state.expected.range(..=offset).next_back();
         let expected = expected.filter(|(_, (end, _))| *end >= offset.saturating_add(length));
         let is_behind = state.cursor.as_ref().is_some_and(|cursor| cursor.position <= offset);
         if let Some((_, (_, number))) = expected {
             let spool = state.spool.as_ref().filter(|(_, count)| number < count);
             if let Some((spool, _)) = spool {
-                return Ok(Place::Spool(spool.clone()));
+                return Ok(RangeSource::Spool(spool.clone()));
             }
             if state.is_mixed || !(is_behind || state.passes < STREAMED) {
-                return Ok(Place::Spool(self.put_aside(state)?));
+                return Ok(RangeSource::Spool(self.put_aside(state)?));
             }
         }
         let mut cursor = match state.cursor.take() {
@@ -148,11 +148,11 @@ impl CompressedFile {
             _ => Box::new(Cursor { decoder: self.begin(state)?, position: 0 }),
         };
         cursor.pass_over(offset)?;
-        Ok(Place::Cursor(cursor))
+        Ok(RangeSource::Cursor(cursor))
     }
 
     /// Puts all ranges aside that are expected.
-    fn put_aside(&self, state: &mut State) -> io::Result<Arc<Spool>> {
+    fn put_aside(&self, state: &mut Reading) -> io::Result<Arc<Spool>> {
         let (spool, done) = match &state.spool {
             Some((spool, done)) => (spool.clone(), *done),
             None => (Arc::new(Spool::new(&self.aside)?), 0),
@@ -184,7 +184,7 @@ impl CompressedFile {
 pub struct DecodedRange {
     file: Arc<CompressedFile>,
     /// `None` after a failure.
-    place: Option<Place>,
+    place: Option<RangeSource>,
     position: u64,
     left: u64,
 }
@@ -198,8 +198,8 @@ impl Read for DecodedRange {
         let buffer = &mut buffer[..want];
         let mut place = self.place.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let got = match &mut place {
-            Place::Cursor(cursor) => cursor.read(buffer),
-            Place::Spool(spool) => Ok(rustix::io::pread(spool.content(), buffer, self.position)?),
+            RangeSource::Cursor(cursor) => cursor.read(buffer),
+            RangeSource::Spool(spool) => Ok(rustix::io::pread(spool.content(), buffer, self.position)?),
         };
         match got {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -218,7 +218,7 @@ impl Read for DecodedRange {
 /// What comes behind it can be read from here on.
 impl Drop for DecodedRange {
     fn drop(&mut self) {
-        if let Some(Place::Cursor(cursor)) = self.place.take() {
+        if let Some(RangeSource::Cursor(cursor)) = self.place.take() {
             self.file.state().cursor = Some(cursor);
         }
     }
@@ -297,7 +297,9 @@ mod tests {
         let aside = place.path().join("aside");
         fs::create_dir(&aside).unwrap();
         let file = Arc::new(CompressedFile::new(path, Codec::Gzip, aside.clone()));
-        expected.iter().for_each(|start| file.expect(*start..start + 10));
+        for start in expected {
+            file.expect(*start..start + 10);
+        }
         for start in read {
             let mut found = Vec::new();
             file.range(*start, 10).unwrap().read_to_end(&mut found).unwrap();

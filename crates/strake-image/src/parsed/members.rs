@@ -7,12 +7,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::config::Fault;
 use super::error::OpenError;
+use super::image::Fault;
 use super::index::{FoundMember, MemberIndex, OtherMember};
 use crate::codec::Codec;
 use crate::compression::CompressedFile;
-use crate::limits::{MAX_JSON, MAX_JSON_VALUES, MAX_NAME};
+use crate::limits::{MAX_JSON, MAX_NAME};
 use crate::recipe::{Depth, Digests, Source};
 use crate::sink::{BUFFER, Sink, SinkError, read_range};
 use crate::tar::{Kind, Member};
@@ -37,29 +37,6 @@ pub(crate) struct FileMember<'m> {
     pub(crate) name: String,
     pub(crate) member: &'m Member,
     pub(crate) source: Source,
-}
-
-/// Reads JSON, of which there may be so much. `name` is what the error calls it.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &[u8]) -> Result<T, OpenError> {
-    if values(text) > MAX_JSON_VALUES {
-        return Err(OpenError::TooMany(name.to_owned()));
-    }
-    serde_json::from_slice(text).map_err(|source| OpenError::Json { member: name.to_owned(), source })
-}
-
-/// How many values a JSON text has at most: arrays, objects, and what commas part in them. A key counts with its value.
-fn values(text: &[u8]) -> u64 {
-    let (mut values, mut in_string, mut escaped) = (1, false, false);
-    for byte in text {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b',' | b'[' | b'{' if !in_string => values += 1,
-            _ => {}
-        }
-    }
-    values
 }
 
 impl Members {

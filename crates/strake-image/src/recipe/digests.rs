@@ -68,13 +68,18 @@ impl Digests {
         self.codec
     }
 
+    /// The diff id: the digest of what the bytes decompress to. `None` where they cannot be decompressed.
+    pub(crate) fn diff_id(&self) -> Option<Digest> {
+        self.decompressed.as_ref().ok().copied()
+    }
+
     /// Fails unless the layer has this diff id, which is the digest of its archive, never of what that is compressed to. `path`
     /// is what the error calls it.
     pub(crate) fn check(&self, path: &Path, diff_id: Digest) -> Result<(), Error> {
         let path = path.to_owned();
         match &self.decompressed {
             Ok(found) if *found == diff_id => Ok(()),
-            Ok(found) => Err(Error::Digest { path, expected: diff_id, found: *found }),
+            Ok(found) => Err(Error::DiffId { path, expected: diff_id, found: *found }),
             Err(error) => Err(Error::Decompress { path, source: again(error) }),
         }
     }

@@ -3,6 +3,7 @@
 //! A recipe can write itself as a tar stream, always the same bytes. It knows no image and no manifest, so a layer's
 //! digest cannot depend on the image that the layer is in. That makes remembering digests sound.
 
+mod checking;
 mod content;
 mod digests;
 mod files;
@@ -11,6 +12,7 @@ mod store_paths;
 mod stored;
 mod tarball;
 
+pub(crate) use checking::Checking;
 pub use digests::{Depth, Digests};
 pub use files::{FileContent, Files};
 use std::ffi::CStr;
@@ -99,6 +101,11 @@ impl Recipe {
             Self::Tarball(recipe) => Some(recipe.diff_id),
             Self::StorePaths(_) | Self::Files(_) => None,
         }
+    }
+
+    /// Whether it is a layer, rather than something that is attached to images.
+    pub(crate) fn is_layer(&self) -> bool {
+        !matches!(self, Self::Tarball(Tarball { is_layer: false, .. }))
     }
 
     /// The digest that is said of bytes that are not here, and that only reading them can prove.

@@ -27,7 +27,7 @@ use crate::tree::Listings;
 
 const BUFFER: usize = 256 * 1024;
 
-/// A layer's tar archive, which may itself be compressed, as a docker-archive allows.
+/// A layer's tar archive, which may itself be compressed, as a docker-archive allows; or any other blob of an image.
 #[derive(Clone, Debug)]
 pub struct Tarball {
     /// Where its bytes are.
@@ -40,7 +40,7 @@ pub struct Tarball {
     pub digest: Option<Digest>,
     /// How they are said to be compressed. Only where the bytes are not here this counts.
     pub codec: Option<Codec>,
-    /// Whether it is a layer. Of anything else that is attached to images only `digest` counts.
+    /// Whether it is a layer. Otherwise its diff id is its digest, and nothing is ever decompressed.
     pub is_layer: bool,
 }
 
@@ -160,19 +160,19 @@ impl Tarball {
                 if watch.cancelled.load(Ordering::Relaxed) {
                     return Err(Error::Cancelled);
                 }
-                self.check(&digests.map_err(|error| self.read_error(error))?, depth)?
+                self.checked(&digests.map_err(|error| self.read_error(error))?, depth)?
             }
-            Source::Compressed { digests, .. } => self.check(digests, depth)?,
+            Source::Compressed { digests, .. } => self.checked(digests, depth)?,
             Source::Elsewhere { .. } => self.digest.unwrap_or(self.diff_id),
         };
         Ok((found, survey))
     }
 
-    /// Holds what was found against what is said. Returns the digest of the bytes as they are.
-    fn check(&self, digests: &Digests, depth: Depth) -> Result<Digest, Error> {
-        let path = self.source.path();
-        let found = digests.stored();
-        if let Some(expected) = self.digest.filter(|expected| *expected != found) {
+    /// The digest of the bytes as they are, if they are what is said, as far as they were looked at.
+    pub(crate) fn checked(&self, digests: &Digests, depth: Depth) -> Result<Digest, Error> {
+        let (path, found) = (self.source.path(), digests.stored());
+        let expected = if self.is_layer { self.digest } else { Some(self.diff_id) };
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
             return Err(Error::Digest { path: path.to_owned(), expected, found });
         }
         if self.is_layer {
@@ -199,7 +199,7 @@ impl Tarball {
         }
     }
 
-    pub(super) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub(crate) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
         self.write_range(seen, 0..self.size, sink)
     }
 

@@ -86,6 +86,7 @@ impl Spec {
         let mut held = HashSet::new();
         let shared = Arc::new(store.clone());
         if let Some(base) = base {
+            base.config.check_container().map_err(DraftError::Base)?;
             config = inherited(self.inherit, &base.config.run, &config)?;
             if self.inherit == Inherit::All {
                 base_config = whole(&base.config).map_err(DraftError::Base)?;

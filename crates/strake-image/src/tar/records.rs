@@ -4,7 +4,6 @@
 
 use std::io;
 
-use super::sparse;
 use crate::limits::MAX_RECORDS;
 
 /// Keywords and values, in order.
@@ -13,9 +12,23 @@ pub(crate) type Records = Vec<(Vec<u8>, Vec<u8>)>;
 /// Keywords whose values cannot hold a zero byte.
 const TEXTS: [&[u8]; 4] = [b"path", b"linkpath", b"uname", b"gname"];
 
+/// A part's offset in a sparse file of the format 0.0, which has as many such records as there are parts.
+const OFFSET: &[u8] = b"GNU.sparse.offset";
+
+/// Behind it, the part's length.
+const LENGTH: &[u8] = b"GNU.sparse.numbytes";
+
+/// All of them, as the format 0.1 has them: offsets and lengths with commas between them.
+const MAP: &[u8] = b"GNU.sparse.map";
+
 /// Why an archive is refused.
 pub(super) fn malformed(problem: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
+}
+
+/// The same for the map of a sparse file.
+pub(super) fn malformed_map() -> io::Error {
+    malformed("the map of a sparse file is malformed")
 }
 
 /// Reads an extended header's content, and adds its records; one that is there already keeps its place and gets the new
@@ -26,10 +39,10 @@ pub(super) fn merge(records: &mut Records, mut text: &[u8]) -> io::Result<()> {
         let (keyword, value, rest) =
             record(text).ok_or_else(|| malformed("an extended record is malformed"))?;
         text = rest;
-        if keyword == sparse::OFFSET || keyword == sparse::LENGTH {
-            let expected = if map.len() % 2 == 0 { sparse::OFFSET } else { sparse::LENGTH };
+        if keyword == OFFSET || keyword == LENGTH {
+            let expected = if map.len() % 2 == 0 { OFFSET } else { LENGTH };
             if keyword != expected || value.contains(&b',') {
-                return Err(sparse::malformed_map());
+                return Err(malformed_map());
             }
             map.push(value);
         }
@@ -43,8 +56,8 @@ pub(super) fn merge(records: &mut Records, mut text: &[u8]) -> io::Result<()> {
         }
     }
     if !map.is_empty() {
-        records.retain(|(keyword, _)| keyword != sparse::MAP);
-        records.push((sparse::MAP.to_vec(), map.join(&b',')));
+        records.retain(|(keyword, _)| keyword != MAP);
+        records.push((MAP.to_vec(), map.join(&b',')));
     }
     Ok(())
 }

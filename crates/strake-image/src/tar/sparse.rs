@@ -7,20 +7,11 @@
 use std::io::{self, Read};
 
 use super::BLOCK;
-use super::records::{self, Records, malformed};
+use super::records::{self, Records, malformed, malformed_map};
 use crate::limits::{MAX_EXTENDED, MAX_SPARSE};
 
 /// Begins the keywords of all records about sparse files.
 const PREFIX: &[u8] = b"GNU.sparse.";
-
-/// A part's offset in the format 0.0, which has as many such records as there are parts.
-pub(super) const OFFSET: &[u8] = b"GNU.sparse.offset";
-
-/// Behind it, the part's length.
-pub(super) const LENGTH: &[u8] = b"GNU.sparse.numbytes";
-
-/// The map in the format 0.1: offsets and lengths with commas between them.
-pub(super) const MAP: &[u8] = b"GNU.sparse.map";
 
 /// The map of a file's parts, as far as it has been read.
 struct SparseMap {
@@ -52,11 +43,6 @@ impl SparseMap {
     fn finish(&self, content: u64) -> io::Result<()> {
         if self.stored == content { Ok(()) } else { Err(malformed_map()) }
     }
-}
-
-/// Why an archive is refused.
-pub(super) fn malformed_map() -> io::Error {
-    malformed("the map of a sparse file is malformed")
 }
 
 /// Whether a member's records are about a sparse file.
