@@ -9,7 +9,7 @@ use strake_testkit::peer::require;
 use strake_testkit::store::TestStore;
 
 use crate::copy::{images, strake, strake_ok};
-use crate::copy_hostile::{Layout, REFUSED};
+use crate::copy_hostile::{LAYER, Layout, REFUSED};
 use crate::strake::stream;
 
 fn json_file(path: &Path) -> Value {
@@ -417,6 +417,6 @@ fn broken_and_hostile_layouts() {
         run(&change(Layout::new()), true).failed(&["the base image oci:", words]);
     }
     assert_eq!(run(&Layout::new(), false).code, Some(0));
-    let layout = Layout::new();
+    let layout = Layout::new().with_layer(LAYER, b"no archive");
     run(&layout, true).failed(&["cannot read", layout.place().to_str().unwrap()]);
 }

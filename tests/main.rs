@@ -63,6 +63,12 @@ mod schemas;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
+/// What `strake verify` says of layers, whatever is wrong with their bytes.
+mod verify_layers;
+
+/// What it says of docker-archives and layouts in archives that not everybody reads alike.
+mod verify_archives;
+
 /// Layers that are compressed on their way.
 mod compress;
 

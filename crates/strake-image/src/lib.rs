@@ -69,6 +69,7 @@ mod output;
 mod platform;
 mod progress;
 mod sha256;
+mod spool;
 mod store;
 mod survey;
 mod target;

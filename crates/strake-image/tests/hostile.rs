@@ -83,7 +83,7 @@ fn held(layer: &[u8], compressed: bool) -> Option<Vec<String>> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     // The claimed diff id, which nobody looks at here, is that of what is compressed.
     file.write_all(&image_of(&layer)).unwrap();
-    let image = archive::open(file.path()).ok()?;
+    let image = archive::open(file.path(), &std::env::temp_dir()).ok()?;
     let store_dir = StoreDir::parse("/nix/store").unwrap();
     let paths = PATHS.map(|path| store_dir.store_path(path).unwrap());
     let held = image.held(paths.iter()).ok()?;
@@ -93,14 +93,14 @@ fn held(layer: &[u8], compressed: bool) -> Option<Vec<String>> {
 fn open(text: &[u8]) -> Result<ParsedImage, OpenError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text).unwrap();
-    archive::open(file.path())
+    archive::open(file.path(), &std::env::temp_dir())
 }
 
 /// How long the file system of an image with this layer is.
 fn flat(layer: &[u8]) -> Option<u64> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&image_of(layer)).unwrap();
-    let image = archive::open(file.path()).ok()?;
+    let image = archive::open(file.path(), &std::env::temp_dir()).ok()?;
     let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
     let context = Context { jobs: NonZeroUsize::MIN, ..Context::new(store, || SystemTime::UNIX_EPOCH) };
     let layers = context.describe_all(image.layers).ok()?;

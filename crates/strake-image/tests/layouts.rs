@@ -26,7 +26,8 @@ const TEXTS: [&str; 3] = [
     ["{layer}"]}, "history": [{"created": "2020-01-01T00:00:00Z", "created_by": "x", "empty_layer": false}]}"#,
 ];
 
-const LAYER: &[u8] = b"layer";
+/// An archive with nothing in it.
+const LAYER: &[u8] = &[0; 1024];
 
 fn described(content: &[u8]) -> String {
     format!(r#""digest": "{}", "size": {}"#, Digest::of(content), content.len())

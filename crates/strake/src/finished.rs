@@ -33,7 +33,7 @@ fn open(place: &Place, pick: &PlatformPick, registries: &Registries) -> Result<P
 
 /// The image as one that is to be copied as it is, if nothing is wrong with it.
 pub(crate) fn draft(place: &Place, image: ParsedImage) -> Result<Draft, Failure> {
-    match image.problems.first() {
+    match image.problems.iter().find(|problem| !problem.is_tolerated) {
         Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
         None => Ok(image.into_draft()),
     }
@@ -103,7 +103,7 @@ pub(crate) fn base(
     let failed = |error: &OpenError| Failure::base(&place.in_conf(), error);
     let base = image(&place, &PlatformPick::Only(Platform::linux(architecture)), registries);
     let base = base.map_err(|problem| problem.worded(failed).in_file())?;
-    match base.problems.first() {
+    match base.problems.iter().find(|problem| !problem.is_tolerated) {
         Some(problem) => Err(failed(&problem.error)),
         None => Ok(base),
     }
@@ -154,7 +154,7 @@ fn layout(place: &FilePlace) -> Result<Option<Layout>, OpenError> {
     match place.form {
         Form::DockerArchive => Ok(None),
         Form::OciDirectory => Layout::directory(&place.path).map(Some),
-        Form::OciArchive => Layout::archive(&place.path).map(Some),
+        Form::OciArchive => Layout::archive(&place.path, &std::env::temp_dir()).map(Some),
     }
 }
 
@@ -173,7 +173,7 @@ fn archived(place: &FilePlace) -> Result<ParsedImage, Problem> {
             })?),
         },
     };
-    Ok(archive::open_image(&place.path, &pick)?)
+    Ok(archive::open_image(&place.path, &pick, &std::env::temp_dir())?)
 }
 
 /// What this machine runs, where nobody has asked for a platform.

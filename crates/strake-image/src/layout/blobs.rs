@@ -8,7 +8,7 @@ use super::{LAYOUT, blob_name};
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::manifest::{Blobs, FoundBlob};
-use crate::parsed::{MAX_JSON, Members, OpenError, parse, shapes};
+use crate::parsed::{Fault, MAX_JSON, Members, OpenError, parse, shapes};
 use crate::recipe::Source;
 
 /// Where a layout's files are.
@@ -28,8 +28,16 @@ impl LayoutBlobs {
         Ok(Self::Directory(fs::canonicalize(root).map_err(OpenError::Read)?))
     }
 
-    pub(super) fn archive(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self::Archive(Members::open(path)?))
+    pub(super) fn archive(path: &Path, aside: &Path) -> Result<Self, OpenError> {
+        Ok(Self::Archive(Members::open(path, aside)?))
+    }
+
+    /// What is wrong with the archive, where they are in one.
+    pub(super) fn problems(&self) -> Result<Vec<Fault>, OpenError> {
+        match self {
+            Self::Directory(_) => Ok(Vec::new()),
+            Self::Archive(members) => members.problems(),
+        }
     }
 
     /// Makes sure that it is a layout of a version that is known: any that begins as the first does.

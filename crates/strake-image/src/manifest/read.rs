@@ -144,7 +144,7 @@ fn layer(
         problems.push(Fault::contradiction(text));
     }
     let found = blobs.layer(blob);
-    problems.extend(found.problem.map(|error| Fault { blob_of: Some(place), error }));
+    problems.extend(found.problem.map(|error| Fault { blob_of: Some(place), error, is_tolerated: false }));
     let tarball = Tarball {
         source: found.source,
         size: blob.size,

@@ -74,7 +74,24 @@ pub enum OpenError {
     /// A blob is named by something that is not a digest.
     #[error("names a blob wrongly")]
     BlobName(#[source] DigestError),
-    /// A member's name leads out of the archive.
+    /// It is in an archive that others may read in another way, or not at all.
+    #[error("is in an archive with a flaw: {0}")]
+    Flaw(&'static str),
+    /// Members differ that have one name, or one is both a file and a directory: which one counts depends on who reads the archive.
+    #[error("is in an archive with several members {0:?} that differ")]
+    Ambiguous(String),
+    /// A member's own name leads out of the archive, so that Docker refuses all of it.
+    #[error("is in an archive with a member {0:?}, which leads out of it")]
+    MemberOutside(String),
+    /// A member is named by a digest that it does not have.
+    #[error("has a member {member:?} whose digest is {found}")]
+    Misnamed {
+        /// Its name.
+        member: String,
+        /// What it is.
+        found: Digest,
+    },
+    /// A name in the image leads out of the archive.
     #[error("names a member {0:?}, which is not a plain relative path")]
     UnsafeName(String),
     /// A link leads out of the directory.

@@ -32,6 +32,8 @@ pub struct Fault {
     pub blob_of: Option<usize>,
     /// What is wrong.
     pub error: OpenError,
+    /// Whether it keeps nobody from copying the image: what is read here is what is said.
+    pub is_tolerated: bool,
 }
 
 impl Fault {
@@ -39,12 +41,17 @@ impl Fault {
     pub(crate) fn contradiction(text: String) -> Self {
         OpenError::Contradiction(text).into()
     }
+
+    /// Something that only those mind who read the image in another way.
+    pub(crate) fn tolerated(error: OpenError) -> Self {
+        Self { is_tolerated: true, ..error.into() }
+    }
 }
 
 impl From<OpenError> for Fault {
     /// Something that is wrong with no layer in particular.
     fn from(error: OpenError) -> Self {
-        Self { blob_of: None, error }
+        Self { blob_of: None, error, is_tolerated: false }
     }
 }
 

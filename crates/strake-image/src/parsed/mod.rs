@@ -9,10 +9,9 @@ mod held;
 mod image;
 mod index;
 mod json;
+mod member_name;
 mod members;
-mod records;
 pub(crate) mod shapes;
-mod tar_reader;
 mod time;
 
 pub use crate::limits::MAX_JSON;
@@ -21,5 +20,3 @@ pub use error::{JsonFault, OpenError};
 pub use image::{Fault, ParsedImage};
 pub(crate) use json::{malformed, parse};
 pub(crate) use members::Members;
-pub(crate) use records::Records;
-pub(crate) use tar_reader::TarReader;

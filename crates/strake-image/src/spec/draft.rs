@@ -172,14 +172,8 @@ fn absent(error: DraftError, described: Option<Description>) -> Result<Recipe, D
             if source.kind() == io::ErrorKind::NotFound =>
         {
             let source = Source::Elsewhere { path };
-            Ok(Recipe::Tarball(Tarball {
-                source,
-                size,
-                diff_id,
-                digest: Some(diff_id),
-                codec: None,
-                is_layer: true,
-            }))
+            let digest = Some(diff_id);
+            Ok(Recipe::Tarball(Tarball { source, size, diff_id, digest, codec: None, is_layer: true }))
         }
         (error, _) => Err(error),
     }
@@ -220,8 +214,6 @@ fn packed_customisation(
     };
     let size = stat.size();
     let source = Source::File { path, offset: 0 };
-    Ok((
-        Recipe::Tarball(Tarball { source, size, diff_id, digest: None, codec: None, is_layer: true }),
-        Some(member),
-    ))
+    let tarball = Tarball { source, size, diff_id, digest: None, codec: None, is_layer: true };
+    Ok((Recipe::Tarball(tarball), Some(member)))
 }

@@ -23,7 +23,7 @@ fn docker_archives() {
         file.write_all(&archive(&members)).unwrap();
         let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/");
         let context = Context::new(store, || std::time::SystemTime::UNIX_EPOCH);
-        match open(file.path()) {
+        match open(file.path(), &std::env::temp_dir()) {
             Err(error) => vec![chain(&error)],
             Ok(image) => verify::verify(image, &context).iter().map(ToString::to_string).collect(),
         }

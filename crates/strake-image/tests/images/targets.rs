@@ -36,9 +36,9 @@ fn target<'p>(form: Form, path: &Path, fixture: &'p Fixture) -> Box<dyn Target +
 fn open(form: Form, path: &Path) -> ParsedImage {
     let pick = LayoutPick { name: None, platform: PlatformPick::Preferred(Platform::linux("amd64")) };
     match form {
-        Form::Archive => archive::open(path).unwrap(),
+        Form::Archive => archive::open(path, &std::env::temp_dir()).unwrap(),
         Form::Layout => Layout::directory(path).unwrap().image(&pick).unwrap(),
-        Form::LayoutArchive => Layout::archive(path).unwrap().image(&pick).unwrap(),
+        Form::LayoutArchive => Layout::archive(path, &std::env::temp_dir()).unwrap().image(&pick).unwrap(),
     }
 }
 
