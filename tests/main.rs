@@ -153,3 +153,6 @@ mod architecture;
 
 /// Every command of the README and of the five-minute pages, from nothing.
 mod first_hour;
+
+/// What belongs to an installation: completions, man pages, workflows; what tests/run says.
+mod install;

@@ -61,6 +61,7 @@ mod error;
 mod event;
 mod fingerprint;
 mod image;
+mod kernel;
 mod layer;
 mod limits;
 mod media_type;

@@ -3,14 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::directory_handle::DirectoryHandle;
+use crate::kernel;
 use crate::limits::MAX_LINKS;
 
 /// A file that gets its name when it is finished. Dropped before that, it is gone.
@@ -57,20 +58,13 @@ impl NewFile {
     }
 
     fn unnamed(directory: DirectoryHandle, name: OsString, mode: Mode) -> io::Result<Self> {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        match rustix::fs::openat(&directory, ".", flags, mode) {
-            Ok(file) if Path::new("/proc/self/fd").exists() => {
-                Ok(Self { file: file.into(), directory, name, temporary: None })
-            }
-            // Old kernels and some file systems know no unnamed files, and say so in several ways.
-            Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
-                let make = |name: &OsStr| rustix::fs::openat(&directory, name, flags, mode);
-                let (file, temporary) = with_free_name(&name, make)?;
-                Ok(Self { file: file.into(), directory, name, temporary: Some(temporary) })
-            }
-            Err(error) => Err(error.into()),
+        if let Some(file) = kernel::open_unnamed(directory.as_fd(), mode)? {
+            return Ok(Self { file: file.into(), directory, name, temporary: None });
         }
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+        let make = |name: &OsStr| rustix::fs::openat(&directory, name, flags, mode);
+        let (file, temporary) = with_free_name(&name, make)?;
+        Ok(Self { file: file.into(), directory, name, temporary: Some(temporary) })
     }
 
     /// The file, to be written to.
@@ -88,10 +82,11 @@ impl NewFile {
     ///
     /// Without waiting for the disk a crash of the machine could leave the name with nothing behind it.
     pub fn commit(self) -> io::Result<()> {
-        match rustix::fs::fdatasync(&self.file) {
+        let synced = self.file.sync_data();
+        match synced.as_ref().map_err(Errno::from_io_error) {
             // Of what cannot be synchronised nothing more can be had.
-            Ok(()) | Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => self.commit_unsynced(),
-            Err(error) => Err(error.into()),
+            Ok(()) | Err(Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS)) => self.commit_unsynced(),
+            Err(_) => synced,
         }
     }
 
@@ -101,10 +96,7 @@ impl NewFile {
         let name = if let Some(name) = self.temporary.take() {
             name
         } else {
-            let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            let link = |name: &OsStr| {
-                rustix::fs::linkat(CWD, &unnamed, self.directory.as_fd(), name, AtFlags::SYMLINK_FOLLOW)
-            };
+            let link = |name: &OsStr| kernel::link_unnamed(self.file.as_fd(), self.directory.as_fd(), name);
             match link(&self.name) {
                 Err(Errno::EXIST) => {}
                 named => return Ok(named?),

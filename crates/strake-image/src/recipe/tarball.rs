@@ -21,6 +21,7 @@ use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, FileSystems, Fingerprint};
+use crate::kernel;
 use crate::sink::{Sink, Watch};
 use crate::survey::{Checkpoints, Survey};
 use crate::tree::Listings;
@@ -275,7 +276,7 @@ impl Tarball {
             return Err(Error::Changed { path: path.clone() });
         }
         let path = self.source.path().as_os_str().as_bytes();
-        let look = || fingerprint::keeps_change_times(file.as_fd(), None);
+        let look = || kernel::keeps_change_times(file.as_fd());
         let (fingerprint, settled_at) = FileSystems::default().fingerprint(path, &stat, look);
         Ok(Survey {
             size: self.size,
