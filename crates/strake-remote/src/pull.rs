@@ -383,7 +383,7 @@ mod tests {
         check(&Effect::Trickle(300, Duration::from_millis(5)), too_slow, 1);
         // Most of it comes at once, and then nothing: maybe another connection is better.
         let silent = Exceeded::Time { what: "no byte received", limit: WINDOW };
-        check(&Effect::Trickle(5000, Duration::from_mins(1)), silent, 3);
+        check(&Effect::Trickle(5000, Duration::from_secs(60)), silent, 3);
     }
 
     #[test]
