@@ -55,6 +55,16 @@ fn libraries_neither_print_nor_look_around() {
     }
 }
 
+/// `println!` and `eprintln!` panic where nobody can read, and show whatever is in a text.
+#[test]
+fn text_leaves_in_one_place() {
+    for path in sources(&workspace().join("crates/strake/src")) {
+        for absent in ["println!", "print!(", "dbg!("] {
+            assert!(!product(&path).contains(absent), "{absent} in {}", path.display());
+        }
+    }
+}
+
 /// Calls that only Linux has are in `kernel`, where other systems have something in their place.
 #[test]
 fn linux_has_one_place() {

@@ -67,7 +67,7 @@ def add(name, data, **fields):
         setattr(entry, field, value)
     tar.addfile(entry, io.BytesIO(data))
 def image(layers, diff_ids, config_name="config.json", **more):
-    add(config_name, json.dumps({"rootfs": {"diff_ids": diff_ids}, **more}).encode())
+    add(config_name, json.dumps({"rootfs": {"type": "layers", "diff_ids": diff_ids}, **more}).encode())
     add("manifest.json", json.dumps([{"Config": config_name, "RepoTags": [], "Layers": layers}]).encode())
 blob = b"layer" * 1000
 diff_id = "sha256:" + hashlib.sha256(blob).hexdigest()
@@ -110,7 +110,7 @@ fn broken_or_hostile() {
         ("image([], [diff_id])", &["0 layers but 1 diff ids"]),
         ("add('a.tar', blob); image(['a.tar'], [])", &["1 layers but 0 diff ids"]),
         ("add('a.tar', blob); image(['a.tar'], ['sha256:12'])", &["diff id"]),
-        ("add('a.tar', b'other'); image(['a.tar'], [diff_id])", &["has the digest"]),
+        ("add('a.tar', b'other'); image(['a.tar'], [diff_id])", &["has the diff id"]),
         ("add('a.tar', gzip.compress(blob)[:-9]); image(['a.tar'], [diff_id])", &["cannot decompress"]),
         ("add('../a.tar', blob); image(['../a.tar'], [diff_id])", &["not a plain relative path"]),
         ("add('/etc/passwd', blob); image(['/etc/passwd'], [diff_id])", &["not a plain relative path"]),
@@ -143,7 +143,7 @@ fn compressed_and_hostile() {
     // The same through a decompressor, where nothing can be skipped.
     for (script, words) in [
         ("add('a', b'', pax_headers={'comment': 'x' * 40000000})", "headers are larger"),
-        ("add('a.tar', b'other'); image(['a.tar'], [diff_id])", "has the digest"),
+        ("add('a.tar', b'other'); image(['a.tar'], [diff_id])", "has the diff id"),
         (
             "h = tarfile.TarInfo('a'); h.size = 2 ** 40; out.write(h.tobuf()); out.close(); sys.exit()",
             "base image",

@@ -143,7 +143,7 @@ fn the_customisation_layer_is_another() {
     let directory = store.real(conf["customisation_layer"].as_str().unwrap());
     let right = std::fs::read(directory.join("checksum")).unwrap();
     for (checksum, words) in [
-        ("0".repeat(64), "has the digest"),
+        ("0".repeat(64), "has the diff id"),
         ("0".repeat(63), "does not hold a SHA-256 checksum"),
         (String::new(), "does not hold a SHA-256 checksum"),
     ] {

@@ -1,4 +1,6 @@
+use std::collections::HashSet;
 use std::fs;
+use std::path::PathBuf;
 
 use strake_testkit::command::{command, output_of, stdout_of, text};
 use strake_testkit::peer::require;
@@ -53,6 +55,90 @@ fn commands_shown_work() {
     }
     assert!(count >= 20, "only {count} commands were found");
     assert!(place.path().join("hello.tar").is_file());
+}
+
+/// The picture in the README is the one that its caption says.
+#[test]
+fn the_picture_of_layers() {
+    let graph = workspace().join("examples/nginx/graph.json");
+    let graph = graph.to_str().unwrap();
+    let strake = env!("CARGO_BIN_EXE_strake");
+    let picture = stdout_of(command(strake, ["layers", graph, "--max-layers", "24", "--format", "svg"]));
+    assert!(
+        picture == fs::read(workspace().join("docs/layers.svg")).unwrap(),
+        "docs/layers.svg is another picture"
+    );
+    // It is a picture that others can read: as many rows as layers, each name escaped.
+    let picture = text(&picture);
+    assert_eq!(picture.matches("class=\"n\"").count(), 24);
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
+}
+
+/// All Markdown files that users read.
+fn pages() -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "bench/README.md"]
+        .iter()
+        .map(|page| workspace().join(page))
+        .collect();
+    for directory in ["docs", "docs/start"] {
+        let entries = fs::read_dir(workspace().join(directory)).unwrap().map(|entry| entry.unwrap().path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    pages
+}
+
+/// The targets of a page's links, without those in code blocks.
+fn links(page: &str) -> Vec<String> {
+    let prose = page.split("```").step_by(2).collect::<String>();
+    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    targets.map(|(target, _)| target.to_owned()).collect()
+}
+
+/// The name by which a heading can be linked to, as GitHub and mdBook make it.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.trim().to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut count = 0;
+    for page in pages() {
+        let text_of_page = fs::read_to_string(&page).unwrap();
+        for link in links(&text_of_page) {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, heading) =
+                link.split_once('#').map_or((link.as_str(), None), |(file, at)| (file, Some(at)));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let target = target.canonicalize().unwrap_or_else(|_| panic!("{}: {link}", page.display()));
+            // The book has nothing but docs.
+            let docs = workspace().join("docs");
+            assert!(!page.starts_with(&docs) || target.starts_with(&docs), "{}: {link}", page.display());
+            if let Some(heading) = heading {
+                let there = fs::read_to_string(&target).unwrap();
+                let mut headings = there.lines().filter(|line| line.starts_with('#'));
+                assert!(
+                    headings.any(|line| anchor(line.trim_start_matches('#')) == heading),
+                    "{}: {link}",
+                    page.display()
+                );
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 40, "only {count} links were found");
+}
+
+/// Every page is in the book.
+#[test]
+fn the_book_is_whole() {
+    let docs = workspace().join("docs");
+    let summary = fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
+    let listed: HashSet<PathBuf> = links(&summary).iter().map(|link| docs.join(link)).collect();
+    let there = pages().into_iter().filter(|page| page.starts_with(&docs) && !page.ends_with("SUMMARY.md"));
+    assert_eq!(listed, there.collect());
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn what_cannot_be_exported() {
     let mut archive = fs::read(place.join("image.tar")).unwrap();
     archive[600] ^= 1;
     fs::write(place.join("image.tar"), archive).unwrap();
-    strake(place, &["export", "docker-archive:image.tar", "-o", "flat.tar"]).failed(&["has the digest"]);
+    strake(place, &["export", "docker-archive:image.tar", "-o", "flat.tar"]).failed(&["has the diff id"]);
 }
 
 #[test]

@@ -39,6 +39,15 @@ mod cache;
 /// What is said, where, and with which exit code.
 mod terminal;
 
+/// What is said of wrong values, and of registries that refuse, to the letter.
+mod values;
+
+/// Standard streams that are closed, full or nobody's.
+mod streams;
+
+/// What third parties have chosen does nothing to a terminal.
+mod outside_text;
+
 /// Docker, podman, skopeo and umoci take the archives.
 mod peers;
 
@@ -54,6 +63,12 @@ mod schemas;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
+/// What `strake verify` says of layers, whatever is wrong with their bytes.
+mod verify_layers;
+
+/// What it says of docker-archives and layouts in archives that not everybody reads alike.
+mod verify_archives;
+
 /// Layers that are compressed on their way.
 mod compress;
 
@@ -62,6 +77,9 @@ mod platforms;
 
 /// Such images are copied, and made of several.
 mod platforms_copy;
+
+/// A platform that is asked for is the one that comes, in whatever form the image is, or it is an error that says what there is.
+mod platform_asked;
 
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
@@ -89,6 +107,9 @@ mod registry_faults;
 
 /// Images that come from registries: connections that break, and answers that lie.
 mod registry_pull;
+
+/// Layers are what their images say, or nothing is made of them.
+mod diff_ids;
 
 /// Who asks, as files, programs and options say it, and who is told.
 mod registry_auth;
@@ -129,6 +150,9 @@ mod docs;
 
 /// The rules of ARCHITECTURE.md.
 mod architecture;
+
+/// Every command of the README and of the five-minute pages, from nothing.
+mod first_hour;
 
 /// What belongs to an installation: completions, man pages, workflows; what tests/run says.
 mod install;

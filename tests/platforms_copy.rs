@@ -90,7 +90,7 @@ fn one_platform_of_an_index() {
     }
     assert_eq!(raw(place, "oci:all"), several.index);
     strake(place, &["copy", "--platform", "linux/s390x", "oci:several", "oci:x"])
-        .failed(&["no image \"linux/s390x\"", "linux/amd64"]);
+        .failed(&["no image for linux/s390x", "linux/amd64"]);
     assert_eq!(
         strake(place, &["copy", "--platform", "linux/amd64", "--arch", "amd64", "oci:several", "oci:x"]).code,
         Some(2)
@@ -220,7 +220,13 @@ fn an_index_of_several_images() {
         (&["--index", "oci:new", "oci:x"], &["for several platforms: linux/amd64, linux/arm64"]),
         (&["amd64.json"], &["amd64.json is no destination"]),
     ] {
-        copy(arguments).failed(words);
+        let ran = copy(arguments);
+        // Images that cannot stand together are no fault of the command line.
+        if words[0].contains("images are for") || words[0].contains("several platforms") {
+            ran.failed(words);
+        } else {
+            ran.refused(words);
+        }
         assert!(!place.join("x").exists(), "{arguments:?}");
     }
 }

@@ -106,3 +106,16 @@ fn what_goes_along_with_an_index_is_sent_whatever_else_is_there() {
     strake_ok(several.place(), &["copy", "oci:several", &name(&registry, "2")]);
     registry.complete("app", "2").unwrap();
 }
+
+/// Where strake has computed a layer's diff id itself, a tag that says another is not believed.
+#[test]
+fn a_tag_that_lies_about_a_known_layer_is_not_believed() {
+    let store = store(&SIZES);
+    let registry = Registry::start(Personality::default());
+    User::new().ok(&copy(&store, &["--compress=gzip", &name(&registry, "1")]));
+    lie(&registry, "1", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let user = User::new();
+    user.run(&["copy", &name(&registry, "1"), "oci:lie"]).failed(&["has the diff id"]);
+    user.ok(&copy(&store, &["--compress=gzip", "--previous=1", &name(&registry, "2")]));
+    user.ok(&["verify", &name(&registry, "2")]);
+}

@@ -94,7 +94,7 @@ fn real_registries() {
             let image = format!("docker://{address}/some/app:gzip");
             User::new()
                 .run(&[&["inspect"], &options[..], &[&image]].concat())
-                .failed(&["does not allow", "hint:"]);
+                .failed(&["unauthorized (401)", "hint:"]);
         }
     }
 }

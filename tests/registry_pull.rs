@@ -160,7 +160,7 @@ fn blobs_that_are_not_what_they_are_called() {
     case.registry.put_false_blob("app", &config, b"{}");
     case.is_wrong(&[&config, "in place of"], &[&config]);
     case.registry.remove_blob("app", &config);
-    case.is_wrong(&["hint:"], &["has not what is needed"]);
+    case.is_wrong(&["hint:"], &["not found (404)"]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn manifests_that_lie() {
         (&|manifest| drop(manifest["layers"].as_array_mut().unwrap().pop()), &["1 layers but 2 diff ids"]),
         (&|manifest| manifest["layers"].as_array_mut().unwrap().reverse(), &["layer"]),
         (&|manifest| manifest["config"]["size"] = json!(5), &["bytes, not 5"]),
-        (&|manifest| manifest["config"]["digest"] = json!(digest(b"gone")), &["has not what is needed"]),
+        (&|manifest| manifest["config"]["digest"] = json!(digest(b"gone")), &["not found (404)"]),
         (&|manifest| *manifest = json!([]), &[]),
         (&|manifest| *manifest = json!({"schemaVersion": 1, "name": "app", "fsLayers": []}), &[]),
     ] {
@@ -252,6 +252,54 @@ fn manifests_that_lie() {
     }
     let header = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1_000_000)).into_bytes();
     Case::with(vec![Fault::burst("GET", "/manifests/", 1, 99, Effect::Raw(header))]).fails(&[]);
+}
+
+/// Manifests that programs read differently, and what they are sent as.
+#[test]
+fn ambiguous_manifests() {
+    let (user, registry) = (User::new(), Registry::start(Personality::default()));
+    let image = Image::of_sizes(&[10]);
+    image.put(&registry, "app", "right");
+    let manifest = text(&image.manifest);
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    for (words, sent_as, manifest) in [
+        ("\"Layers\", which some programs take for", MANIFEST, manifest.replacen('{', r#"{"Layers":[],"#, 1)),
+        ("keys \"layers\" and \"layers\"", MANIFEST, manifest.replacen('{', r#"{"\u006cayers":[],"#, 1)),
+        ("has the key \"fsLayers\" of another", MANIFEST, manifest.replacen('{', r#"{"fsLayers":[],"#, 1)),
+        (
+            "has the key \"config\" of another",
+            INDEX,
+            manifest.replace(&format!(r#""mediaType":"{MANIFEST}","#), ""),
+        ),
+        ("is listed as", INDEX, manifest.clone()),
+        ("is listed as", docker, manifest.clone()),
+        (
+            "has the schemaVersion 1",
+            MANIFEST,
+            manifest.replace(r#""schemaVersion":2"#, r#""schemaVersion":1"#),
+        ),
+        (
+            "some programs take for",
+            MANIFEST,
+            manifest.replace(MANIFEST, "application/vnd.OCI.image.manifest.v1+json"),
+        ),
+        ("trailing characters", MANIFEST, manifest.clone() + "{}"),
+    ] {
+        registry.put_manifest("app", "odd", sent_as, manifest.as_bytes());
+        let name = format!("docker://{}/app:odd", registry.address());
+        for arguments in [
+            &["verify", &name][..],
+            &["copy", &name, "oci:new"],
+            &["copy", &name, "docker-archive:new"],
+            &["export", &name, "-o", "new"],
+            &["merge", &name, "-o", "new"],
+        ] {
+            let ran = user.run(arguments);
+            let said = text(&ran.stdout) + &ran.stderr;
+            assert!(ran.code == Some(1) && said.contains(words), "{words}: {arguments:?}: {said}");
+            assert!(!user.path("new").exists(), "{arguments:?}");
+        }
+    }
 }
 
 #[test]
@@ -300,8 +348,8 @@ fn indexes() {
     }
     user.run(&["copy", "--arch", "s390x", &format!("docker://{name}:all"), "oci:x"])
         .failed(&["linux/amd64", "linux/arm64"]);
-    user.run(&["pin", &format!("{name}:gone")]).failed(&["has not what is needed", "hint:"]);
-    user.run(&["pin", &format!("{}/gone", registry.address())]).failed(&["has not what is needed"]);
+    user.run(&["pin", &format!("{name}:gone")]).failed(&["not found (404)", "hint:"]);
+    user.run(&["pin", &format!("{}/gone", registry.address())]).failed(&["not found (404)"]);
     // One image is pinned by what is in its config.
     registry.put_manifest("app", "one", MANIFEST, &images[1].manifest);
     let said = text(&user.ok(&["pin", &format!("{name}:one")]).stdout);

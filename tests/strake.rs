@@ -62,6 +62,15 @@ pub(crate) fn ran(output: Output) -> Ran {
 }
 
 impl Ran {
+    /// The command line must have been wrong, which is said with all of `words`.
+    pub(crate) fn refused(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(2), "{}", self.stderr);
+        assert!(self.stdout.is_empty() && self.stderr.contains("error: "), "{}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
+        }
+    }
+
     /// It must have failed, with one error that says all of `words`, and without a panic.
     pub(crate) fn failed(&self, words: &[&str]) {
         assert_eq!(self.code, Some(1), "{}", self.stderr);

@@ -38,6 +38,9 @@ let
 in
 outputs
 // {
+  # What a flake has as inputs.
+  inputs = { inherit nixpkgs strake; };
+
   # What the overlay adds to packages.
   overlaid =
     let

@@ -26,7 +26,7 @@ fn main() {
 /// A file of this many bytes, none of them a hole.
 fn file(length: u64) -> File {
     let mut file = tempfile::tempfile().expect("a temporary file");
-    let block: Vec<u8> = (0..MIB).map(|at| (at * 31 >> 3) as u8).collect();
+    let block: Vec<u8> = (0..MIB).map(|at| ((at * 31) >> 3) as u8).collect();
     for _ in 0..length.div_ceil(MIB) {
         file.write_all(&block).expect("there is room");
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::cache::Cache;
+use crate::diff_ids::DiffIds;
+use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::store::Store;
 
@@ -25,12 +27,42 @@ pub struct Context {
     pub clock: fn() -> SystemTime,
     /// How far the work is.
     pub progress: Arc<Progress>,
+    /// What was computed of third-party layers.
+    pub diff_ids: DiffIds,
 }
 
 impl Context {
     /// A context without a cache, with one thread for each processor.
     pub fn new(store: Store, clock: fn() -> SystemTime) -> Self {
         let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { store, cache: None, jobs, verify: false, clock, progress: Arc::default() }
+        Self {
+            store,
+            cache: None,
+            jobs,
+            verify: false,
+            clock,
+            progress: Arc::default(),
+            diff_ids: DiffIds::default(),
+        }
+    }
+
+    /// The diff id of the layer that is stored as this blob, if it was computed in this run or, as the cache has it, in an
+    /// earlier one. With [`Context::verify`] only this run counts.
+    pub fn diff_id(&self, blob: Digest) -> Option<Digest> {
+        self.diff_ids.get(blob).or_else(|| {
+            let found = self.cache.as_ref().filter(|_| !self.verify)?.diff_id(blob)?;
+            self.diff_ids.note(blob, found);
+            Some(found)
+        })
+    }
+
+    /// Notes what was computed from the bytes of a blob.
+    pub(crate) fn computed(&self, blob: Digest, diff_id: Digest) {
+        if self.diff_ids.note(blob, diff_id)
+            && let Some(cache) = &self.cache
+        {
+            // If it cannot be cached, it will be computed again.
+            let _ = cache.put_diff_id(blob, diff_id);
+        }
     }
 }

@@ -176,7 +176,7 @@ pub(crate) fn usual_member_name(diff_id: Digest) -> String {
     format!("{}/layer.tar", diff_id.hex())
 }
 
-/// The first of some store paths by their names, or of other texts, on a line.
+/// The first of some store paths by their names, or of other texts. Whoever shows it must escape it.
 pub fn summary(contents: &[String]) -> String {
     /// So many are named.
     const NAMED: usize = 3;
@@ -193,8 +193,7 @@ pub fn summary(contents: &[String]) -> String {
     if contents.len() > NAMED {
         names.push(format!("{} more", contents.len() - NAMED));
     }
-    let printable = |character: char| if character.is_control() { ' ' } else { character };
-    names.join(", ").chars().map(printable).take(LENGTH).collect()
+    names.join(", ").chars().take(LENGTH).collect()
 }
 
 /// Where a layer comes from.

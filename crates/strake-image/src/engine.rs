@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::image::{Image, ImageLayer};
 use crate::layer::Layer;
 use crate::python::json::JsonError;
+use crate::recipe::Depth;
 use crate::sha256::Lanes;
 use crate::sink::Watch;
 use crate::survey::Survey;
@@ -133,7 +134,14 @@ impl Context {
 
     fn describe_one(&self, draft: LayerDraft, shared: &Shared) -> Result<Layer, Error> {
         if let Some((digest, survey)) = draft.recipe.believed().filter(|_| !self.verify) {
-            return layer(draft, digest, survey);
+            let computed = self.diff_id(digest).filter(|_| draft.recipe.is_layer());
+            let layer = layer(draft, digest, survey)?;
+            return match computed.filter(|found| *found != layer.diff_id) {
+                Some(found) => Err(layer.other_diff_id(found)),
+                None => {
+                    Ok(Layer { is_checked: computed.is_some() || !layer.draft.recipe.is_layer(), ..layer })
+                }
+            };
         }
         let key = draft.recipe.key();
         let trusted = !self.verify || draft.recipe.packs();
@@ -152,10 +160,14 @@ impl Context {
         }
         let Shared { cancelled, lanes, .. } = shared;
         let watch = Watch { progress: &self.progress.hashed, cancelled, lanes };
-        let (digest, survey) = draft.recipe.digest(watch)?;
+        let depth = if self.verify { Depth::Members } else { Depth::Content };
+        let (digest, survey) = draft.recipe.digest(watch, depth)?;
         let settled = survey.settled_at <= shared.started;
         let cache = self.cache.as_ref().filter(|_| settled);
         let layer = checked(draft, digest, shared.bounded(survey))?;
+        if !layer.is_plain() && layer.is_checked {
+            self.computed(digest, layer.diff_id);
+        }
         let survey = layer.survey.as_ref();
         let put = |cache: &Cache| cache.put(key, digest, survey?, &layer.title).err();
         let not_cached = cache.and_then(put);
@@ -184,6 +196,7 @@ fn layer_as_described(draft: LayerDraft, described: Description) -> Layer {
         is_cached: true,
         not_cached: None,
         settled: false,
+        is_checked: true,
         key: draft.recipe.key(),
         survey: None,
         proven: OnceLock::new(),
@@ -209,6 +222,7 @@ fn layer(mut draft: LayerDraft, digest: Digest, survey: Survey) -> Result<Layer,
         is_cached: false,
         not_cached: None,
         settled: false,
+        is_checked: !draft.recipe.is_elsewhere(),
         key: draft.recipe.key(),
         survey: Some(survey),
         proven: OnceLock::new(),

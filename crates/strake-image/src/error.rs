@@ -49,12 +49,38 @@ pub enum Error {
         /// What it is.
         found: Digest,
     },
+    /// A layer is another one than its image's config says.
+    #[error("the layer {} has the diff id {found}, not {expected}", path.display())]
+    DiffId {
+        /// Where the layer's bytes are.
+        path: PathBuf,
+        /// The diff id that is said of it.
+        expected: Digest,
+        /// The diff id that it has.
+        found: Digest,
+    },
+    /// A layer of a base image, or of a copied one, is called as something else in the archive is.
+    #[error("a docker-archive cannot hold {name:?} beside another {other:?}")]
+    Name {
+        /// The name that something is to have.
+        name: String,
+        /// The name that something has: the same, or one below it or above.
+        other: String,
+    },
     /// A layer inside a base image, compressed there, that cannot be decompressed.
     #[error("cannot decompress {}", path.display())]
     Decompress {
         /// Where the layer's bytes are.
         path: PathBuf,
         /// What the decoder said.
+        source: io::Error,
+    },
+    /// A layer is not a tar archive, or one that not everybody would unpack.
+    #[error("the layer in {} is not a valid tar archive", path.display())]
+    Archive {
+        /// Where the layer's bytes are.
+        path: PathBuf,
+        /// What is wrong with it.
         source: io::Error,
     },
     /// A layer's bytes are needed, and are not in the image that they are said to be in.

@@ -11,6 +11,7 @@ use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
+use crate::recipe::{Checking, Depth, Recipe, Tarball};
 use crate::sink::{Discard, Sink, Tee};
 use crate::survey::Survey;
 
@@ -21,7 +22,7 @@ pub struct Layer {
     pub draft: LayerDraft,
     /// The digest of its tar stream, uncompressed.
     pub diff_id: Digest,
-    /// What [`Layer::write`] writes. Its digest is the diff id unless a third party has compressed the layer.
+    /// What [`LayerContent`] writes. Its digest is the diff id unless a third party has compressed the layer.
     pub stored: Descriptor,
     /// What to call it in front of people: the names of its largest packages.
     pub title: String,
@@ -31,6 +32,9 @@ pub struct Layer {
     pub not_cached: Option<io::Error>,
     /// Whether its files had been unchanged for long enough that their fingerprint shows any change since.
     pub settled: bool,
+    /// Whether the diff id was computed from the layer's bytes, now or earlier. If not, it is what a third party says of bytes on
+    /// another machine, and it is checked when they are written.
+    pub is_checked: bool,
     pub(crate) key: Key,
     /// What its files were like when the digest was computed; `None` if the digest was described.
     pub(crate) survey: Option<Survey>,
@@ -54,24 +58,10 @@ impl Layer {
         LayerContent { layer: self, context, verify: context.verify }
     }
 
-    /// Writes the layer as it is stored.
-    ///
-    /// Fails at the first file that is no longer as it was when the digest was computed. With `verify`, and where the
-    /// digest was only described, what is packed here is hashed on its way.
-    pub fn write(&self, verify: bool, sink: &mut dyn Sink) -> Result<(), Error> {
-        let recipe = &self.draft.recipe;
-        let survey = self.survey.as_ref();
-        if !recipe.packs() || (survey.is_some() && !verify) {
-            return recipe.write(survey, sink);
-        }
-        let mut tee = Tee::new(sink);
-        recipe.write(survey, &mut tee)?;
-        let size = tee.size();
-        let found = tee.finish();
-        if (found, size) == (self.stored.digest, self.stored.size) {
-            return Ok(());
-        }
-        Err(Error::Digest { path: recipe.place().to_owned(), expected: self.stored.digest, found })
+    /// The layer is another one than its image says.
+    pub(crate) fn other_diff_id(&self, found: Digest) -> Error {
+        let path = self.draft.recipe.place().to_owned();
+        Error::DiffId { path, expected: self.diff_id, found }
     }
 }
 
@@ -80,7 +70,7 @@ impl Layer {
 pub struct LayerContent<'l> {
     pub(crate) layer: &'l Layer,
     pub(crate) context: &'l Context,
-    /// See [`Layer::write`].
+    /// Whether what is packed here is hashed on its way.
     pub(crate) verify: bool,
 }
 
@@ -89,6 +79,43 @@ impl LayerContent<'_> {
     #[must_use]
     pub fn hashed(self) -> Self {
         Self { verify: self.verify || self.layer.is_cached, ..self }
+    }
+
+    fn write_stored(&self, sink: &mut dyn Sink) -> Result<(), Error> {
+        let Layer { draft, stored, survey, .. } = self.layer;
+        let (recipe, survey) = (&draft.recipe, survey.as_ref());
+        if let Recipe::Tarball(tarball) = recipe {
+            return if self.is_checked() { recipe.write(survey, sink) } else { self.check(tarball, sink) };
+        }
+        if survey.is_some() && !self.verify {
+            return recipe.write(survey, sink);
+        }
+        let mut tee = Tee::new(sink);
+        recipe.write(survey, &mut tee)?;
+        let size = tee.size();
+        let found = tee.finish();
+        if (found, size) == (stored.digest, stored.size) {
+            return Ok(());
+        }
+        Err(Error::Digest { path: recipe.place().to_owned(), expected: stored.digest, found })
+    }
+
+    fn is_checked(&self) -> bool {
+        let Layer { is_checked, stored, diff_id, .. } = self.layer;
+        *is_checked || self.context.diff_id(stored.digest) == Some(*diff_id)
+    }
+
+    /// Writes a third-party layer whose diff id nobody has computed yet, which is done on the way.
+    fn check(&self, tarball: &Tarball, sink: &mut dyn Sink) -> Result<(), Error> {
+        let Layer { survey, stored, .. } = self.layer;
+        let failed = |source| Error::Read { path: tarball.source.path().to_owned(), source };
+        let mut checking = Checking::new(sink).map_err(failed)?;
+        tarball.write(survey.as_ref(), &mut checking)?;
+        let digests = checking.finish().map_err(failed)?;
+        if let Some(found) = digests.diff_id() {
+            self.context.computed(stored.digest, found);
+        }
+        tarball.checked(&digests, Depth::Content).map(drop)
     }
 }
 
@@ -109,9 +136,12 @@ impl Content for LayerContent<'_> {
         self.layer.draft.recipe.repository()
     }
 
+    /// Fails at the first file that is no longer as it was when the digest was computed. With [`Context::verify`], and where the
+    /// digest was only described, what is packed here is hashed on its way. A diff id that is only said is checked.
+    ///
     /// A digest that turns out to be wrong is removed from the cache.
     fn write(&self, sink: &mut dyn Sink) -> Result<Descriptor, Error> {
-        let written = self.layer.write(self.verify, sink);
+        let written = self.write_stored(sink);
         if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) =
             (&written, &self.context.cache)
         {
@@ -127,15 +157,16 @@ impl Content for LayerContent<'_> {
             return Ok(());
         }
         let survey = match &self.layer.survey {
-            Some(survey) => survey,
-            None => self.proven()?,
+            Some(survey) if self.is_checked() => survey,
+            _ => self.proven()?,
         };
         self.layer.draft.recipe.write_range(survey, range, sink)
     }
 }
 
 impl LayerContent<'_> {
-    /// The survey of a layer whose digest was only described: the layer is hashed once, before the first range of it leaves.
+    /// The survey of a layer whose digest was only described, or whose diff id is only said: the layer is hashed once, before the
+    /// first range of it leaves.
     fn proven(&self) -> Result<&Survey, Error> {
         if let Some(survey) = self.layer.proven.get() {
             return Ok(survey);

@@ -43,12 +43,6 @@ impl NewFile {
         Self::begin(directory.below(name.parent().unwrap_or(Path::new("")))?, base.to_owned())
     }
 
-    /// Begins a file in this directory, which the user has named, whose own name will be known when it is finished, see
-    /// [`NewFile::commit_as`]. If it gets none, nothing is left of it.
-    pub fn within(directory: &Path) -> io::Result<Self> {
-        Self::begin(DirectoryHandle::open(directory)?, "unnamed".into())
-    }
-
     fn begin(directory: DirectoryHandle, name: OsString) -> io::Result<Self> {
         let there = directory.look(&name)?;
         let there = there.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
@@ -78,7 +72,7 @@ impl NewFile {
         &self.file
     }
 
-    /// Gives the file this name, in its directory.
+    /// Gives the file this name, in its directory, in place of the one that it was begun with.
     pub fn commit_as(mut self, name: &str) -> io::Result<()> {
         self.name = name.into();
         self.commit()
@@ -114,6 +108,13 @@ impl NewFile {
         let renamed = rustix::fs::renameat(directory, &name, directory, &self.name);
         Ok(renamed.inspect_err(|_| drop(directory.remove(&name)))?)
     }
+}
+
+/// A file for this user in this directory that never gets a name: even where the file system knows no such files, it has one only
+/// for a moment.
+pub(crate) fn unnamed_file(directory: &Path) -> io::Result<File> {
+    let new = NewFile::unnamed(DirectoryHandle::open(directory)?, "unnamed".into(), Mode::RUSR | Mode::WUSR)?;
+    new.file.try_clone()
 }
 
 impl Drop for NewFile {
@@ -210,11 +211,11 @@ mod tests {
         replacing.commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"three");
 
-        let nameless = NewFile::within(directory.path()).unwrap();
-        nameless.file().write_all(b"four").unwrap();
-        drop(nameless);
+        let mut nameless = unnamed_file(directory.path()).unwrap();
+        nameless.write_all(b"four").unwrap();
         assert_eq!(names(directory.path()), ["image.tar"]);
-        let named_late = NewFile::within(directory.path()).unwrap();
+        let root = DirectoryHandle::open(directory.path()).unwrap();
+        let named_late = NewFile::beneath(&root, "unnamed").unwrap();
         named_late.file().write_all(b"five").unwrap();
         named_late.commit_as("digest").unwrap();
         assert_eq!(fs::read(directory.path().join("digest")).unwrap(), b"five");

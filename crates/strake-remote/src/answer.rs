@@ -9,7 +9,7 @@ use ureq::{Body, http};
 
 use crate::client::Shared;
 use crate::credentials::Credentials;
-use crate::error::RemoteError;
+use crate::error::{RemoteError, is_passing};
 use crate::retry::{self, PATIENCE};
 
 /// More of an error's text is not read, in bytes.
@@ -57,7 +57,9 @@ pub(crate) fn said_digest(answer: &Response<Body>) -> Option<Digest> {
 pub(crate) fn heed(shared: &Shared, host: &str, answer: &Response<Body>) -> Result<(), RemoteError> {
     let now = shared.now();
     match header(answer, RETRY_AFTER.as_str()).and_then(|value| retry::after(value, now)) {
-        Some(after) if after > PATIENCE => Err(RemoteError::Busy { host: host.to_owned(), after }),
+        Some(after) if after > PATIENCE => {
+            Err(RemoteError::Busy { host: host.to_owned(), status: answer.status().as_u16(), after })
+        }
         Some(after) => {
             shared.gates.close(host, now + after);
             Ok(())
@@ -67,19 +69,20 @@ pub(crate) fn heed(shared: &Shared, host: &str, answer: &Response<Body>) -> Resu
 }
 
 impl Asked<'_> {
-    /// What an answer means that is none of success. `status` is what it counts as.
-    pub(crate) fn refusal(&self, answer: Response<Body>, status: u16) -> RemoteError {
-        let (host, what) = (self.host.to_owned(), self.what.to_owned());
+    /// What an answer means that is none of success. `counts_as` is the status that decides what to do about it.
+    pub(crate) fn refusal(&self, answer: Response<Body>, counts_as: u16) -> RemoteError {
+        let (host, what, status) = (self.host.to_owned(), self.what.to_owned(), answer.status().as_u16());
         let (codes, message) = self.said(answer);
-        match status {
+        match counts_as {
             401 | 403 => {
-                RemoteError::Denied { host, what, message, has_credentials: self.credentials.is_some() }
+                let has_credentials = self.credentials.is_some();
+                RemoteError::Denied { host, what, status, message, has_credentials }
             }
             _ if codes.iter().any(|code| code == "MANIFEST_BLOB_UNKNOWN") => {
-                RemoteError::BlobUnknown { host, message }
+                RemoteError::BlobUnknown { host, status, message }
             }
             404 => RemoteError::NotFound { host, what, message },
-            _ => RemoteError::Status { host, what, status, message },
+            _ => RemoteError::Status { host, what, status, is_passing: is_passing(counts_as), message },
         }
     }
 
@@ -105,17 +108,16 @@ impl Asked<'_> {
             errors.iter().map(|error| format!("{} {}", error.code, error.message)).collect();
         parts.extend(details);
         parts.extend(error_description);
-        (errors.into_iter().map(|error| error.code).collect(), self.printable(&parts.join(", ")))
+        (errors.into_iter().map(|error| error.code).collect(), self.shown(&parts.join(", ")))
     }
 
-    /// A text that does nothing to a terminal and has nothing secret in it.
-    fn printable(&self, text: &str) -> String {
+    /// So much of a text as is shown, without anything secret in it. Whoever shows it must escape it.
+    fn shown(&self, text: &str) -> String {
         let text = match self.credentials.map(Credentials::secret) {
             Some(secret) if !secret.is_empty() => text.replace(secret, "…"),
             _ => text.to_owned(),
         };
-        let printable = |character: char| if character.is_control() { ' ' } else { character };
-        text.trim().chars().map(printable).take(SHOWN_MESSAGE).collect()
+        text.trim().chars().take(SHOWN_MESSAGE).collect()
     }
 }
 
@@ -124,10 +126,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_server_says_is_safe_to_show() {
+    fn what_a_server_says_has_nothing_secret_in_it() {
         let credentials = Credentials::parse("user:secret");
         let asked = Asked { host: "a", credentials: credentials.as_ref(), what: "b" };
-        assert_eq!(asked.printable(" no secret,\u{1b}[1m no\n"), "no …, [1m no");
-        assert_eq!(asked.printable(&"x".repeat(1000)).len(), SHOWN_MESSAGE);
+        assert_eq!(asked.shown(" no secret, no\n"), "no …, no");
+        assert_eq!(asked.shown(&"x".repeat(1000)).len(), SHOWN_MESSAGE);
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use strake_image::Digest;
+use ureq::http::StatusCode;
 
 use crate::limits::Exceeded;
 
@@ -65,19 +66,21 @@ pub enum RemoteError {
         reason: String,
     },
     /// The registry does not know us, or we may not do this.
-    #[error("{host} does not allow to {what}{}", said(.message))]
+    #[error("{}: {}{}", tried(.host, .what), meaning(*.status), said(.message))]
     Denied {
         /// The registry.
         host: String,
         /// What was tried.
         what: String,
+        /// The HTTP status: 401 or 403.
+        status: u16,
         /// What it says.
         message: String,
         /// Whether credentials were shown.
         has_credentials: bool,
     },
     /// There is no such thing.
-    #[error("{host} has not what is needed to {what}{}", said(.message))]
+    #[error("{}: {}{}", tried(.host, .what), meaning(404), said(.message))]
     NotFound {
         /// The registry.
         host: String,
@@ -87,7 +90,7 @@ pub enum RemoteError {
         message: String,
     },
     /// The registry refuses.
-    #[error("{host} answers {status} when asked to {what}{}", said(.message))]
+    #[error("{}: {}{}", tried(.host, .what), meaning(*.status), said(.message))]
     Status {
         /// The registry.
         host: String,
@@ -95,27 +98,33 @@ pub enum RemoteError {
         what: String,
         /// The HTTP status.
         status: u16,
+        /// Whether it may go better another time.
+        is_passing: bool,
         /// What it says.
         message: String,
     },
     /// The registry says that a blob is missing that it has said it has.
-    #[error("{host} misses a part of the image{}", said(.message))]
+    #[error("{host} lacks a blob of the image: {}{}", meaning(*.status), said(.message))]
     BlobUnknown {
         /// The registry.
         host: String,
+        /// The HTTP status.
+        status: u16,
         /// What it says.
         message: String,
     },
     /// The registry wants to be left alone for longer than anybody would wait.
-    #[error("{host} has no time for another {} s", after.as_secs())]
+    #[error("{host}: {}; it asks to wait for {} s", meaning(*.status), after.as_secs())]
     Busy {
         /// The registry.
         host: String,
+        /// The HTTP status.
+        status: u16,
         /// How long.
         after: Duration,
     },
     /// An answer is not what the protocol says.
-    #[error("{host} answers in a way that makes no sense when asked to {what}: {reason}")]
+    #[error("{}: invalid response: {reason}", tried(.host, .what))]
     Answer {
         /// The registry.
         host: String,
@@ -153,8 +162,20 @@ impl RemoteError {
         match self {
             Self::Unreachable { .. } => true,
             Self::Limit { source, .. } => source.is_passing(),
-            Self::Status { status, .. } => is_passing(*status),
+            Self::Status { is_passing, .. } => *is_passing,
             _ => false,
+        }
+    }
+
+    /// The HTTP status that the registry has answered with, if that is what is wrong.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Denied { status, .. }
+            | Self::Status { status, .. }
+            | Self::BlobUnknown { status, .. }
+            | Self::Busy { status, .. } => Some(*status),
+            Self::NotFound { .. } => Some(404),
+            _ => None,
         }
     }
 
@@ -167,6 +188,23 @@ impl RemoteError {
 /// Whether an answer with this status may be another one soon.
 pub(crate) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// What was tried, and where.
+fn tried(host: &str, what: &str) -> String {
+    if what.contains(host) { format!("cannot {what}") } else { format!("{host}: cannot {what}") }
+}
+
+/// An HTTP status for people.
+fn meaning(status: u16) -> String {
+    let reason = match status {
+        429 => Some("rate limited"),
+        _ => StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()),
+    };
+    match reason {
+        Some(reason) => format!("{} ({status})", reason.to_lowercase()),
+        None => format!("HTTP status {status}"),
+    }
 }
 
 fn said(message: &str) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use strake_image::cache::Maker;
 use strake_image::recipe::Recipe;
-use strake_image::{Codec, Context, Descriptor, Digest, LayerDraft, Platform};
+use strake_image::{Codec, Context, Descriptor, Digest, LayerDraft, Platform, PlatformPick};
 
 use crate::error::RemoteError;
 use crate::pull;
@@ -31,8 +31,8 @@ pub(crate) struct Lessons<'l> {
 impl Lessons<'_> {
     /// The compressed blobs of these layers, as far as the images list them and the registry has them.
     ///
-    /// That a listed blob is the layer that stands in the same place of its image's config is believed, or, with
-    /// [`Context::verify`], checked: only then it is cached.
+    /// That a listed blob is the layer that stands in the same place of its image's config is believed, unless strake has computed
+    /// another diff id from it, or, with [`Context::verify`], checked: only then it is cached.
     pub(crate) fn known_blobs(
         &self,
         diff_ids: &[Digest],
@@ -66,13 +66,15 @@ impl Lessons<'_> {
     /// only saves work.
     fn listed(&self, tag: &str, wanted: Codec) -> Listed {
         let reference = Reference { tag: Some(tag.to_owned()), digest: None, ..self.reference.clone() };
-        let platform = Platform::linux(&self.architecture);
+        let platform = PlatformPick::Preferred(Platform::linux(&self.architecture));
         let opened = pull::open(self.repository.clone(), &reference, &platform);
         let layers = opened.map(|image| image.layers).unwrap_or_default();
         let with_blob = |layer: LayerDraft| {
             let Recipe::Tarball(tarball) = &layer.recipe else { return None };
             let codec = tarball.codec().ok()?.filter(|codec| *codec == wanted)?;
             let blob = Descriptor::layer(tarball.digest?, tarball.size, Some(codec));
+            let computed = self.context.diff_id(blob.digest);
+            computed.is_none_or(|computed| computed == tarball.diff_id).then_some(())?;
             Some((tarball.diff_id, (layer, blob)))
         };
         layers.into_iter().filter_map(with_blob).collect()

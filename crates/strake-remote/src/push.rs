@@ -161,7 +161,7 @@ impl Repository {
 
     /// Puts a manifest there under one name, and returns the tags that it has got by it.
     fn put_as(&self, name: &str, query: &str, manifest: &Document) -> Result<Vec<String>, RemoteError> {
-        let what = format!("take {}", self.image(name));
+        let what = format!("push {}", self.image(name));
         let url = format!("{}{query}", self.path(&format!("manifests/{name}")));
         let call = Call::new(&what, Method::PUT, url, Scope::Push)
             .header(CONTENT_TYPE.as_str(), manifest.media_type().as_str());

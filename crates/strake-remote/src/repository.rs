@@ -233,7 +233,7 @@ fn reach(shared: &Shared, address: &str) -> Result<(String, Response<Body>), Rem
 /// Asks a registry whether it is one, again if it is busy.
 fn ping(shared: &Shared, base: &str) -> Result<Response<Body>, RemoteError> {
     let host = base.split_once("://").map_or(base, |(_, host)| host);
-    let asked = Asked { host, credentials: None, what: "say whether it is a registry" };
+    let asked = Asked { host, credentials: None, what: "ask whether it is a registry" };
     let mut failures = 0;
     loop {
         shared.gates.pass(host, shared.settings.now);
@@ -279,7 +279,7 @@ mod tests {
         )
         .unwrap();
         let url = repository.path("blobs/uploads/1");
-        let call = Call::new("take a blob", Method::PUT, url, Scope::Push);
+        let call = Call::new("upload a blob", Method::PUT, url, Scope::Push);
         let mut body = std::io::repeat(7).take(size);
         let found = repository.call_once(&call, &mut Payload::Stream(&mut body, Some(size)));
         let is_it = matches!(found, Err(RemoteError::Limit { source, .. }) if source == expected);

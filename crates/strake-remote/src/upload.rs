@@ -81,7 +81,7 @@ impl Repository {
                     // Smaller each time, until it is taken.
                     let next = chunk.map_or(CHUNK, |chunk| chunk / 4);
                     if next < 64 * 1024 {
-                        let call = Call::new("take a blob", Method::PATCH, String::new(), Scope::Push);
+                        let call = Call::new("upload a blob", Method::PATCH, String::new(), Scope::Push);
                         return Err(self.odd(&call, "no chunk is small enough for it"));
                     }
                     chunk = Some(next);
@@ -116,7 +116,7 @@ impl Repository {
         let chunk = self::chunk(chunk, session.least_chunk);
         if known.is_none() && session.least_chunk.is_some_and(|least| least > MAX_CHUNK_IN_MEMORY) {
             let call = Call::new(
-                "take a layer that is compressed on its way",
+                "upload a layer that is compressed on its way",
                 Method::PATCH,
                 String::new(),
                 Scope::Push,
@@ -214,7 +214,7 @@ impl Repository {
             return Ok(None);
         }
         // A writer that has failed says so itself.
-        let call = Call::new("take a blob", Method::PUT, String::new(), Scope::Push);
+        let call = Call::new("upload a blob", Method::PUT, String::new(), Scope::Push);
         let unread = || self.odd(&call, UNREAD);
         let blob = known.or(reader.end()).ok_or_else(unread)?.clone();
         if chunk.is_some() || known.is_none() {
@@ -261,7 +261,7 @@ impl Repository {
     ) -> Result<bool, RemoteError> {
         let joint = if location.contains('?') { '&' } else { '?' };
         let url = format!("{location}{joint}{}", encode(&[("digest", &digest.to_string())]));
-        let call = Call::new("take a blob", Method::PUT, url, Scope::Push).header("content-type", OCTETS);
+        let call = Call::new("upload a blob", Method::PUT, url, Scope::Push).header("content-type", OCTETS);
         let answer = self.call_once(&call, &mut Payload::Stream(reader, Some(length)))?;
         if answer.status() == 413 && length > 0 {
             return Ok(false);
@@ -278,7 +278,7 @@ impl Repository {
         length: Option<u64>,
         range: Option<(u64, u64)>,
     ) -> Result<(), RemoteError> {
-        let mut call = Call::new("take a part of a blob", Method::PATCH, location.clone(), Scope::Push)
+        let mut call = Call::new("upload a part of a blob", Method::PATCH, location.clone(), Scope::Push)
             .header("content-type", OCTETS);
         if let Some((start, end)) = range {
             call = call.header("content-range", format!("{start}-{end}"));

@@ -26,12 +26,20 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 impl Image {
     /// An OCI image with these as its layers, whatever they are.
     pub fn of(layers: &[&[u8]]) -> Self {
-        let diff_ids: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
+        let claims: Vec<_> = layers.iter().map(|layer| (*layer, *layer)).collect();
+        Self::claiming(&claims)
+    }
+
+    /// An OCI image with layers that are stored in one way, perhaps compressed with gzip or zstd, and whose diff ids are those of
+    /// something else.
+    pub fn claiming(layers: &[(&[u8], &[u8])]) -> Self {
+        let diff_ids: Vec<String> = layers.iter().map(|(_, said)| digest(said)).collect();
+        let layers: Vec<&[u8]> = layers.iter().map(|(stored, _)| *stored).collect();
         let config = json!({"architecture": "amd64", "os": "linux", "config": {},
             "rootfs": {"type": "layers", "diff_ids": diff_ids}});
         let config = config.to_string().into_bytes();
         let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(CONFIG, &config),
-            "layers": layers.iter().map(|layer| descriptor(LAYER, layer)).collect::<Vec<_>>()});
+            "layers": layers.iter().map(|layer| descriptor(&layer_type(layer), layer)).collect::<Vec<_>>()});
         let layers = layers.iter().map(|layer| layer.to_vec());
         Self {
             manifest: manifest.to_string().into_bytes(),
@@ -69,13 +77,22 @@ impl Image {
     }
 }
 
+fn layer_type(stored: &[u8]) -> String {
+    let suffix = match stored {
+        [0x1f, 0x8b, ..] => "+gzip",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "+zstd",
+        _ => "",
+    };
+    format!("{LAYER}{suffix}")
+}
+
 /// How a manifest or index names some bytes.
 pub fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({"mediaType": media_type, "digest": digest(bytes), "size": bytes.len()})
 }
 
 /// An archive with a file of pseudo-random bytes in it.
-fn tar(seed: u64, size: usize) -> Vec<u8> {
+pub fn tar(seed: u64, size: usize) -> Vec<u8> {
     let mut header = [0_u8; 512];
     let mut field =
         |place: usize, text: &str| header[place..place + text.len()].copy_from_slice(text.as_bytes());

@@ -5,6 +5,7 @@
 pub mod certificates;
 pub mod closure;
 pub mod command;
+pub mod containerd;
 pub mod image;
 pub mod layer;
 pub mod machine;

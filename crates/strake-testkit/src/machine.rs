@@ -18,7 +18,8 @@ fn settings() -> String {
     format!("{SETTINGS}{substituters}")
 }
 
-/// Goes into a mount namespace whose root is this machine's with another `/nix`, and runs a command there.
+/// Goes into a mount namespace whose root is this machine's with another `/nix`, and runs a command there. The root of the
+/// namespace is changed (no chroot), because `nix run` enters the namespace anew.
 const ENTER: &str = r#"
 new=$1 nix=$2; shift 2
 mount -t tmpfs none "$new"
@@ -28,7 +29,13 @@ for entry in /*; do
 done
 mkdir "$new/nix"
 mount --bind "$nix" "$new/nix"
-exec chroot "$new" sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
+place=$PWD
+mkdir "$new/.old"
+cd "$new"
+pivot_root . .old
+umount -l .old
+cd "$place"
+exec "$@"
 "#;
 
 /// Such a machine. Needs root.

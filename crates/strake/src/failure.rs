@@ -22,9 +22,13 @@ use strake_plan::layering::pipeline::PipelineError;
 use strake_remote::{ReferenceError, RemoteError};
 
 use crate::report::Style;
+use crate::terminal;
 
 /// The exit code of a process that a closed pipe has ended, as shells count it.
 const CLOSED_PIPE: u8 = 141;
+
+/// The exit code for a wrong command line, as clap has it.
+pub(crate) const USAGE: u8 = 2;
 
 /// What went wrong, and what to do about it.
 #[derive(Debug)]
@@ -32,11 +36,18 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<&'static str>,
     exit_code: u8,
+    /// The HTTP status that a registry has answered with.
+    status: Option<u16>,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, exit_code: 1 }
+        Self { message: message.into(), hint: None, exit_code: 1, status: None }
+    }
+
+    /// What the user has said cannot be meant.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit_code: USAGE, ..Self::new(message) }
     }
 
     pub(crate) fn hint(self, hint: &'static str) -> Self {
@@ -44,8 +55,19 @@ impl Failure {
     }
 
     /// Stdout failed, outside an archive.
-    pub(crate) fn stdout(error: io::Error) -> Self {
-        Error::Write(error).into()
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self {
+                exit_code: CLOSED_PIPE,
+                ..Self::new("the reader of the output went away before it was whole")
+            },
+            _ => Self::new(format!("cannot write to stdout: {error}")),
+        }
+    }
+
+    /// There is something to write to stdout, which is not open.
+    pub(crate) fn closed_stdout() -> Self {
+        Self::new("stdout is closed").hint("redirect it into a file, or to /dev/null")
     }
 
     /// The conf called `name` is wrong.
@@ -55,6 +77,16 @@ impl Failure {
             SpecError::StorePath { .. } | SpecError::Twice(_) => failure,
             _ => failure.hint("it must be a conf.json as dockerTools.streamLayeredImage writes it"),
         }
+    }
+
+    /// What was planned of options and store paths is no image.
+    pub(crate) fn planned(error: &SpecError) -> Self {
+        Self::new(format!("what is planned {}", chain(error)))
+    }
+
+    /// The same where a file says it rather than the command line.
+    pub(crate) fn in_file(self) -> Self {
+        Self { exit_code: 1, ..self }
     }
 
     /// The references graph called `name` is none.
@@ -109,7 +141,10 @@ impl Failure {
     pub(crate) fn base(place: &str, error: &OpenError) -> Self {
         let failure = Self::open(&format!("the base image {place}"), error);
         match error {
-            OpenError::Read(_) | OpenError::NoSuchImage { .. } | OpenError::Several(_) => failure,
+            OpenError::Read(_)
+            | OpenError::NoSuchImage { .. }
+            | OpenError::NoPlatform { .. }
+            | OpenError::Several(_) => failure,
             _ => failure.hint(
                 "a base image is a docker-archive, as docker save and dockerTools write it, or oci:DIR or oci-archive:FILE",
             ),
@@ -118,7 +153,7 @@ impl Failure {
 
     /// This is not the name of an image in a registry.
     pub(crate) fn reference(name: &str, error: &ReferenceError) -> Self {
-        Self::new(format!("{name:?} {}", chain(error)))
+        Self::usage(format!("{name:?} {}", chain(error)))
             .hint("a name is like docker://registry.example.org/team/hello:1.0, in small letters")
     }
 
@@ -132,8 +167,12 @@ impl Failure {
         let failure = Self::new(format!("{place} {}", chain(error)));
         match error {
             OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
+            OpenError::NoPlatform { .. } => failure.hint("--platform and --arch take one of those"),
             OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --platform"),
             OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
+            OpenError::Contradiction(_) => {
+                failure.hint("programs would make different images of it; have it made again")
+            }
             _ if place.contains("docker://") => {
                 failure.hint("whoever has put it there has put something wrong there; ask for another tag")
             }
@@ -144,7 +183,7 @@ impl Failure {
 
     /// A registry could not be talked to, or does not want what we want.
     fn remote(error: &RemoteError) -> Self {
-        Self { hint: hint(error), ..Self::new(chain(error)) }
+        Self { hint: hint(error), status: error.status(), ..Self::new(chain(error)) }
     }
 
     /// There are images for several platforms where one is needed.
@@ -167,11 +206,16 @@ impl Failure {
     /// Tells the user.
     pub(crate) fn report(&self, style: Style) {
         if let Style::Json = style {
-            eprintln!("{}", json!({ "event": "error", "message": self.message, "hint": self.hint }));
+            let Self { message, hint, status, .. } = self;
+            let mut event = json!({ "event": "error", "message": message, "hint": hint });
+            if let Some(status) = status {
+                event["status"] = json!(status);
+            }
+            terminal::say_event(&event);
         } else {
-            eprintln!("strake: error: {}", self.message);
+            terminal::say(&format!("strake: error: {}", self.message));
             if let Some(hint) = self.hint {
-                eprintln!("hint: {hint}");
+                terminal::say(&format!("hint: {hint}"));
             }
         }
     }
@@ -201,6 +245,9 @@ fn hint(error: &RemoteError) -> Option<&'static str> {
         RemoteError::Denied { has_credentials: false, .. } => {
             "log in with podman login or docker login, or say who you are with --creds or --authfile"
         }
+        RemoteError::Denied { status: 401, .. } => {
+            "see that name and password are right, and that the account may do this in this repository"
+        }
         RemoteError::Denied { .. } => "see that the account may do this in this repository",
         RemoteError::NotFound { .. } => "see that the name and the tag are right",
         RemoteError::Unreachable { .. } => {
@@ -221,7 +268,7 @@ impl From<Error> for Failure {
         let failure = Self::new(chain(&error));
         match error {
             Error::Read { ref source, .. } if let Some(remote) = from_registry(source) => {
-                Self { hint: hint(remote), ..failure }
+                Self { hint: hint(remote), status: remote.status(), ..failure }
             }
             Error::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Self {
                 exit_code: CLOSED_PIPE,
@@ -235,6 +282,12 @@ impl From<Error> for Failure {
             Error::Digest { .. } => {
                 failure.hint("the file was damaged or changed after it was made; make it again")
             }
+            Error::DiffId { .. } => {
+                failure.hint("the image is malformed or was damaged: use another tag, or make it again")
+            }
+            Error::Name { .. } => failure.hint(
+                "copy the image to oci:DIR first, where layers have no names, and use that in its place",
+            ),
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("build or fetch it first, or say with --store-root where the store lies")
             }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::descriptors;
 use crate::failure::Failure;
 
 /// No JSON that is given here is larger, in bytes.
@@ -22,7 +23,9 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 /// Reads a file whole.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
-    let read = if is_stdin(path) {
+    let read = if is_stdin(path) && descriptors::stdin_is_closed() {
+        Err(std::io::Error::other("it is closed"))
+    } else if is_stdin(path) {
         std::io::stdin().lock().take(MAX + 1).read_to_end(&mut text)
     } else {
         File::open(path).and_then(|file| file.take(MAX + 1).read_to_end(&mut text))

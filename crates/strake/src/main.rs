@@ -2,17 +2,21 @@
 
 mod cli;
 mod commands;
+mod descriptors;
 mod failure;
 mod finished;
 mod input;
 mod options;
 mod output;
+mod picture;
 mod place;
 mod planning;
 mod references;
 mod registry;
 mod report;
 mod source;
+mod terminal;
+mod values;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,6 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command, Script};
+use failure::Failure;
 use report::Style;
 
 /// Started under this name the command is the drop-in for nixpkgs' script of that name.
@@ -28,25 +33,15 @@ const SCRIPT_NAME: &str = "stream_layered_image";
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let (style, result) = if is_script(&arguments) {
-        (Style::Script, commands::stream::run(&Script::parse_from(arguments).into()))
-    } else {
-        match Cli::parse_from(arguments).command {
-            Command::Stream(arguments) => (arguments.style(), commands::stream::run(&arguments)),
-            Command::Layers(arguments) => (Style::Lines, commands::layers::run(&arguments)),
-            Command::Plan(arguments) => (Style::Lines, commands::plan::run(&arguments)),
-            Command::Describe(arguments) => (arguments.style(), commands::describe::run(&arguments)),
-            Command::Copy(arguments) => (arguments.writing.style(), commands::copy::run(&arguments)),
-            Command::Inspect(arguments) => (Style::Lines, commands::inspect::run(&arguments)),
-            Command::Verify(arguments) => (Style::Lines, commands::verify::run(&arguments)),
-            Command::Pin(arguments) => (Style::Lines, commands::pin::run(&arguments)),
-            Command::Merge(arguments) => (arguments.writing.style(), commands::merge::run(&arguments)),
-            Command::Export(arguments) => (Style::Lines, commands::export::run(&arguments)),
-            Command::NixDatabase(arguments) => (Style::Lines, commands::nix_database::run(&arguments)),
-            Command::Completions { shell } => (Style::Lines, commands::installation::completions(shell)),
-            Command::Man { directory } => (Style::Lines, commands::installation::man(&directory)),
-            Command::Cache { action } => (Style::Lines, commands::cache::run(&action)),
+    let (style, result) = match parse(&arguments) {
+        Ok(command) => (command.style(), run(&command)),
+        Err(error) if error.use_stderr() => {
+            let shown: Vec<OsString> = arguments.iter().map(|word| terminal::shown(word)).collect();
+            terminal::say_usage(&parse(&shown).err().filter(clap::Error::use_stderr).unwrap_or(error));
+            return ExitCode::from(failure::USAGE);
         }
+        // What was asked for: help, or the version.
+        Err(answer) => (Style::Lines, output::say_help(&answer)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,6 +49,36 @@ fn main() -> ExitCode {
             failure.report(style);
             failure.exit_code()
         }
+    }
+}
+
+fn parse(arguments: &[OsString]) -> Result<Command, clap::Error> {
+    if is_script(arguments) {
+        Script::try_parse_from(arguments).map(|script| Command::Stream(Box::new(script.into())))
+    } else {
+        Cli::try_parse_from(arguments).map(|cli| cli.command)
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    if command.writes_to_stdout() && descriptors::stdout_is_closed() {
+        return Err(Failure::closed_stdout());
+    }
+    match command {
+        Command::Stream(arguments) => commands::stream::run(arguments),
+        Command::Layers(arguments) => commands::layers::run(arguments),
+        Command::Plan(arguments) => commands::plan::run(arguments),
+        Command::Describe(arguments) => commands::describe::run(arguments),
+        Command::Copy(arguments) => commands::copy::run(arguments),
+        Command::Inspect(arguments) => commands::inspect::run(arguments),
+        Command::Verify(arguments) => commands::verify::run(arguments),
+        Command::Pin(arguments) => commands::pin::run(arguments),
+        Command::Merge(arguments) => commands::merge::run(arguments),
+        Command::Export(arguments) => commands::export::run(arguments),
+        Command::NixDatabase(arguments) => commands::nix_database::run(arguments),
+        Command::Completions { shell } => commands::installation::completions(*shell),
+        Command::Man { directory } => commands::installation::man(directory),
+        Command::Cache { action } => commands::cache::run(action),
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn plan(plan: &Plan, roots: &[PathBuf]) -> Result<PlanOptions, Failur
         architecture: plan.arch.clone().unwrap_or_else(finished::architecture),
         created: plan.created.clone().unwrap_or(usual.created),
         mtime: plan.mtime.clone().unwrap_or(usual.mtime),
-        owner: owner(plan.owner.as_deref())?,
+        owner: plan.owner.unwrap_or((0, 0)),
         no_store_paths: plan.no_store_paths,
         max_layers: max_layers(&plan.layering),
         // What nothing is decided by is not read.
@@ -69,7 +69,7 @@ pub(crate) fn layering(flags: &Layering) -> Result<LayeringOptions, Failure> {
             || !flags.isolate.is_empty()
             || !flags.volatile.is_empty())
     {
-        return Err(Failure::new("--lock, --isolate, --volatile and --rates are for the strategy cost"));
+        return Err(Failure::usage("--lock, --isolate, --volatile and --rates are for the strategy cost"));
     }
     let strategy = match (&flags.pipeline, strategy) {
         (Some(file), _) => {
@@ -97,7 +97,7 @@ pub(crate) fn layering(flags: &Layering) -> Result<LayeringOptions, Failure> {
 
 /// The maximum number of layers in an image.
 pub(crate) fn max_layers(flags: &Layering) -> usize {
-    flags.max_layers.map_or(DEFAULT_MAX_LAYERS, Into::into)
+    flags.max_layers.unwrap_or(DEFAULT_MAX_LAYERS)
 }
 
 /// What to call the pipeline in front of the user.
@@ -177,13 +177,4 @@ fn rates(path: &Path) -> Result<BTreeMap<String, u64>, Failure> {
         Failure::new(format!("{} is no table of rates: {error}", input::name(path)))
             .hint("it must be a JSON object from package names to whole numbers")
     })
-}
-
-fn owner(text: Option<&str>) -> Result<(u32, u32), Failure> {
-    let Some(text) = text else { return Ok((0, 0)) };
-    let (uid, gid) = text.split_once(':').unwrap_or((text, text));
-    match (uid.parse(), gid.parse()) {
-        (Ok(uid), Ok(gid)) => Ok((uid, gid)),
-        _ => Err(Failure::new(format!("--owner {text:?} is not UID or UID:GID, in numbers"))),
-    }
 }

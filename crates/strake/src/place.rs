@@ -121,9 +121,10 @@ pub(crate) fn source(arguments: &[PathBuf]) -> Result<Source, Failure> {
             None => Source::Plan(vec![argument.clone()]),
         }),
         several => match several.iter().find(|argument| is_place(argument)) {
-            Some(image) => {
-                Err(Failure::new(format!("{} is an image; only store paths can be several", image.display())))
-            }
+            Some(image) => Err(Failure::usage(format!(
+                "{} is an image; only store paths can be several",
+                image.display()
+            ))),
             None => Ok(Source::Plan(several.to_vec())),
         },
     }
@@ -138,7 +139,7 @@ pub(crate) fn target(argument: &Path) -> Result<Destination, Failure> {
 }
 
 fn unknown(argument: &Path) -> Failure {
-    Failure::new(format!("{} is no destination", argument.display())).hint(
+    Failure::usage(format!("{} is no destination", argument.display())).hint(
         "a destination is docker://NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout",
     )
 }
@@ -172,7 +173,7 @@ fn place(argument: &Path) -> Result<Option<Place>, Failure> {
         None => (rest, None),
     };
     if path.is_empty() || name.as_ref().is_some_and(String::is_empty) {
-        return Err(Failure::new(format!("{text:?} is not complete"))
+        return Err(Failure::usage(format!("{text:?} is not complete"))
             .hint("an image is docker-archive:FILE[:NAME], oci:DIR[:NAME] or oci-archive:FILE[:NAME]"));
     }
     Ok(Some(Place::File(FilePlace { form, path: path.into(), name })))
@@ -206,7 +207,7 @@ impl FilePlace {
             Form::OciDirectory | Form::OciArchive => reference::is_ref_name(name).then(|| name.clone()),
         };
         let wrong = || {
-            Failure::new(format!("{name:?} is not a name that an image can have"))
+            Failure::usage(format!("{name:?} is not a name that an image can have"))
                 .hint("a name is like hello:1.0 or registry.example.org/team/hello:1.0")
         };
         valid.map(Some).ok_or_else(wrong)

@@ -55,7 +55,7 @@ impl Registries {
         if self.settings.credentials.is_some() {
             let known_to = self.known_to.get_or_init(|| of.host.clone());
             if *known_to != of.host {
-                return Err(Failure::new(format!(
+                return Err(Failure::usage(format!(
                     "--creds is for one registry, not for {known_to} and {}",
                     of.host
                 ))
@@ -70,7 +70,7 @@ fn settings(registry: &RegistryArgs) -> Result<Settings, Failure> {
     let credentials = registry
         .creds
         .as_deref()
-        .map(|text| Credentials::parse(text).ok_or_else(|| Failure::new("--creds is not USER:PASSWORD")));
+        .map(|text| Credentials::parse(text).ok_or_else(|| Failure::usage("--creds is not USER:PASSWORD")));
     let under = |directory: &str| [PathBuf::from("/etc"), config_home()].map(|base| base.join(directory));
     let certificates_by_host = under("containers/certs.d").into_iter().chain(under("docker/certs.d"));
     Ok(Settings {

@@ -14,6 +14,8 @@ use strake_image::recipe::Recipe;
 use strake_image::reference::list;
 use strake_image::{Descriptor, Digest, Event, Image, Layer, LayerDraft, Origin, Outcome, Progress};
 
+use crate::terminal::{self, escaped, say_event};
+
 /// How often the progress bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -60,7 +62,7 @@ impl Reporter {
             (style == Style::Lines && stderr().is_terminal()).then(|| Bar::start(drafts, copies, progress));
         let mut layers = drafts.iter().copied().flatten();
         if style == Style::Script && !layers.any(|draft| draft.origin == Origin::Base) {
-            eprintln!("No 'fromImage' provided");
+            terminal::say("No 'fromImage' provided");
         }
         let count = drafts.iter().map(|layers| layers.len()).sum();
         let (number, warned) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -90,11 +92,11 @@ impl Reporter {
                     _ => "digested",
                 };
                 let size = HumanBytes(layer.stored.size).to_string();
-                let title = printable(&layer.title);
+                let title = escaped(&layer.title);
                 let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {title}");
                 match &self.bar {
                     Some(bar) => bar.line.set_message(format!("{number}/{count} {title}")),
-                    None => eprintln!("{line}"),
+                    None => terminal::say(&line),
                 }
             }
             Style::Json => say_event(&json!({
@@ -111,12 +113,17 @@ impl Reporter {
                 let contents = layer.draft.contents.names();
                 match layer.draft.origin {
                     Origin::Base | Origin::Copied => {
-                        eprintln!("Adding base layer {number} from {}", contents.concat());
+                        terminal::say(&format!("Adding base layer {number} from {}", contents.concat()));
                     }
                     Origin::Store => {
-                        eprintln!("Creating layer {number} from paths: {}", repr_list(&contents));
+                        terminal::say(&format!(
+                            "Creating layer {number} from paths: {}",
+                            repr_list(&contents)
+                        ));
                     }
-                    Origin::Customisation => eprintln!("Creating layer {number} with customisation..."),
+                    Origin::Customisation => {
+                        terminal::say(&format!("Creating layer {number} with customisation..."));
+                    }
                 }
             }
         }
@@ -152,7 +159,7 @@ impl Reporter {
         };
         match self.style {
             Style::Lines if outcome != Outcome::Had => {
-                let (size, title) = (HumanBytes(blob.size).to_string(), printable(title));
+                let (size, title) = (HumanBytes(blob.size).to_string(), escaped(title));
                 self.say(&format!("{word:>7}  {size:>10}  {:.12}  {title}", blob.digest.hex()));
             }
             Style::Quiet | Style::Script | Style::Lines => {}
@@ -188,7 +195,7 @@ impl Reporter {
         }
         for blob in missing {
             let digest = blob.descriptor.as_ref().map(|known| known.digest.hex()).unwrap_or_default();
-            let (size, title) = (HumanBytes(size(blob)).to_string(), printable(&blob.title));
+            let (size, title) = (HumanBytes(size(blob)).to_string(), escaped(&blob.title));
             self.say(&format!("missing  {size:>10}  {digest:.12}  {title}"));
         }
         let size = HumanBytes(bytes);
@@ -260,26 +267,17 @@ impl Reporter {
                 "compressed": compressed,
                 "seconds": elapsed.as_secs_f64(),
             })),
-            Style::Script => eprintln!("Adding manifests...\nDone."),
+            Style::Script => ["Adding manifests...", "Done."].into_iter().for_each(terminal::say),
         }
     }
 
     /// A line that stays, also above a progress bar.
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.line.println(line),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.line.println(&*escaped(line)),
+            None => terminal::say(line),
         }
     }
-}
-
-/// A text that does nothing to a terminal, whoever has made it.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
-}
-
-fn say_event(value: &Value) {
-    eprintln!("{value}");
 }
 
 fn names(tags: &[String]) -> String {

@@ -6,7 +6,7 @@ use strake_image::manifest::{Opened, ParsedIndex};
 use strake_image::parsed::ParsedImage;
 use strake_image::plan::store_path;
 use strake_image::spec::{Spec, Surroundings};
-use strake_image::{Context, Draft, Platform, Store};
+use strake_image::{Context, Draft, Platform, PlatformPick, Store};
 
 use crate::cli::{Arch, OnePlatform, Plan};
 use crate::failure::Failure;
@@ -26,18 +26,17 @@ pub(crate) fn spec(
         [argument] => conf_file(&store, argument)?,
         _ => None,
     };
-    let (name, text) = if let Some(file) = conf {
+    if let Some(file) = conf {
         let name = input::name(&file);
         if *plan != Plan::default() {
-            return Err(Failure::new(format!("{name} is a conf, which has been planned"))
+            return Err(Failure::usage(format!("{name} is a conf, which has been planned"))
                 .hint("give what the image is to be to strake plan, or store paths in place of the conf"));
         }
-        (name, input::read(&file)?)
-    } else {
-        let conf = planning::conf(plan, store_root, image, registries)?;
-        ("the plan".to_owned(), serde_json::to_vec(&conf).expect("a conf can be written"))
-    };
-    Spec::parse(&text).map_err(|error| Failure::spec(&name, &error))
+        return Spec::parse(&input::read(&file)?).map_err(|error| Failure::spec(&name, &error));
+    }
+    let conf = planning::conf(plan, store_root, image, registries)?;
+    let text = serde_json::to_vec(&conf).expect("a conf can be written");
+    Spec::parse(&text).map_err(|error| Failure::planned(&error))
 }
 
 /// The conf's place, if the argument is one: stdin, a file outside the store, or a store path that is a JSON file.
@@ -91,8 +90,8 @@ pub(crate) struct Opener<'o> {
     /// For store paths: what the image is to be.
     pub(crate) plan: &'o Plan,
     pub(crate) one: &'o OnePlatform,
-    /// The platform of a finished image where there are several; `None`: all of them.
-    pub(crate) platform: Option<Platform>,
+    /// The platform of a finished image; `None`: all for which it is there.
+    pub(crate) platform: Option<PlatformPick>,
 }
 
 impl Opener<'_> {
@@ -137,7 +136,7 @@ pub(crate) fn open_image(
     warnings: &mut Vec<String>,
 ) -> Result<Draft, Failure> {
     let plan = plan_for(arch.arch.as_deref());
-    let platform = Some(arch.wanted().unwrap_or_else(finished::machine));
+    let platform = arch.wanted().or_else(|| Some(finished::machine()));
     let opener = Opener { context, registries, plan: &plan, one: &arch.one, platform };
     match opener.open(place::source(source)?, warnings)? {
         OpenedSource::Draft(draft) => Ok(draft),
@@ -158,8 +157,10 @@ pub(crate) fn plan_for(arch: Option<&str>) -> Plan {
 pub(crate) fn no_platform(one: &OnePlatform) -> Result<(), Failure> {
     match &one.platform {
         None => Ok(()),
-        Some(_) => Err(Failure::new("a conf and store paths are for one platform; --platform cannot choose")
-            .hint("--arch says what an image of store paths is for")),
+        Some(_) => {
+            Err(Failure::usage("a conf and store paths are for one platform; --platform cannot choose")
+                .hint("--arch says what an image of store paths is for"))
+        }
     }
 }
 
@@ -168,6 +169,6 @@ pub(crate) fn only_arch(plan: &Plan, place: &Place) -> Result<(), Failure> {
     if *plan == plan_for(plan.arch.as_deref()) {
         return Ok(());
     }
-    Err(Failure::new(format!("{place} is a finished image, which cannot be planned"))
+    Err(Failure::usage(format!("{place} is a finished image, which cannot be planned"))
         .hint("give what the image is to be with store paths in place of the image"))
 }

@@ -1,10 +1,10 @@
 //! Writes a docker-archive, as a stream: layers first, what lists them last.
 
-use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 
 use serde_json::{Value, json};
 
+use super::names::{MemberNames, Presence};
 use crate::archive_stream::ArchiveStream;
 use crate::descriptor::Descriptor;
 use crate::document::Document;
@@ -15,6 +15,7 @@ use crate::image::Image;
 use crate::layer::Layer;
 use crate::output::{Output, OutputError};
 use crate::python::json::to_vec_pretty;
+use crate::sink::Discard;
 use crate::tar::Member;
 use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 
@@ -25,8 +26,7 @@ pub struct ArchiveTarget<'p> {
     names: Option<Vec<String>>,
     /// The images that are complete, as `manifest.json` lists them.
     images: Vec<Value>,
-    /// The names of all members that these have.
-    written: HashSet<String>,
+    taken: MemberNames,
 }
 
 impl<'p> ArchiveTarget<'p> {
@@ -34,7 +34,7 @@ impl<'p> ArchiveTarget<'p> {
     /// written are added to `progress`.
     pub fn new(output: Output, mtime: i64, progress: &'p AtomicU64) -> Result<Self, OutputError> {
         let tar = ArchiveStream::new(output, progress)?;
-        Ok(Self { tar, mtime, names: None, images: Vec::new(), written: HashSet::new() })
+        Ok(Self { tar, mtime, names: None, images: Vec::new(), taken: MemberNames::new() })
     }
 
     /// The image gets these names rather than its own.
@@ -46,7 +46,7 @@ impl<'p> ArchiveTarget<'p> {
     /// Completes an image: writes its config.
     fn add(&mut self, image: &Image) -> Result<(), Error> {
         let config_name = format!("{}.json", image.id().hex());
-        if self.written.insert(config_name.clone()) {
+        if self.taken.config(&config_name, image.id())? == Presence::New {
             self.tar.document(&config_name, image.config.text(), self.mtime)?;
         }
         let layers: Vec<_> = image.layers.iter().map(|one| layer_name(&one.layer)).collect();
@@ -55,7 +55,6 @@ impl<'p> ArchiveTarget<'p> {
             "RepoTags": self.names.as_ref().unwrap_or(&image.tags),
             "Layers": layers,
         }));
-        self.written.extend(layers);
         Ok(())
     }
 }
@@ -79,8 +78,12 @@ impl Target for ArchiveTarget<'_> {
         layer: &Layer,
         _: Option<&Descriptor>,
     ) -> Result<Option<Box<dyn BlobWriter + 't>>, TargetError> {
-        if self.written.contains(&layer_name(layer)) {
-            return Ok(None);
+        match self.taken.layer(&layer_name(layer), layer)? {
+            Presence::New => {}
+            Presence::Unproven => return Ok(Some(Box::new(Discard))),
+            // The script writes a layer as often as it is in an image.
+            Presence::Present if self.images.is_empty() && is_scripts(layer) => {}
+            Presence::Present => return Ok(None),
         }
         let size = layer.stored.size;
         let mut member = match &layer.draft.member {
@@ -110,6 +113,18 @@ impl Target for ArchiveTarget<'_> {
         self.tar.document("manifest.json", &manifest, self.mtime)?;
         Ok(self.tar.finish()?)
     }
+}
+
+/// A layer that is in the archive already, if it has the diff id that is said of it: it is only read.
+impl BlobWriter for Discard {
+    fn finish(self: Box<Self>, _: &Descriptor) -> Result<(), TargetError> {
+        Ok(())
+    }
+}
+
+/// Whether dockerTools' script could have written the layer: its own, or one of a docker-archive.
+fn is_scripts(layer: &Layer) -> bool {
+    layer.draft.member.is_some() || layer.draft.recipe.packs()
 }
 
 /// The name under which a layer is in the archive.

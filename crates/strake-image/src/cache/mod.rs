@@ -1,4 +1,5 @@
-//! What is remembered from run to run: layers' digests, and what layers became when they were compressed.
+//! What is remembered from run to run: layers' digests, what layers became when they were compressed, and what third-party blobs
+//! were when they were decompressed.
 //!
 //! A directory for each kind, with one small file an entry, written beside its place and renamed, so that many processes
 //! may share it and a process that is killed leaves nothing wrong.
@@ -7,6 +8,7 @@
 //! or that others can write to, is not used; no link in it is followed, and nothing but regular files is read.
 
 mod blobs;
+mod diff_ids;
 mod entry;
 mod layers;
 
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use blobs::{BlobEntry, Maker};
+pub use diff_ids::DiffIdEntry;
 pub use layers::{Key, LayerEntry};
 
 use crate::directory_handle::DirectoryHandle;
@@ -26,6 +29,7 @@ use crate::kernel;
 /// Entries of other versions are not used. The directories' names.
 const LAYERS: &str = "layers-v1";
 const BLOBS: &str = "blobs-v1";
+const DIFF_IDS: &str = "diff-ids-v1";
 
 /// The mode of directories that are made, as the XDG base directory specification has it.
 const MODE: u32 = 0o700;
@@ -36,6 +40,7 @@ pub struct Cache {
     directory: PathBuf,
     layers: Arc<DirectoryHandle>,
     blobs: Arc<DirectoryHandle>,
+    diff_ids: Arc<DirectoryHandle>,
 }
 
 /// What a clean-up removed.
@@ -58,7 +63,8 @@ impl Cache {
             directory.check_private()?;
             Ok::<_, io::Error>(Arc::new(directory))
         };
-        Ok(Self { directory: directory.to_owned(), layers: kind(LAYERS)?, blobs: kind(BLOBS)? })
+        let (layers, blobs, diff_ids) = (kind(LAYERS)?, kind(BLOBS)?, kind(DIFF_IDS)?);
+        Ok(Self { directory: directory.to_owned(), layers, blobs, diff_ids })
     }
 
     /// Removes everything.
@@ -78,7 +84,7 @@ impl Cache {
 
     fn remove_if(&self, unwanted: impl Fn(&CacheFile) -> bool) -> io::Result<Removed> {
         let mut removed = Removed::default();
-        for (kind, directory) in [(LAYERS, &self.layers), (BLOBS, &self.blobs)] {
+        for (kind, directory) in [(LAYERS, &self.layers), (BLOBS, &self.blobs), (DIFF_IDS, &self.diff_ids)] {
             for file in self.files(kind, directory)?.iter().filter(|file| unwanted(file)) {
                 match directory.remove(&file.name) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}

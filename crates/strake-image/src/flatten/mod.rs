@@ -14,12 +14,14 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
+use crate::content::Content;
+use crate::context::Context;
+use crate::descriptor::Descriptor;
 use crate::error::Error;
-use crate::layer::Layer;
+use crate::layer::{Layer, LayerContent};
 use crate::limits::{MAX_NAME, MAX_PATH};
-use crate::parsed::TarReader;
 use crate::sink::{DescriptorSink, Sink};
-use crate::tar::{Kind, Member, Writer};
+use crate::tar::{Kind, Member, TarReader, Writer};
 use apply::{Directories, Merged};
 use path_tree::{Claim, EntryId, Node, NodeId, ROOT};
 use reached::Reached;
@@ -28,17 +30,17 @@ use reached::Reached;
 const BUFFER: usize = 256 * 1024;
 
 /// Writes the file system that these layers make, the lowest first, as a tar archive. Returns its length in bytes.
-pub fn flatten(layers: &[Layer], sink: &mut dyn Sink) -> Result<u64, Error> {
+pub fn flatten(layers: &[Layer], context: &Context, sink: &mut dyn Sink) -> Result<u64, Error> {
     let mut merged = Merged::new();
     for (layer, number) in layers.iter().zip(1..) {
-        each(layer, number, |claim, path, member, _| {
+        each(layer.content(context), number, |claim, path, member, _| {
             let applied = merged.apply(claim, path, &member);
             applied.map_err(|problem| unpack(&member, problem))
         })?;
     }
     let mut flat = Flat::new(merged, sink);
     for (layer, number) in layers.iter().zip(1..) {
-        each(layer, number, |claim, _, member, content| flat.entry(claim, member, content))?;
+        each(layer.content(context), number, |claim, _, member, content| flat.entry(claim, member, content))?;
     }
     flat.finish()
 }
@@ -143,22 +145,22 @@ impl<'s> Flat<'s> {
 /// Hands over each entry of the layer with this number: its claim, its path without slashes around it, what is said of it, its
 /// content.
 fn each(
-    layer: &Layer,
+    layer: LayerContent<'_>,
     number: u32,
     mut take: impl FnMut(Claim, &[u8], Member, &mut dyn Read) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let broken = |source| unreadable(layer.title.as_bytes(), source);
+    let broken = |source| unreadable(layer.title().as_bytes(), source);
     let (reader, writer) = io::pipe().map_err(broken)?;
     std::thread::scope(|scope| {
         let written = scope.spawn(move || {
             let progress = AtomicU64::new(0);
             let mut sink = DescriptorSink::new(OwnedFd::from(writer), &progress);
-            layer.write(false, &mut sink)?;
+            layer.write(&mut sink)?;
             sink.finish().map_err(Error::from).map(drop)
         });
         let read = || {
             let reader = BufReader::with_capacity(BUFFER, reader);
-            let mut reader: Box<dyn Read> = match layer.stored.codec() {
+            let mut reader: Box<dyn Read> = match layer.descriptor().and_then(Descriptor::codec) {
                 None => Box::new(reader),
                 Some(codec) => Box::new(codec.decoder(reader).map_err(broken)?),
             };

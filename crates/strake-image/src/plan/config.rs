@@ -89,11 +89,8 @@ impl ConfigOptions {
             object(&mut config, "Labels")?.insert(name.to_owned(), json!(value));
         }
         for port in &self.exposed_ports {
-            let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-            if number.parse::<u16>().is_err() || !["tcp", "udp", "sctp"].contains(&protocol) {
-                return Err(ConfigError::Port(port.clone()));
-            }
-            object(&mut config, "ExposedPorts")?.insert(format!("{number}/{protocol}"), json!({}));
+            let port = self::port(port).ok_or_else(|| ConfigError::Port(port.clone()))?;
+            object(&mut config, "ExposedPorts")?.insert(port, json!({}));
         }
         for volume in &self.volumes {
             object(&mut config, "Volumes")?.insert(volume.clone(), json!({}));
@@ -117,8 +114,15 @@ fn list(key: &'static str, words: &[String]) -> Result<Value, ConfigError> {
     Ok(json!(words))
 }
 
-/// A name that is not empty, and a value.
-fn pair(text: &str) -> Option<(&str, &str)> {
+/// A port with its protocol, which is TCP where none is said: `80` is `80/tcp`.
+pub fn port(text: &str) -> Option<String> {
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let is_port = number.parse::<u16>().is_ok() && ["tcp", "udp", "sctp"].contains(&protocol);
+    is_port.then(|| format!("{number}/{protocol}"))
+}
+
+/// A name that is not empty, and a value: `NAME=VALUE`.
+pub fn pair(text: &str) -> Option<(&str, &str)> {
     text.split_once('=').filter(|(name, _)| !name.is_empty())
 }
 

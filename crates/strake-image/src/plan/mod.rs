@@ -34,7 +34,7 @@ mod tag;
 
 pub use complete::{CompleteError, CompleteOptions, CompletedConf, complete};
 pub use conf::{BaseImage, ImagePlan, PlanError, plan, wanted};
-pub use config::{ConfigError, ConfigOptions};
+pub use config::{ConfigError, ConfigOptions, pair, port};
 pub use options::PlanOptions;
 pub use others::{ConfLayers, ConfLayersError};
 pub use request::RequestError;

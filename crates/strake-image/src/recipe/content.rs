@@ -126,6 +126,7 @@ mod tests {
             diff_id: digest,
             digest: Some(digest),
             codec,
+            is_layer: true,
         };
         let mut content = tarball.content().unwrap();
         let mut start = [0; 10];

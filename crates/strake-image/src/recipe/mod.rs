@@ -3,14 +3,17 @@
 //! A recipe can write itself as a tar stream, always the same bytes. It knows no image and no manifest, so a layer's
 //! digest cannot depend on the image that the layer is in. That makes remembering digests sound.
 
+mod checking;
 mod content;
 mod digests;
 mod files;
+mod layer_archive;
 mod store_paths;
 mod stored;
 mod tarball;
 
-pub(crate) use digests::Digests;
+pub(crate) use checking::Checking;
+pub use digests::{Depth, Digests};
 pub use files::{FileContent, Files};
 use std::ffi::CStr;
 use std::ops::Range;
@@ -100,6 +103,11 @@ impl Recipe {
         }
     }
 
+    /// Whether it is a layer, rather than something that is attached to images.
+    pub(crate) fn is_layer(&self) -> bool {
+        !matches!(self, Self::Tarball(Tarball { is_layer: false, .. }))
+    }
+
     /// The digest that is said of bytes that are not here, and that only reading them can prove.
     pub(crate) fn believed(&self) -> Option<(Digest, Survey)> {
         match self {
@@ -118,11 +126,11 @@ impl Recipe {
 
     /// Reads everything and computes the digest of the stream: the diff id, unless it is a tarball that is compressed.
     ///
-    /// `watch` tells how far it is, and can stop it.
-    pub fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
+    /// `watch` tells how far it is, and can stop it; `depth` how closely a tarball is looked at.
+    pub fn digest(&self, watch: Watch<'_>, depth: Depth) -> Result<(Digest, Survey), Error> {
         match self {
             Self::StorePaths(recipe) => recipe.digest(watch),
-            Self::Tarball(recipe) => recipe.digest(watch),
+            Self::Tarball(recipe) => recipe.digest(watch, depth),
             Self::Files(recipe) => recipe.digest(watch),
         }
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Digests;
+use super::digests::{Depth, Digests};
 use super::stored::Stored;
 use crate::cache::Key;
 use crate::codec::Codec;
@@ -28,7 +28,7 @@ use crate::tree::Listings;
 
 const BUFFER: usize = 256 * 1024;
 
-/// A layer's tar archive, which may itself be compressed, as a docker-archive allows.
+/// A layer's tar archive, which may itself be compressed, as a docker-archive allows; or any other blob of an image.
 #[derive(Clone, Debug)]
 pub struct Tarball {
     /// Where its bytes are.
@@ -41,6 +41,8 @@ pub struct Tarball {
     pub digest: Option<Digest>,
     /// How they are said to be compressed. Only where the bytes are not here this counts.
     pub codec: Option<Codec>,
+    /// Whether it is a layer. Otherwise its diff id is its digest, and nothing is ever decompressed.
+    pub is_layer: bool,
 }
 
 /// Where a tarball's bytes are.
@@ -53,17 +55,15 @@ pub enum Source {
         /// Where in it, in bytes.
         offset: u64,
     },
-    /// In a compressed file. Such a file is read once from end to end to find what is in it, and the claims are
-    /// checked in that pass, so these are not read again for it.
+    /// In a compressed file. Such a file is read once from end to end to find what is in it, so these are not read again
+    /// to check the claims.
     Compressed {
         /// The file.
         file: Arc<CompressedFile>,
         /// Where in its decompressed content, in bytes.
         offset: u64,
-        /// The digest of the tarball's bytes, as that pass found it.
-        digest: Digest,
-        /// How the tarball itself is compressed, as that pass found it.
-        codec: Option<Codec>,
+        /// What that pass found.
+        digests: Arc<Digests>,
     },
     /// On another machine. What is said of it is believed until it is written, and held against its digest then.
     Remote(Arc<dyn Remote>),
@@ -114,7 +114,7 @@ impl Tarball {
             Source::Remote(_) | Source::Elsewhere { .. } => u64::MAX,
         };
         let mut hasher = Hasher::default();
-        hasher.update(b"tarball, version 2\0");
+        hasher.update(b"tarball, version 3\0");
         hasher.update(&offset.to_le_bytes());
         hasher.update(&self.size.to_le_bytes());
         hasher.update(self.diff_id.as_bytes());
@@ -152,30 +152,43 @@ impl Tarball {
     }
 
     /// The digest of the bytes as they are; that they have the diff id is checked on the way.
-    pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
+    pub(super) fn digest(&self, watch: Watch<'_>, depth: Depth) -> Result<(Digest, Survey), Error> {
         let survey = self.survey()?;
-        match &self.source {
-            Source::File { .. } | Source::Remote(_) => {}
-            Source::Compressed { digest, .. } => return Ok((*digest, survey)),
-            Source::Elsewhere { .. } => return Ok((self.digest.unwrap_or(self.diff_id), survey)),
-        }
-        let digests = Digests::read(&mut Watched { bytes: self.stored(0)?, watch });
-        if watch.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
-        }
-        let digests = digests.map_err(|error| self.read_error(error))?;
-        let found = digests.stored();
-        if let Some(expected) = self.digest.filter(|expected| *expected != found) {
-            return Err(Error::Digest { path: self.source.path().to_owned(), expected, found });
-        }
-        digests.check(self.source.path(), self.diff_id)?;
+        let found = match &self.source {
+            Source::File { .. } | Source::Remote(_) => {
+                let depth = if self.is_layer { depth } else { Depth::Bytes };
+                let digests = Digests::read(&mut Watched { bytes: self.stored(0)?, watch }, depth);
+                if watch.cancelled.load(Ordering::Relaxed) {
+                    return Err(Error::Cancelled);
+                }
+                self.checked(&digests.map_err(|error| self.read_error(error))?, depth)?
+            }
+            Source::Compressed { digests, .. } => self.checked(digests, depth)?,
+            Source::Elsewhere { .. } => self.digest.unwrap_or(self.diff_id),
+        };
         Ok((found, survey))
+    }
+
+    /// The digest of the bytes as they are, if they are what is said, as far as they were looked at.
+    pub(crate) fn checked(&self, digests: &Digests, depth: Depth) -> Result<Digest, Error> {
+        let (path, found) = (self.source.path(), digests.stored());
+        let expected = if self.is_layer { self.digest } else { Some(self.diff_id) };
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(Error::Digest { path: path.to_owned(), expected, found });
+        }
+        if self.is_layer {
+            digests.check(path, self.diff_id)?;
+        }
+        if self.is_layer && depth == Depth::Members {
+            digests.check_archive(path)?;
+        }
+        Ok(found)
     }
 
     /// How the bytes are compressed, going by their beginning where they are here.
     pub fn codec(&self) -> Result<Option<Codec>, Error> {
         match &self.source {
-            Source::Compressed { codec, .. } => Ok(*codec),
+            Source::Compressed { digests, .. } => Ok(digests.codec()),
             Source::Remote(_) | Source::Elsewhere { .. } => Ok(self.codec),
             Source::File { offset, .. } => {
                 let mut start = [0; 8];
@@ -187,7 +200,7 @@ impl Tarball {
         }
     }
 
-    pub(super) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
+    pub(crate) fn write(&self, seen: Option<&Survey>, sink: &mut dyn Sink) -> Result<(), Error> {
         self.write_range(seen, 0..self.size, sink)
     }
 

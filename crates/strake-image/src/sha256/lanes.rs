@@ -141,7 +141,9 @@ mod tests {
     #[test]
     fn threads_of_unequal_length() {
         for unit in units() {
-            [1, 2, 3, 4, 7, 20].into_iter().for_each(|threads| check(unit, threads));
+            for threads in [1, 2, 3, 4, 7, 20] {
+                check(unit, threads);
+            }
         }
     }
 

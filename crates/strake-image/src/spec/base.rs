@@ -43,6 +43,7 @@ impl DescribedBase {
                 diff_id: *diff_id,
                 digest: Some(blob.digest),
                 codec: blob.codec(),
+                is_layer: true,
             };
             let contents = Contents::Base(usual_member_name(*diff_id));
             LayerDraft::new(Recipe::Tarball(tarball), Origin::Base, contents)

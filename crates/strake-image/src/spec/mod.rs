@@ -82,6 +82,16 @@ pub enum Time {
     At(DateTime),
 }
 
+impl Time {
+    /// `now`, or a time in ISO 8601 as Python reads it.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "now" => Some(Self::Now),
+            text => DateTime::parse(text).ok().map(Self::At),
+        }
+    }
+}
+
 /// Why a text is not a conf.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {

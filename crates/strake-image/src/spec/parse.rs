@@ -10,7 +10,6 @@ use strake_plan::{Closure, StoreDir, StorePath};
 
 use super::{Conf, CustomisationSource, DescribedBase, Inherit, Spec, SpecError, Time};
 use crate::customisation::Customisation;
-use crate::python::datetime::DateTime;
 use crate::recipe::Owner;
 
 /// How much of a wrong value a message shows, in characters.
@@ -127,10 +126,7 @@ impl Keys {
     }
 
     fn time(&self, key: &'static str) -> Result<Time, SpecError> {
-        self.key(key, "\"now\" or a time in ISO 8601", |value| match value.as_str()? {
-            "now" => Some(Time::Now),
-            text => DateTime::parse(text).ok().map(Time::At),
-        })
+        self.key(key, "\"now\" or a time in ISO 8601", |value| Time::parse(value.as_str()?))
     }
 
     /// A list that may be left out.

@@ -5,4 +5,5 @@ mod deliver;
 mod fixture;
 mod manifests;
 mod memory;
+mod names;
 mod targets;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use strake_image::compression::CompressedFile;
-use strake_image::recipe::{FileContent, Files, Recipe, Remote, Source, Tarball};
+use strake_image::recipe::{Depth, Digests, FileContent, Files, Recipe, Remote, Source, Tarball};
 use strake_image::tar::{Kind, Member};
 use strake_image::{Codec, Digest, Error};
 
@@ -95,7 +95,14 @@ fn bytes(length: u32) -> Vec<u8> {
 fn tarball(source: Source, content: &[u8]) -> Recipe {
     let digest = Digest::of(content);
     let size = content.len() as u64;
-    Recipe::Tarball(Tarball { source, size, diff_id: digest, digest: Some(digest), codec: None })
+    Recipe::Tarball(Tarball {
+        source,
+        size,
+        diff_id: digest,
+        digest: Some(digest),
+        codec: None,
+        is_layer: true,
+    })
 }
 
 /// A tarball behind 1,000 other bytes in a file, in a compressed file, and on another machine.
@@ -104,10 +111,12 @@ fn tarballs(root: &Path, content: &[u8]) -> [Recipe; 3] {
     let whole = [&[9; 1000], content, &[8; 5000]].concat();
     fs::write(&plain, &whole).unwrap();
     fs::write(&packed, zstd::encode_all(&whole[..], 1).unwrap()).unwrap();
-    let file = Arc::new(CompressedFile::new(packed, Codec::Zstd));
+    let file = Arc::new(CompressedFile::new(packed, Codec::Zstd, root.to_owned()));
+    file.expect(1000..1000 + content.len() as u64);
+    let digests = Arc::new(Digests::read(&mut &content[..], Depth::Content).unwrap());
     [
         tarball(Source::File { path: plain, offset: 1000 }, content),
-        tarball(Source::Compressed { file, offset: 1000, digest: Digest::of(content), codec: None }, content),
+        tarball(Source::Compressed { file, offset: 1000, digests }, content),
         tarball(Source::Remote(Arc::new(Blob(content.to_vec()))), content),
     ]
 }

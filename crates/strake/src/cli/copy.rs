@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use strake_image::Platform;
 use strake_image::compression::{Compression, CompressionError};
+use strake_image::{Platform, PlatformPick};
 
 use super::{BuildArgs, EXIT_CODES, Plan, RegistryArgs, Writing};
+use crate::values;
 
 const PLACES: &str = "\
 An image is a CONF or store paths, as strake stream takes them, or one of
@@ -41,15 +42,15 @@ impl FromStr for Compress {
 #[derive(Debug, Args)]
 pub(crate) struct Arch {
     /// For Linux on this processor architecture, by Go's name for it. For a CONF or store paths: what it is for
-    #[arg(long)]
+    #[arg(long, value_parser = values::architecture)]
     pub(crate) arch: Option<String>,
     #[command(flatten)]
     pub(crate) one: OnePlatform,
 }
 
 impl Arch {
-    /// The platform that is meant.
-    pub(crate) fn wanted(&self) -> Option<Platform> {
+    /// The platform that is asked for.
+    pub(crate) fn wanted(&self) -> Option<PlatformPick> {
         self.one.wanted(self.arch.as_deref())
     }
 }
@@ -68,19 +69,15 @@ pub(crate) struct ImageArgs {
 /// One platform.
 #[derive(Debug, Default, Args)]
 pub(crate) struct OnePlatform {
-    /// Only the image for this platform, where it is there for several [default: all of them]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "arch", value_parser = platform)]
+    /// Only the image for this platform; an error if there is none [default: all platforms]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "arch", value_parser = values::platform)]
     pub(crate) platform: Option<Platform>,
 }
 
-fn platform(text: &str) -> Result<Platform, &'static str> {
-    Platform::parse(text).ok_or("a platform is like linux/amd64 or linux/arm/v7")
-}
-
 impl OnePlatform {
-    /// The platform that is meant; `arch` may say it, too.
-    pub(crate) fn wanted(&self, arch: Option<&str>) -> Option<Platform> {
-        self.platform.clone().or_else(|| arch.map(Platform::linux))
+    /// The platform that is asked for; `arch` may say it, too.
+    pub(crate) fn wanted(&self, arch: Option<&str>) -> Option<PlatformPick> {
+        self.platform.clone().or_else(|| arch.map(Platform::linux)).map(PlatformPick::Only)
     }
 }
 
@@ -101,7 +98,7 @@ pub(crate) struct Copy {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ManifestFormat>,
     /// Write an annotation into the manifest in an OCI layout or a registry (repeat for more)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment)]
     pub(crate) annotation: Vec<String>,
     /// Say what would be sent to registries, and send nothing
     #[arg(long)]

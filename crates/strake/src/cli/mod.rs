@@ -5,7 +5,7 @@ mod copy;
 mod planning;
 mod registry;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -15,6 +15,7 @@ pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePla
 pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 pub(crate) use registry::RegistryArgs;
 
+use crate::output;
 use crate::report::Style;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, \
@@ -74,6 +75,41 @@ pub(crate) enum Command {
         /// Into this directory, which exists
         directory: PathBuf,
     },
+}
+
+impl Command {
+    /// How to speak to the user.
+    pub(crate) fn style(&self) -> Style {
+        match self {
+            Self::Stream(arguments) => arguments.style(),
+            Self::Describe(arguments) => arguments.style(),
+            Self::Copy(arguments) => arguments.writing.style(),
+            Self::Merge(arguments) => arguments.writing.style(),
+            _ => Style::Lines,
+        }
+    }
+
+    /// Whether it has something to write to stdout.
+    pub(crate) fn writes_to_stdout(&self) -> bool {
+        let is_stdout = |output: &Option<PathBuf>| output::is_stdout(output.as_deref());
+        match self {
+            Self::Stream(arguments) => is_stdout(&arguments.output),
+            Self::Merge(arguments) => is_stdout(&arguments.output),
+            Self::Export(arguments) => is_stdout(&arguments.output),
+            Self::Plan(arguments) => arguments.output.is_none(),
+            Self::Describe(arguments) => arguments.output.is_none(),
+            Self::Copy(arguments) => {
+                arguments.places.iter().skip(1).chain(&arguments.behind).any(|place| place == Path::new("-"))
+            }
+            Self::Layers(_)
+            | Self::Inspect(_)
+            | Self::Verify(_)
+            | Self::Pin(_)
+            | Self::Completions { .. }
+            | Self::Cache { .. } => true,
+            Self::NixDatabase(_) | Self::Man { .. } => false,
+        }
+    }
 }
 
 #[allow(clippy::struct_excessive_bools)] // Each switch stands for itself.

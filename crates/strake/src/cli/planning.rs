@@ -1,11 +1,11 @@
 //! What can be said about layers and plans.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::EXIT_CODES;
+use crate::values;
 
 /// How store paths share layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,6 +31,8 @@ pub(crate) enum Format {
     Lines,
     /// A table of layers for people
     Table,
+    /// A picture: a bar for each layer, as long as the layer is large
+    Svg,
 }
 
 /// What an image takes over from its base image's config.
@@ -50,8 +52,8 @@ pub(crate) struct Layering {
     #[arg(long, value_enum, value_name = "STRATEGY", conflicts_with = "pipeline")]
     pub(crate) strategy: Option<Strategy>,
     /// So many layers at most [default: 100]
-    #[arg(long, value_name = "N")]
-    pub(crate) max_layers: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = values::layers())]
+    pub(crate) max_layers: Option<usize>,
     /// A layering pipeline as in dockerTools' layeringPipeline: a JSON file, or - for stdin. It alone decides the layers
     #[arg(long, value_name = "FILE", conflicts_with = "max_layers")]
     pub(crate) pipeline: Option<PathBuf>,
@@ -160,17 +162,17 @@ pub(crate) struct Plan {
     #[arg(long, requires = "from")]
     pub(crate) skip_base_paths: bool,
     /// The processor architecture, by Go's name for it [default: this machine's]
-    #[arg(long)]
+    #[arg(long, value_parser = values::architecture)]
     pub(crate) arch: Option<String>,
     /// The time of creation: now, or ISO 8601 [default: 1970-01-01T00:00:01Z]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) created: Option<String>,
     /// The modification time of everything: now, or ISO 8601 [default: 1970-01-01T00:00:01Z]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) mtime: Option<String>,
     /// Who owns the store paths [default: 0:0]
-    #[arg(long, value_name = "UID[:GID]")]
-    pub(crate) owner: Option<String>,
+    #[arg(long, value_name = "UID[:GID]", value_parser = values::owner)]
+    pub(crate) owner: Option<(u32, u32)>,
     /// Do not put store paths into the image, which must find them in another way
     #[arg(long, conflicts_with = "nix_database")]
     pub(crate) no_store_paths: bool,
@@ -199,7 +201,7 @@ pub(crate) struct Config {
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) cmd: Vec<String>,
     /// An environment variable (repeat for more)
-    #[arg(short, long, value_name = "NAME=VALUE")]
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = values::assignment)]
     pub(crate) env: Vec<String>,
     /// The user that it runs as
     #[arg(long, value_name = "USER[:GROUP]")]
@@ -208,10 +210,10 @@ pub(crate) struct Config {
     #[arg(long, value_name = "DIR")]
     pub(crate) workdir: Option<String>,
     /// A port that it listens on (repeat for more)
-    #[arg(long, value_name = "PORT[/PROTOCOL]")]
+    #[arg(long, value_name = "PORT[/PROTOCOL]", value_parser = values::exposed)]
     pub(crate) expose: Vec<String>,
     /// A label (repeat for more)
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
     pub(crate) label: Vec<String>,
     /// A directory that outlives the container (repeat for more)
     #[arg(long, value_name = "DIR")]

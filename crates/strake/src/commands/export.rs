@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
     super::warn_all(&warnings);
     let layers = context.describe_all(draft.layers)?;
     let mut sink = DescriptorSink::new(output.descriptor()?, &context.progress.written);
-    flatten(&layers, &mut sink)?;
+    flatten(&layers, &context, &mut sink)?;
     sink.finish().map_err(Error::from)?;
     Ok(output.commit()?)
 }

@@ -2,8 +2,6 @@
 
 mod several;
 
-use std::fmt::Write as _;
-
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use strake_image::manifest::{Listing, of_image};
@@ -13,9 +11,10 @@ use strake_image::{Digest, Image, ImageLayer, LayerDraft, summary};
 
 use crate::cli::Inspect;
 use crate::failure::Failure;
+use crate::output;
 use crate::registry::Registries;
-use crate::report::printable;
 use crate::source::{self, OpenedSource};
+use crate::terminal::{Lines, columns, indented_json};
 
 /// What is shown of an image.
 struct Shown {
@@ -59,29 +58,25 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
         }
         OpenedSource::Image(_, image) => show(arguments, Shown::of_parsed(*image)),
     };
-    super::say(&text)
+    output::say_data(&text)
 }
 
 fn show(arguments: &Inspect, shown: Shown) -> Vec<u8> {
     if arguments.config {
         json_text(shown.config, arguments.raw)
     } else if arguments.json {
-        indented(&shown.json())
+        indented_json(&shown.json()).into_bytes()
     } else {
-        shown.table().into_bytes()
+        shown.table().as_bytes().to_vec()
     }
 }
 
 /// JSON for people, or as it is.
 fn json_text(text: Vec<u8>, raw: bool) -> Vec<u8> {
     match serde_json::from_slice::<Value>(&text) {
-        Ok(value) if !raw => indented(&value),
+        Ok(value) if !raw => indented_json(&value).into_bytes(),
         _ => text,
     }
-}
-
-fn indented(value: &Value) -> Vec<u8> {
-    format!("{value:#}\n").into_bytes()
 }
 
 impl Shown {
@@ -116,20 +111,22 @@ impl Shown {
         json!({ "names": self.names, "image_id": self.id.to_string(), "layers": layers, "config": config })
     }
 
-    fn table(&self) -> String {
-        let mut text = format!("{:>5}  {:>11}  {:<12}  contents\n", "layer", "size", "diff id");
+    fn table(&self) -> Lines {
+        let mut lines = Lines::default();
+        lines.push(format!("{:>5}  {:>11}  {:<12}  contents", "layer", "size", "diff id"));
         for (row, number) in self.layers.iter().zip(1..) {
             let (size, diff_id) = (HumanBytes(row.size).to_string(), &row.diff_id.hex()[..12]);
-            let _ = writeln!(text, "{number:>5}  {size:>11}  {diff_id}  {}", summary(&row.contents));
+            lines.push(format!("{number:>5}  {size:>11}  {diff_id}  {}", summary(&row.contents)));
         }
         let size = HumanBytes(self.layers.iter().map(|row| row.size).fold(0, u64::saturating_add));
-        let _ = writeln!(text, "{:>5}  {:>11}\n", "all", size.to_string());
+        lines.push(format!("{:>5}  {:>11}", "all", size.to_string()));
+        lines.push("");
         let mut line = |name: &str, value: &str| {
             if !value.is_empty() {
-                let _ = writeln!(text, "{name:<12} {}", printable(value));
+                lines.push(format!("{name:<12} {value}"));
             }
         };
-        line("name", &self.names.join(" "));
+        line("name", &columns(&self.names));
         line("id", &self.id.to_string());
         let config: Value = serde_json::from_slice(&self.config).unwrap_or_default();
         let word = |key: &str| config[key].as_str().unwrap_or_default();
@@ -152,7 +149,7 @@ impl Shown {
                 value => line(key, &value.to_string()),
             }
         }
-        text
+        lines
     }
 }
 

@@ -7,12 +7,13 @@ use clap_complete::Shell;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::output;
 
 /// Writes the completions for a shell to stdout.
 pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "strake", &mut script);
-    super::say(&script)
+    output::say_data(&script)
 }
 
 /// Writes the man pages: `strake.1`, `strake-stream.1` and so on.

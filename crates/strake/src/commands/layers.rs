@@ -14,7 +14,7 @@ use strake_plan::{Closure, StorePath};
 
 use crate::cli::{Format, Layers};
 use crate::failure::Failure;
-use crate::{input, options, references};
+use crate::{input, options, output, picture, references};
 
 /// So many packages are named in a row of the table.
 const NAMED: usize = 3;
@@ -45,9 +45,10 @@ pub(crate) fn run(arguments: &Layers) -> Result<(), Failure> {
             Format::Json => json(&lists(&layers)),
             Format::Lines => layers.iter().flatten().flat_map(|path| [path.as_str(), "\n"]).collect(),
             Format::Table => table(&closure, &layers),
+            Format::Svg => picture::svg(&closure, &layers),
         }
     };
-    super::say(text.as_bytes())
+    output::say_data(text.as_bytes())
 }
 
 /// Layers as a list of lists of names.

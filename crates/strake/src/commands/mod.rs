@@ -14,7 +14,6 @@ pub(crate) mod plan;
 pub(crate) mod stream;
 pub(crate) mod verify;
 
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -24,7 +23,7 @@ use strake_image::{Context, streams_per_processor};
 
 use crate::cli::BuildArgs;
 use crate::failure::Failure;
-use crate::{output, references};
+use crate::{output, references, terminal};
 
 /// What all work on images has in common, as the user says it. What cannot be used goes into `warnings`.
 fn context(build: &BuildArgs, verify: bool, warnings: &mut Vec<String>) -> Context {
@@ -36,17 +35,12 @@ fn context(build: &BuildArgs, verify: bool, warnings: &mut Vec<String>) -> Conte
 
 /// Writes a text into a file, which appears when it is whole, or to stdout.
 fn put(file: Option<&Path>, text: &[u8]) -> Result<(), Failure> {
-    file.map_or_else(|| say(text), |file| output::write(file, text))
+    file.map_or_else(|| output::say_data(text), |file| output::write(file, text))
 }
 
 /// Says a warning, where nothing else is reported.
 fn warn(warning: &str) {
-    eprintln!("strake: warning: {warning}");
-}
-
-/// Writes to stdout.
-fn say(text: &[u8]) -> Result<(), Failure> {
-    std::io::stdout().write_all(text).map_err(Failure::stdout)
+    terminal::say(&format!("strake: warning: {warning}"));
 }
 
 /// Says warnings, where nothing else is reported.

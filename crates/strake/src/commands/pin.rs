@@ -1,14 +1,13 @@
 //! `strake pin`: the digests behind a name in a registry.
 
-use std::fmt::Write as _;
-
 use serde_json::json;
 use strake_remote::Reference;
 
 use crate::cli::Pin;
 use crate::failure::Failure;
+use crate::output;
 use crate::registry::Registries;
-use crate::report::printable;
+use crate::terminal::{self, Lines, column};
 
 pub(crate) fn run(arguments: &Pin) -> Result<(), Failure> {
     let name = arguments.name.strip_prefix("docker://").unwrap_or(&arguments.name);
@@ -16,14 +15,14 @@ pub(crate) fn run(arguments: &Pin) -> Result<(), Failure> {
     let repository = Registries::new(&arguments.registry)?.repository(&reference)?;
     let pins = strake_remote::pins(&repository, &reference)
         .map_err(|error| Failure::open(&format!("docker://{name}"), &error))?;
-    let mut text = String::new();
+    let mut lines = Lines::default();
     for (platform, digest) in pins {
         let pinned = reference.pinned(digest).to_string();
-        let _ = if arguments.json {
-            writeln!(text, "{}", json!({ "platform": platform, "image": pinned }))
+        lines.push(if arguments.json {
+            terminal::json(&json!({ "platform": platform, "image": pinned }))
         } else {
-            writeln!(text, "{:<16} {pinned}", printable(&platform))
-        };
+            format!("{:<16} {}", column(&platform), column(&pinned))
+        });
     }
-    super::say(text.as_bytes())
+    output::say(&lines)
 }

@@ -74,12 +74,12 @@ impl From<RequestError> for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         match error {
-            ConfigError::Variable(text) => Self::new(format!("--env {text:?} is not NAME=VALUE")),
-            ConfigError::Label(text) => Self::new(format!("--label {text:?} is not NAME=VALUE")),
-            ConfigError::Port(text) => {
-                Self::new(format!("--expose {text:?} is not a port")).hint("write it as 8080 or 8080/udp")
+            ConfigError::Words { key, text, source } => {
+                let option = key.to_lowercase();
+                Self::usage(format!("--{option} {text:?} is not a JSON list of words: {source}"))
             }
-            ConfigError::Words { .. } | ConfigError::Shape { .. } => Self::new(error.to_string()),
+            // Those that options can have were looked at when the command line was read.
+            _ => Self::new(error.to_string()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use strake_image::deliver::{Batch, BatchIndex};
 use strake_image::manifest::{ParsedIndex, check_platforms};
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::{LayerDraft, Platform};
+use strake_image::{LayerDraft, Platform, PlatformPick};
 
 use crate::cli::Copy;
 use crate::failure::Failure;
@@ -32,22 +32,25 @@ pub(super) fn places(arguments: &Copy) -> Result<(Vec<Source>, Vec<Destination>)
     let targets: Vec<Destination> =
         targets.iter().map(|target| place::target(target)).collect::<Result<_, _>>()?;
     if sources.is_empty() {
-        return Err(Failure::new("there is no image to copy")
+        return Err(Failure::usage("there is no image to copy")
             .hint("strake copy --index IMAGE… DEST makes an index of several images"));
     }
     let is_archive = |target: &&Destination| !target.has_a_manifest();
     if let Some(archive) = targets.iter().find(is_archive).filter(|_| arguments.index) {
-        return Err(Failure::new(format!("{archive} is a docker-archive, which has no place for an index"))
-            .hint("make the index in docker://NAME, oci:DIR or oci-archive:FILE"));
+        return Err(Failure::usage(format!(
+            "{archive} is a docker-archive, which has no place for an index"
+        ))
+        .hint("make the index in docker://NAME, oci:DIR or oci-archive:FILE"));
     }
     Ok((sources, targets))
 }
 
 /// The platform that is wanted of finished images: if none is asked for and only one image has room in the targets, this
-/// machine's.
-pub(super) fn platform(arguments: &Copy, targets: &[Destination]) -> Option<Platform> {
+/// machine's. Images for an index are for several; there `--arch` says what store paths are for.
+pub(super) fn platform(arguments: &Copy, targets: &[Destination]) -> Option<PlatformPick> {
     let only = || targets.iter().all(|target| !target.has_a_manifest()).then(finished::machine);
-    arguments.one.wanted(arguments.plan.arch.as_deref()).or_else(only)
+    let wanted = arguments.one.wanted(arguments.plan.arch.as_deref());
+    if arguments.index { wanted.map(PlatformPick::preferred) } else { wanted.or_else(only) }
 }
 
 /// Opens what is copied.

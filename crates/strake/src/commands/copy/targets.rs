@@ -23,26 +23,24 @@ pub(super) fn listing(arguments: &Copy, targets: &[Destination]) -> Result<Listi
         ManifestFormat::Oci => Format::Oci,
         ManifestFormat::Docker => Format::Docker,
     });
-    let annotations = arguments.annotation.iter().map(|text| {
-        let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
-        let wrong = || Failure::new(format!("--annotation {text:?} is not KEY=VALUE"));
-        pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(wrong)
-    });
-    let annotations = annotations.collect::<Result<Vec<_>, _>>()?;
+    let pairs = arguments.annotation.iter().filter_map(|text| text.split_once('='));
+    let annotations: Vec<_> = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let has_room = targets.iter().any(Destination::has_a_manifest);
     if arguments.digest_file.is_some() && !has_room {
-        return Err(Failure::new("a docker-archive has no manifest of which there would be a digest")
-            .hint("--digest-file is for images that go to docker://NAME, oci:DIR or oci-archive:FILE"));
+        return Err(Failure::usage(
+            "--digest-file: a docker-archive has no manifest of which there would be a digest",
+        )
+        .hint("--digest-file is for images that go to docker://NAME, oci:DIR or oci-archive:FILE"));
     }
     if arguments.dry_run && !targets.iter().all(is_registry) {
-        return Err(Failure::new("--dry-run is for images that only go to registries"));
+        return Err(Failure::usage("--dry-run is for images that only go to registries"));
     }
     if !annotations.is_empty() && (format == Some(Format::Docker) || !has_room) {
-        return Err(Failure::new("there is no room for annotations")
+        return Err(Failure::usage("--annotation: there is no room for annotations")
             .hint("only a manifest of the OCI has them: copy to docker://NAME, oci:DIR or oci-archive:FILE, without --format docker"));
     }
     if targets.iter().filter(|target| **target == Destination::Stdout).count() > 1 {
-        return Err(Failure::new("stdout can only be one of the destinations"));
+        return Err(Failure::usage("stdout can only be one of the destinations"));
     }
     Ok(Listing { format, annotations })
 }
@@ -67,8 +65,10 @@ pub(super) fn can_be_listed(
         listing.format_of(given) == Format::Docker
     };
     if is_zstd && targets.iter().any(Destination::has_a_manifest) && batch.images.iter().any(is_docker) {
-        return Err(Failure::new("Docker's manifests cannot list layers that are compressed with zstd")
-            .hint("compress with gzip, or have an OCI manifest with --format oci"));
+        return Err(Failure::new(
+            "--compress: Docker's manifests cannot list layers that are compressed with zstd",
+        )
+        .hint("compress with gzip, or have an OCI manifest with --format oci"));
     }
     Ok(())
 }
@@ -79,8 +79,12 @@ pub(super) fn only(targets: &[Destination], batch: &Batch) -> Result<Option<usiz
         return Ok(None);
     }
     let Some(BatchIndex::Given { platforms, .. }) = &batch.index else { return Ok(Some(0)) };
+    if let [_] = platforms[..] {
+        return Ok(Some(0));
+    }
     let machine = finished::machine();
-    let fits: Vec<usize> = (0..platforms.len()).filter(|&place| platforms[place].is_a(&machine)).collect();
+    let fits = |place: &usize| platforms[*place].is_a(machine.platform());
+    let fits: Vec<usize> = (0..platforms.len()).filter(fits).collect();
     let plain = fits.iter().find(|&&place| platforms[place].variant.is_none());
     match (plain, &fits[..]) {
         (Some(place), _) | (None, [place]) => Ok(Some(*place)),

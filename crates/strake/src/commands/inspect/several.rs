@@ -1,17 +1,16 @@
 //! An image that is there for several platforms.
 
-use std::fmt::Write as _;
-
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use strake_image::manifest::ParsedIndex;
 use strake_image::parsed::ParsedImage;
 use strake_image::{Digest, Document, Platform};
 
-use super::{indented, json_text, printable, total};
+use super::{json_text, total};
 use crate::cli::Inspect;
 use crate::failure::Failure;
 use crate::place::Place;
+use crate::terminal::{Lines, column, columns, indented_json};
 
 /// What is to be shown.
 pub(super) fn shown(arguments: &Inspect, place: &Place, index: ParsedIndex) -> Result<Vec<u8>, Failure> {
@@ -24,9 +23,9 @@ pub(super) fn shown(arguments: &Inspect, place: &Place, index: ParsedIndex) -> R
     } else if arguments.manifest {
         json_text(index.plan.top.into_text(), false)
     } else if arguments.json {
-        indented(&json(&index))
+        indented_json(&json(&index)).into_bytes()
     } else {
-        table(&index).into_bytes()
+        table(&index).as_bytes().to_vec()
     })
 }
 
@@ -56,19 +55,21 @@ fn others(index: &ParsedIndex) -> impl Iterator<Item = Digest> {
     index.plan.manifests.iter().map(Document::digest)
 }
 
-fn table(index: &ParsedIndex) -> String {
-    let mut text = format!("{:<16}  {:>6}  {:>11}  manifest\n", "platform", "layers", "size");
+fn table(index: &ParsedIndex) -> Lines {
+    let mut lines = Lines::default();
+    lines.push(format!("{:<16}  {:>6}  {:>11}  manifest", "platform", "layers", "size"));
     for (platform, image) in &index.images {
-        let (platform, size) = (printable(&platform.to_string()), HumanBytes(total(image.layers.iter())));
+        let (platform, size) = (column(&platform.to_string()), HumanBytes(total(image.layers.iter())));
         let (count, digest) = (image.layers.len(), Digest::of(&image.manifest));
-        let _ = writeln!(text, "{platform:<16}  {count:>6}  {:>11}  {digest}", size.to_string());
+        lines.push(format!("{platform:<16}  {count:>6}  {:>11}  {digest}", size.to_string()));
     }
     for digest in others(index) {
-        let _ = writeln!(text, "{:<16}  {:>6}  {:>11}  {digest}", "no image", "", "");
+        lines.push(format!("{:<16}  {:>6}  {:>11}  {digest}", "no image", "", ""));
     }
-    let _ = writeln!(text, "\n{:<12} {}", "index", index.plan.top.digest());
+    lines.push("");
+    lines.push(format!("{:<12} {}", "index", index.plan.top.digest()));
     if !index.plan.tags.is_empty() {
-        let _ = writeln!(text, "{:<12} {}", "name", printable(&index.plan.tags.join(" ")));
+        lines.push(format!("{:<12} {}", "name", columns(&index.plan.tags)));
     }
-    text
+    lines
 }

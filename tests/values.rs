@@ -1,0 +1,151 @@
+use strake_testkit::command::text;
+use strake_testkit::image::Image;
+use strake_testkit::registry::{Auth, Effect, Fault, Personality, Registry, Tokens};
+
+use crate::registry::User;
+
+/// Runs strake, and holds what it says against `expected`, to the letter. What clap says of help is left out.
+fn check(user: &User, arguments: &[&str], code: i32, expected: &str) {
+    let ran = user.run(arguments);
+    let said = ran.stderr.split("\n\nFor more information").next().unwrap().trim_end();
+    assert_eq!((said, ran.code), (expected, Some(code)), "{arguments:?}");
+    assert!(ran.stdout.is_empty(), "{arguments:?} wrote {}", text(&ran.stdout));
+}
+
+/// Nothing is read before: what is named is not there.
+#[test]
+fn of_options() {
+    let user = User::new();
+    let pair = "it must be NAME=VALUE";
+    let time = "a time is now, or in ISO 8601 like 2024-12-31T23:59:59Z";
+    let port = "a port is like 8080 or 53/udp";
+    let owner = "an owner is UID or UID:GID, in numbers";
+    let arch = "an architecture is like amd64 or arm64, as Go calls it";
+    let layers = |value: &str| format!("{value} is not in 1..=125");
+    for (option, value, why) in [
+        ("--env <NAME=VALUE>", "x", pair),
+        ("--env <NAME=VALUE>", "=x", pair),
+        ("--label <NAME=VALUE>", "x", pair),
+        ("--expose <PORT[/PROTOCOL]>", "70000", port),
+        ("--expose <PORT[/PROTOCOL]>", "80/x", port),
+        ("--owner <UID[:GID]>", "root", owner),
+        ("--owner <UID[:GID]>", "0:0:0", owner),
+        ("--created <TIME>", "yesterday", time),
+        ("--mtime <TIME>", "2024-13-01", time),
+        ("--arch <ARCH>", "linux/amd64", arch),
+        ("--arch <ARCH>", "amd 64", arch),
+        ("--max-layers <N>", "126", &layers("126")),
+        ("--max-layers <N>", "0", &layers("0")),
+    ] {
+        let name = option.split(' ').next().unwrap();
+        let expected = format!("error: invalid value '{value}' for '{option}': {why}");
+        for verb in [&["plan", "gone"][..], &["stream", "gone"], &["copy", "gone", "oci:new"]] {
+            check(&user, &[verb, &[name, value]].concat(), 2, &expected);
+        }
+    }
+    let copy = |more: &[&str], expected: &str| {
+        check(&user, &[&["copy", "gone", "oci:new"], more].concat(), 2, expected);
+    };
+    copy(&["--annotation", "x"], &format!("error: invalid value 'x' for '--annotation <KEY=VALUE>': {pair}"));
+    copy(
+        &["--platform", "linux"],
+        "error: invalid value 'linux' for '--platform <OS/ARCH[/VARIANT]>': a platform is like linux/amd64 or linux/arm/v7",
+    );
+    // A password is not repeated.
+    copy(&["--creds", "secret"], "strake: error: --creds is not USER:PASSWORD");
+    copy(&["--dry-run"], "strake: error: --dry-run is for images that only go to registries");
+    assert!(!user.path("new").exists());
+}
+
+#[test]
+fn of_arguments() {
+    let user = User::new();
+    let form = "hint: a destination is docker://NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout";
+    for (arguments, expected) in [
+        (&["copy", "gone", "new"][..], format!("strake: error: new is no destination\n{form}")),
+        (
+            &["copy", "oci:", "oci:new"],
+            "strake: error: \"oci:\" is not complete\nhint: an image is docker-archive:FILE[:NAME], oci:DIR[:NAME] or oci-archive:FILE[:NAME]".to_owned(),
+        ),
+        (
+            &["copy", "docker://A", "oci:new"],
+            "strake: error: \"A\" is not the name of an image in a registry\nhint: a name is like docker://registry.example.org/team/hello:1.0, in small letters".to_owned(),
+        ),
+        (
+            &["pin", "A"],
+            "strake: error: \"A\" is not the name of an image in a registry\nhint: a name is like docker://registry.example.org/team/hello:1.0, in small letters".to_owned(),
+        ),
+        (&["copy", "gone", "--", "-", "-"], "strake: error: stdout can only be one of the destinations".to_owned()),
+    ] {
+        check(&user, arguments, 2, &expected);
+    }
+}
+
+/// What is not there, or may not be had: the HTTP status and what it means.
+#[test]
+fn of_registries() {
+    let user = User::new();
+    let refusing = |status: u16, reason: &str, body: &str| {
+        let length = body.len();
+        let answer = format!("HTTP/1.1 {status} {reason}\r\nContent-Length: {length}\r\n\r\n{body}");
+        let faults = vec![Fault::burst("GET", "/manifests/", 1, u32::MAX, Effect::Raw(answer.into_bytes()))];
+        Registry::start(Personality { faults, ..Personality::default() })
+    };
+    let denied = r#"{"errors":[{"code":"DENIED","message":"no"}]}"#;
+    let log_in = "log in with podman login or docker login, or say who you are with --creds or --authfile";
+    let later = "run this again later: what has been sent will not be sent again";
+    for (status, body, meaning, hint) in [
+        (401, denied, "unauthorized (401): DENIED no", log_in),
+        (403, denied, "forbidden (403): DENIED no", log_in),
+        (404, "", "not found (404)", "see that the name and the tag are right"),
+        (400, "", "bad request (400)", later),
+        (418, "", "i'm a teapot (418)", later),
+        (451, "", "unavailable for legal reasons (451)", later),
+        (499, "", "HTTP status 499", later),
+        (429, denied, "rate limited (429): DENIED no", later),
+    ] {
+        let registry = refusing(status, "Whatever", body);
+        let image = format!("{}/app:1", registry.address());
+        let message = format!("cannot get {image}: {meaning}");
+        let arguments = ["inspect", &*format!("docker://{image}")];
+        check(&user, &arguments, 1, &format!("strake: error: {message}\nhint: {hint}"));
+        if status == 404 {
+            let ran = user.run(&["copy", "--json", arguments[1], "oci:new"]);
+            let event: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+            let expected =
+                serde_json::json!({ "event": "error", "message": message, "hint": hint, "status": 404 });
+            assert_eq!(event, expected);
+        }
+    }
+    let wait = Fault::burst("GET", "/manifests/", 1, u32::MAX, Effect::RetryAfter(429, 86400));
+    let registry = Registry::start(Personality { faults: vec![wait], ..Personality::default() });
+    let host = registry.address();
+    check(
+        &user,
+        &["pin", &format!("{host}/app:1")],
+        1,
+        &format!("strake: error: {host}: rate limited (429); it asks to wait for 86400 s\nhint: {later}"),
+    );
+}
+
+/// The same of pushes, and of layers on their way.
+#[test]
+fn of_pushes_and_layers() {
+    let user = User::new();
+    user.image(&[100]);
+    let tokens = Tokens { anonymous_pull: true, ..Tokens::new("tester", "secret") };
+    let registry = Registry::start(Personality { auth: Auth::Token(tokens), ..Personality::default() });
+    let name = format!("docker://{}/app:1", registry.address());
+    let ran = user.run(&["copy", "-q", "oci:image", &name]);
+    ran.failed(&["unauthorized (401)", "hint: log in with"]);
+    let ran = user.run(&["copy", "-q", "--creds=tester:wrong", "oci:image", &name]);
+    ran.failed(&["unauthorized (401)", "hint: see that name and password are right"]);
+    assert!(!ran.stderr.contains("wrong"));
+
+    let registry = Registry::start(Personality::default());
+    let image = Image::of_sizes(&[1000]);
+    image.put(&registry, "app", "1");
+    registry.remove_blob("app", &strake_testkit::registry::digest(&image.blobs[1]));
+    let ran = user.run(&["copy", "-q", &format!("docker://{}/app:1", registry.address()), "oci:new"]);
+    ran.failed(&["get a layer: not found (404)", "hint: see that the name"]);
+}
