@@ -1,5 +1,10 @@
 # The program strake.
-{ lib, rustPlatform }:
+{
+  lib,
+  stdenv,
+  installShellFiles,
+  rustPlatform,
+}:
 let
   root = toString ../.;
   manifest = builtins.fromTOML (builtins.readFile ../Cargo.toml);
@@ -25,10 +30,22 @@ rustPlatform.buildRustPackage {
       builtins.elem (builtins.head (builtins.split "/" below)) kept;
   };
   cargoLock.lockFile = ../Cargo.lock;
+  buildType = "dist";
   cargoBuildFlags = [
     "--package"
     "strake"
   ];
+  nativeBuildInputs = [ installShellFiles ];
+  # The program writes them itself, so it must run here.
+  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    for shell in bash fish zsh; do
+      $out/bin/strake completions $shell > completions.$shell
+      installShellCompletion --cmd strake --$shell completions.$shell
+    done
+    mkdir man
+    $out/bin/strake man man
+    installManPage man/*
+  '';
   # The tests want Docker, Nix, registries and root: tests/run.
   doCheck = false;
   meta = {

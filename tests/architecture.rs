@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+use strake_testkit::command::{command, stdout_of};
 use strake_testkit::modules::CrateSource;
 use strake_testkit::workspace;
 
@@ -63,6 +65,38 @@ fn text_leaves_in_one_place() {
     }
 }
 
+/// Calls that only Linux has are in `kernel`, where other systems have something in their place.
+#[test]
+fn linux_has_one_place() {
+    let allowed = workspace().join("crates/strake-image/src/kernel");
+    for name in ["strake-plan", "strake-image", "strake-remote", "strake"] {
+        for path in sources(&workspace().join("crates").join(name).join("src")) {
+            for only_linux in [
+                "\"/proc",
+                "os::linux",
+                "RawDir",
+                "copy_file_range(",
+                "openat2(",
+                "pipe_with(",
+                "sendfile(",
+                "splice(",
+                "statx(",
+                "setpipe_size(",
+                "OFlags::PATH",
+                "OFlags::TMPFILE",
+                "fdatasync(",
+                "stat.st_mtime",
+                "stat.st_ctime",
+            ] {
+                let text = fs::read_to_string(&path).unwrap();
+                let product = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                let used = path.starts_with(&allowed) || !product.contains(only_linux);
+                assert!(used, "{only_linux} in {}", path.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn crates_stand_in_a_line() {
     let line = ["strake-plan", "strake-image", "strake-remote", "strake"];
@@ -73,6 +107,27 @@ fn crates_stand_in_a_line() {
             assert!(!product.contains(&format!("\n{later}.workspace")), "{name} uses {later}");
         }
         assert!(!product.contains("testkit"), "{name} uses the testkit");
+    }
+}
+
+/// The oldest Rust that Cargo.toml promises is enough for all that is built. What strake's own code uses, clippy checks
+/// (`incompatible_msrv`), and a compiler of that version in CI.
+#[test]
+fn dependencies_allow_the_rust_version() {
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let arguments = ["metadata", "--locked", "--offline", "--format-version=1", "--filter-platform", &host];
+    let mut cargo = command(env!("CARGO"), arguments);
+    cargo.current_dir(workspace());
+    let metadata: Value = serde_json::from_slice(&stdout_of(cargo)).unwrap();
+    let version =
+        |text: &str| -> Vec<u32> { text.split('.').map(|part| part.parse().unwrap()).take(2).collect() };
+    let promised = version(env!("CARGO_PKG_RUST_VERSION"));
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 50);
+    for package in packages {
+        if let Some(needed) = package["rust_version"].as_str() {
+            assert!(version(needed) <= promised, "{} needs Rust {needed}", package["name"]);
+        }
     }
 }
 

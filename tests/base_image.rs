@@ -67,7 +67,7 @@ def add(name, data, **fields):
         setattr(entry, field, value)
     tar.addfile(entry, io.BytesIO(data))
 def image(layers, diff_ids, config_name="config.json", **more):
-    add(config_name, json.dumps({"rootfs": {"diff_ids": diff_ids}, **more}).encode())
+    add(config_name, json.dumps({"rootfs": {"type": "layers", "diff_ids": diff_ids}, **more}).encode())
     add("manifest.json", json.dumps([{"Config": config_name, "RepoTags": [], "Layers": layers}]).encode())
 blob = b"layer" * 1000
 diff_id = "sha256:" + hashlib.sha256(blob).hexdigest()

@@ -156,7 +156,7 @@ fn the_rest_of_a_manifest_stays() {
     let (_store, place) = images("plain");
     let place = place.path();
     let script = r#"
-import hashlib, json, os, sys
+import base64, hashlib, json, os, sys
 os.chdir(sys.argv[1] + "/layout")
 index = json.load(open("index.json"))
 old = index["manifests"][0]
@@ -165,7 +165,8 @@ manifest["unknown"] = {"kept": 12345678901234567890123}
 manifest["annotations"] = {"a": "b"}
 for layer in manifest["layers"]:
     layer["annotations"] = {"c": "d"}
-    layer["data"] = "AAAA"
+    blob = open("blobs/sha256/" + layer["digest"][7:], "rb").read()
+    layer["data"] = base64.b64encode(blob).decode()
 text = json.dumps(manifest, indent=1).encode()
 old["digest"], old["size"] = "sha256:" + hashlib.sha256(text).hexdigest(), len(text)
 open("blobs/sha256/" + old["digest"][7:], "wb").write(text)

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use strake_image::Digest;
 use strake_testkit::command::{command, stdout_of, text};
+use strake_testkit::tar_bytes::{RawMember, archive};
 
 use crate::copy::{strake, strake_ok};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A layout with an image of one layer, made by hand so that anything can be wrong with it.
 pub(crate) struct Layout {
@@ -26,7 +27,7 @@ impl Layout {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir_all(directory.path().join("layout/blobs/sha256")).unwrap();
-        let mut layout = Self {
+        let layout = Self {
             directory,
             layer: Value::Null,
             config: json!({ "architecture": "amd64", "os": "linux", "config": {}, "rootfs": { "type": "layers" } }),
@@ -34,10 +35,15 @@ impl Layout {
             index: json!({ "schemaVersion": 2 }),
         };
         layout.file("oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#);
-        layout.layer = layout.blob(LAYER, &b"layer".repeat(1000));
-        layout.config["rootfs"]["diff_ids"] = json!([layout.layer["digest"]]);
-        layout.manifest["layers"] = json!([layout.layer]);
-        layout.with_config()
+        layout.with_layer(LAYER, &archive(&[RawMember::new(b'0', "file", &b"layer".repeat(400))]))
+    }
+
+    /// The image has this layer, of which the diff id is that of its bytes.
+    pub(crate) fn with_layer(mut self, media_type: &str, content: &[u8]) -> Self {
+        self.layer = self.blob(media_type, content);
+        self.config["rootfs"]["diff_ids"] = json!([self.layer["digest"]]);
+        self.manifest["layers"] = json!([self.layer]);
+        self.with_config()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -156,7 +162,7 @@ pub(crate) const REFUSED: &[(&str, Change)] = &[
         layout.with_index()
     }),
     ("that is larger than any", |mut layout| {
-        layout.index["manifests"][0]["size"] = u64::MAX.into();
+        layout.index["manifests"][0]["size"] = i64::MAX.into();
         layout.with_index()
     }),
     ("has a blob sha256:", |mut layout| {
@@ -203,6 +209,41 @@ pub(crate) const REFUSED: &[(&str, Change)] = &[
         layout.config["rootfs"]["diff_ids"] = json!(["sha256:x"]);
         layout.with_config()
     }),
+    // Programs in Go would make images without layers of these.
+    ("keys \"layers\" and \"Layers\"", |mut layout| {
+        layout.manifest["Layers"] = json!([]);
+        layout.with_manifest()
+    }),
+    ("keys \"manifests\" and \"manifests\"", |layout| {
+        let text = layout.index.to_string();
+        layout.file("index.json", text.replacen('{', r#"{"manifests":[],"#, 1).as_bytes());
+        layout
+    }),
+    ("has the key \"manifests\" of another", |mut layout| {
+        layout.manifest["manifests"] = json!([]);
+        layout.with_manifest()
+    }),
+    ("config is not an object", |mut layout| {
+        let config = &layout.manifest["config"];
+        layout.manifest["config"] = json!([config["mediaType"], config["digest"], config["size"]]);
+        layout.with_manifest()
+    }),
+    ("has the schemaVersion 1", |mut layout| {
+        layout.manifest["schemaVersion"] = 1.into();
+        layout.with_manifest()
+    }),
+    ("rootfs of the type \"other\"", |mut layout| {
+        layout.config["rootfs"]["type"] = "other".into();
+        layout.with_config()
+    }),
+    ("with other data", |mut layout| {
+        layout.manifest["config"]["data"] = "e30=".into();
+        layout.with_manifest()
+    }),
+    ("some programs take for", |mut layout| {
+        layout.manifest["mediaType"] = format!("{MANIFEST}; charset=utf-8").into();
+        layout.with_manifest()
+    }),
     ("indexes in indexes", |mut layout| {
         for _ in 0..6 {
             let index = layout.index.to_string();
@@ -224,9 +265,13 @@ pub(crate) const REFUSED: &[(&str, Change)] = &[
 fn refused() {
     for (words, change) in REFUSED {
         let layout = change(Layout::new());
-        for arguments in
-            [&["inspect", "oci:layout"][..], &["verify", "oci:layout"], &["copy", "oci:layout", "oci:new"]]
-        {
+        for arguments in [
+            &["inspect", "oci:layout"][..],
+            &["verify", "oci:layout"],
+            &["copy", "oci:layout", "oci:new"],
+            &["merge", "oci:layout", "-o", "new"],
+            &["export", "oci:layout", "-o", "new"],
+        ] {
             strake(layout.place(), arguments).failed(&["oci:layout", words]);
         }
         assert!(!layout.place().join("new").exists(), "{words}");
@@ -235,16 +280,16 @@ fn refused() {
 
 /// What can be looked at but not copied, and what `strake verify` says of it.
 const WRONG: &[(&[&str], Change)] = &[
-    (&["the image has a blob", "of 5000 bytes, not 5001"], |mut layout| {
-        layout.manifest["layers"][0]["size"] = 5001.into();
+    (&["the image has a blob", "of 3584 bytes, not 3585"], |mut layout| {
+        layout.manifest["layers"][0]["size"] = 3585.into();
         layout.with_manifest()
     }),
-    (&["of 4000 bytes, not 5000"], |layout| {
+    (&["of 4000 bytes, not 3584"], |layout| {
         fs::write(layout.blob_path(&layout.layer), b"lay2".repeat(1000)).unwrap();
         layout
     }),
     (&["layer 1: ", "has the digest sha256:"], |layout| {
-        fs::write(layout.blob_path(&layout.layer), b"laser".repeat(1000)).unwrap();
+        fs::write(layout.blob_path(&layout.layer), b"other by".repeat(448)).unwrap();
         layout
     }),
     (&["layer 1: ", "has the diff id sha256:"], |mut layout| {

@@ -36,6 +36,7 @@ fn commands_shown_work() {
         "docs/platforms.md",
         "docs/cache.md",
         "docs/describe.md",
+        "docs/install.md",
     ] {
         for line in commands(page) {
             // A command for cargo is the same with the strake at hand.

@@ -63,6 +63,12 @@ mod schemas;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
+/// What `strake verify` says of layers, whatever is wrong with their bytes.
+mod verify_layers;
+
+/// What it says of docker-archives and layouts in archives that not everybody reads alike.
+mod verify_archives;
+
 /// Layers that are compressed on their way.
 mod compress;
 
@@ -71,6 +77,9 @@ mod platforms;
 
 /// Such images are copied, and made of several.
 mod platforms_copy;
+
+/// A platform that is asked for is the one that comes, in whatever form the image is, or it is an error that says what there is.
+mod platform_asked;
 
 /// Copies that are killed, have no room, or meet.
 mod copy_faults;
@@ -144,3 +153,6 @@ mod architecture;
 
 /// Every command of the README and of the five-minute pages, from nothing.
 mod first_hour;
+
+/// What belongs to an installation: completions, man pages, workflows; what tests/run says.
+mod install;

@@ -52,6 +52,22 @@ fn the_flake_of_strake() {
     cargo.arg("--manifest-path").arg(real.join("Cargo.toml"));
     let metadata: Value = serde_json::from_slice(&stdout_of(cargo)).unwrap();
     assert!(metadata["packages"].as_array().unwrap().iter().any(|package| package["name"] == "strake"));
+
+    // What is installed besides the program, by hooks that here only say what they were given.
+    assert_eq!(library.value(&format!("{own}.package.buildType")), "dist");
+    let out = library.machine.home().join("out");
+    fs::create_dir_all(out.join("bin")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_strake"), out.join("bin/strake")).unwrap();
+    let install = library.string(&format!("{own}.package.postInstall"));
+    let hooks =
+        "installShellCompletion() { echo \"$@\"; test -s \"$4\"; }; installManPage() { echo \"$@\"; };";
+    let mut shell = command("bash", ["-euc", &format!("{hooks} {install}")]);
+    shell.current_dir(&out).env("out", &out);
+    let said = text(&stdout_of(shell));
+    for line in ["--cmd strake --bash completions.bash", "--cmd strake --zsh completions.zsh"] {
+        assert!(said.lines().any(|said| said == line), "{said}");
+    }
+    assert!(said.contains("man/strake-stream.1") && said.contains("man/strake.1"), "{said}");
 }
 
 #[test]

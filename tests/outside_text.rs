@@ -36,7 +36,7 @@ fn harmless(ran: &Ran) -> String {
 
 fn config(diff_ids: &[String]) -> Value {
     json!({
-        "architecture": EVIL, "os": EVIL, "created": EVIL,
+        "architecture": EVIL, "os": EVIL, "author": EVIL, "created": "2020-01-01T00:00:00Z",
         "config": { "Env": [EVIL], "Cmd": [EVIL], "User": EVIL, "WorkingDir": EVIL, "Labels": { EVIL: EVIL }, "Volumes": { EVIL: {} } },
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
         "history": [{ "created_by": EVIL, "comment": EVIL }],

@@ -254,6 +254,54 @@ fn manifests_that_lie() {
     Case::with(vec![Fault::burst("GET", "/manifests/", 1, 99, Effect::Raw(header))]).fails(&[]);
 }
 
+/// Manifests that programs read differently, and what they are sent as.
+#[test]
+fn ambiguous_manifests() {
+    let (user, registry) = (User::new(), Registry::start(Personality::default()));
+    let image = Image::of_sizes(&[10]);
+    image.put(&registry, "app", "right");
+    let manifest = text(&image.manifest);
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    for (words, sent_as, manifest) in [
+        ("\"Layers\", which some programs take for", MANIFEST, manifest.replacen('{', r#"{"Layers":[],"#, 1)),
+        ("keys \"layers\" and \"layers\"", MANIFEST, manifest.replacen('{', r#"{"\u006cayers":[],"#, 1)),
+        ("has the key \"fsLayers\" of another", MANIFEST, manifest.replacen('{', r#"{"fsLayers":[],"#, 1)),
+        (
+            "has the key \"config\" of another",
+            INDEX,
+            manifest.replace(&format!(r#""mediaType":"{MANIFEST}","#), ""),
+        ),
+        ("is listed as", INDEX, manifest.clone()),
+        ("is listed as", docker, manifest.clone()),
+        (
+            "has the schemaVersion 1",
+            MANIFEST,
+            manifest.replace(r#""schemaVersion":2"#, r#""schemaVersion":1"#),
+        ),
+        (
+            "some programs take for",
+            MANIFEST,
+            manifest.replace(MANIFEST, "application/vnd.OCI.image.manifest.v1+json"),
+        ),
+        ("trailing characters", MANIFEST, manifest.clone() + "{}"),
+    ] {
+        registry.put_manifest("app", "odd", sent_as, manifest.as_bytes());
+        let name = format!("docker://{}/app:odd", registry.address());
+        for arguments in [
+            &["verify", &name][..],
+            &["copy", &name, "oci:new"],
+            &["copy", &name, "docker-archive:new"],
+            &["export", &name, "-o", "new"],
+            &["merge", &name, "-o", "new"],
+        ] {
+            let ran = user.run(arguments);
+            let said = text(&ran.stdout) + &ran.stderr;
+            assert!(ran.code == Some(1) && said.contains(words), "{words}: {arguments:?}: {said}");
+            assert!(!user.path("new").exists(), "{arguments:?}");
+        }
+    }
+}
+
 #[test]
 fn indexes() {
     let (user, registry) = (User::new(), Registry::start(Personality::default()));

@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use strake_testkit::certificates::Certificates;
+use strake_testkit::certificates::{Certificates, KeyKind};
 use strake_testkit::proxy::Proxy;
 use strake_testkit::registry::{Auth, Blobs, Locations, Personality, Port, Registry, Tokens};
 
@@ -98,6 +98,17 @@ fn certificates_of_clients() {
     );
     let user = User::new().with("SSL_CERT_FILE", certificates.file("ca.crt"));
     push_to(&user, &address, &[]).failed(&["no safe connection to 127.0.0.1", "hint:"]);
+}
+
+/// Private authorities use other keys than public ones do, for themselves, for servers and for clients.
+#[test]
+fn keys_of_all_kinds() {
+    for kind in KeyKind::ALL {
+        let certificates = Certificates::of(kind);
+        let registry = secure(&certificates, true);
+        let address = registry.address();
+        pushes(&User::new(), &registry, &address, &["--cert-dir", &directory(&certificates, &address)]);
+    }
 }
 
 #[test]

@@ -58,6 +58,11 @@ outputs
       };
       platforms.linux = [ "x86_64-linux" ];
     };
+    stdenv = {
+      buildPlatform.canExecute = _: true;
+      hostPlatform = { };
+    };
+    installShellFiles = "installShellFiles";
     rustPlatform.buildRustPackage = arguments: arguments;
   };
 }

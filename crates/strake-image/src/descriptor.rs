@@ -15,8 +15,9 @@ use crate::platform::Platform;
 /// The annotation that names a manifest in an index.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The annotation that marks a manifest about another one, as builds attach it.
-const ATTESTATION: &str = "vnd.docker.reference.type";
+/// The annotation that marks a manifest about another one, as builds attach it, and what it says then.
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+const ATTESTATION: &str = "attestation-manifest";
 
 /// The media type, digest and size of a blob, manifest or index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,9 +80,19 @@ impl Descriptor {
         self.media_type.index_format().is_some()
     }
 
-    /// Whether it describes an attestation about another manifest rather than an image.
+    /// Whether an annotation says that it is an attestation about another manifest rather than an image.
+    pub(crate) fn is_called_attestation(&self) -> bool {
+        self.annotations.get(REFERENCE_TYPE).is_some_and(|found| found == ATTESTATION)
+    }
+
+    /// Whether it is listed as an attestation: for no platform, since only some programs know the annotation.
     pub fn is_attestation(&self) -> bool {
-        self.annotations.contains_key(ATTESTATION)
+        self.is_called_attestation() && !self.is_for_a_platform()
+    }
+
+    /// Whether a platform is said, and one that there is.
+    pub(crate) fn is_for_a_platform(&self) -> bool {
+        self.platform.as_ref().is_some_and(|platform| !platform.is_unknown())
     }
 }
 
@@ -108,9 +119,23 @@ mod tests {
             ),
             (
                 format!(
-                    r#"{{"mediaType":"a/b","digest":"{digest}","size":3,"annotations":{{"{ATTESTATION}":"y"}},"platform":{{"architecture":"arm","os":"linux","variant":"v7"}}}}"#
+                    r#"{{"mediaType":"a/b","digest":"{digest}","size":3,"annotations":{{"{REFERENCE_TYPE}":"{ATTESTATION}"}},"platform":{{"architecture":"arm","os":"linux","variant":"v7"}}}}"#
+                ),
+                false,
+                None,
+            ),
+            (
+                format!(
+                    r#"{{"mediaType":"a/b","digest":"{digest}","size":3,"annotations":{{"{REFERENCE_TYPE}":"{ATTESTATION}"}},"platform":{{"architecture":"unknown","os":"unknown"}}}}"#
                 ),
                 true,
+                None,
+            ),
+            (
+                format!(
+                    r#"{{"mediaType":"a/b","digest":"{digest}","size":3,"annotations":{{"{REFERENCE_TYPE}":"x"}}}}"#
+                ),
+                false,
                 None,
             ),
         ] {

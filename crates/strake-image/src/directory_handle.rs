@@ -6,8 +6,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+
+use crate::kernel;
 
 /// An open directory.
 ///
@@ -15,8 +17,8 @@ use rustix::io::Errno;
 #[derive(Debug)]
 pub struct DirectoryHandle(OwnedFd);
 
-/// Only to name what is in it, for which a directory need not be readable.
-const FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// Only to name what is in it.
+const FLAGS: OFlags = kernel::TO_NAME.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl DirectoryHandle {
     /// Opens a directory that the user has named; links on the way are followed.
@@ -40,11 +42,9 @@ impl DirectoryHandle {
         if path.as_os_str().is_empty() {
             return Ok(Self(self.0.try_clone()?));
         }
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match rustix::fs::openat2(&self.0, path, FLAGS, Mode::empty(), resolve) {
-            // Kernels before 5.6 have no such call, and some sandboxes refuse those that they do not know.
-            Err(Errno::NOSYS | Errno::PERM) => self.each(path, |_, _| Ok(())),
-            opened => Ok(Self(opened.map_err(|error| refused(path, error))?)),
+        match kernel::open_beneath(self.as_fd(), path, FLAGS) {
+            Some(opened) => Ok(Self(opened.map_err(|error| refused(path, error))?)),
+            None => self.each(path, |_, _| Ok(())),
         }
     }
 

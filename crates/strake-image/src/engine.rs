@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::image::{Image, ImageLayer};
 use crate::layer::Layer;
 use crate::python::json::JsonError;
+use crate::recipe::Depth;
 use crate::sha256::Lanes;
 use crate::sink::Watch;
 use crate::survey::Survey;
@@ -159,7 +160,8 @@ impl Context {
         }
         let Shared { cancelled, lanes, .. } = shared;
         let watch = Watch { progress: &self.progress.hashed, cancelled, lanes };
-        let (digest, survey) = draft.recipe.digest(watch)?;
+        let depth = if self.verify { Depth::Members } else { Depth::Content };
+        let (digest, survey) = draft.recipe.digest(watch, depth)?;
         let settled = survey.settled_at <= shared.started;
         let cache = self.cache.as_ref().filter(|_| settled);
         let layer = checked(draft, digest, shared.bounded(survey))?;

@@ -75,6 +75,14 @@ pub enum Error {
         /// What the decoder said.
         source: io::Error,
     },
+    /// A layer is not a tar archive, or one that not everybody would unpack.
+    #[error("the layer in {} is not a valid tar archive", path.display())]
+    Archive {
+        /// Where the layer's bytes are.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// A layer's bytes are needed, and are not in the image that they are said to be in.
     #[error("{} is not there, and the image's layer {digest} with it", path.display())]
     Absent {

@@ -8,12 +8,12 @@
 //! made (squashfs, erofs, ISO 9660), or that some other machine or program tells (NFS, 9p, FUSE): there an unchanged
 //! fingerprint proves nothing, and what is read is not remembered.
 
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::Stat;
 
 use crate::digest::Hasher;
+use crate::kernel;
 
 /// Each file's fingerprint, in the order in which the layer holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,15 +22,10 @@ pub struct Fingerprint(pub(crate) Vec<u64>);
 /// The fingerprint of one file.
 pub(crate) fn of(path: &[u8], stat: &Stat) -> u64 {
     let mut hasher = Hasher::default();
-    hasher.update(&stat.st_mode.to_le_bytes());
-    let numbers: [i64; 6] = [
-        stat.st_size,
-        stat.st_mtime,
-        stat.st_mtime_nsec.cast_signed(),
-        stat.st_ctime,
-        stat.st_ctime_nsec.cast_signed(),
-        stat.st_ino.cast_signed(),
-    ];
+    hasher.update(&kernel::mode(stat).to_le_bytes());
+    let (modified, changed) = (kernel::modified(stat), kernel::changed(stat));
+    let numbers: [i64; 6] =
+        [stat.st_size, modified.0, modified.1.into(), changed.0, changed.1.into(), stat.st_ino.cast_signed()];
     for number in numbers {
         hasher.update(&number.to_le_bytes());
     }
@@ -62,43 +57,16 @@ impl FileSystems {
         stat: &Stat,
         look: impl FnOnce() -> bool,
     ) -> (u64, SystemTime) {
-        let known = self.0.iter().find(|(device, _)| *device == stat.st_dev).map(|(_, proves)| *proves);
+        let of_file = kernel::device(stat);
+        let known = self.0.iter().find(|(device, _)| *device == of_file).map(|(_, proves)| *proves);
         let proves = known.unwrap_or_else(|| {
             let proves = look();
-            self.0.push((stat.st_dev, proves));
+            self.0.push((of_file, proves));
             proves
         });
         let fingerprint = of(path, stat);
         if proves { (fingerprint, settled_at(stat)) } else { (unproven(fingerprint), never()) }
     }
-}
-
-/// File systems whose change times the kernel keeps, by what `statfs` calls them.
-///
-/// Source: `linux/magic.h` and the file systems' own headers.
-const KEPT: [u64; 9] = [
-    0xEF53,      // ext2, ext3, ext4
-    0x5846_5342, // XFS
-    0x9123_683E, // btrfs
-    0x0102_1994, // tmpfs
-    0x8584_58F6, // ramfs
-    0x2FC1_2FC1, // ZFS
-    0xF2F5_2010, // F2FS
-    0xCA45_1A4E, // bcachefs
-    OVERLAY,
-];
-
-/// overlayfs, which hands on what the file systems below it say.
-const OVERLAY: u64 = 0x794C_7630;
-
-/// Whether the file system of an open file keeps change times. `directory` is the one that it is in, if it is no directory itself.
-pub(crate) fn keeps_change_times(file: BorrowedFd<'_>, directory: Option<BorrowedFd<'_>>) -> bool {
-    let kind = rustix::fs::fstatfs(file).map(|found| found.f_type.cast_unsigned());
-    let Some(kind) = kind.ok().filter(|kind| KEPT.contains(kind)) else { return false };
-    let device = |file: BorrowedFd<'_>| rustix::fs::fstat(file).map(|stat| stat.st_dev).ok();
-    // A file has a device of its own where an overlay's layers are on several file systems, of which one may be of the
-    // other kind: a live system's, which lies over squashfs.
-    kind != OVERLAY || directory.is_none_or(|directory| device(directory) == device(file))
 }
 
 /// Until when a file's change time does not tell whether it was changed once more.
@@ -107,9 +75,7 @@ pub(crate) fn keeps_change_times(file: BorrowedFd<'_>, directory: Option<Borrowe
 /// in its nanoseconds being zero. A file written twice in that time has the same fingerprint with other bytes (git's
 /// documentation calls this "racy").
 fn settled_at(stat: &Stat) -> SystemTime {
-    let nanoseconds = stat.st_ctime_nsec;
+    let (seconds, nanoseconds) = kernel::changed(stat);
     let margin = if nanoseconds == 0 { Duration::from_secs(2) } else { Duration::from_millis(20) };
-    let changed =
-        Duration::new(u64::try_from(stat.st_ctime).unwrap_or(0), 0) + Duration::from_nanos(nanoseconds);
-    SystemTime::UNIX_EPOCH + changed + margin
+    SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(seconds).unwrap_or(0), nanoseconds) + margin
 }

@@ -11,7 +11,7 @@ use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
-use crate::recipe::{Checking, Recipe, Tarball};
+use crate::recipe::{Checking, Depth, Recipe, Tarball};
 use crate::sink::{Discard, Sink, Tee};
 use crate::survey::Survey;
 
@@ -115,7 +115,7 @@ impl LayerContent<'_> {
         if let Some(found) = digests.diff_id() {
             self.context.computed(stored.digest, found);
         }
-        tarball.checked(&digests).map(drop)
+        tarball.checked(&digests, Depth::Content).map(drop)
     }
 }
 

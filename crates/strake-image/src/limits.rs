@@ -13,15 +13,25 @@ pub(crate) const MAX_CONFIG: u64 = 4 * 1024 * 1024;
 /// 50,000 images has 200,000 values, a config of 40,000 layers 41,000.
 pub(crate) const MAX_JSON_VALUES: u64 = 256 * 1024;
 
+/// Lists and objects in each other in a JSON text: 64. Those of images have six; what is nested is gone through once for each level.
+pub(crate) const MAX_JSON_DEPTH: usize = 64;
+
 /// Bytes that the headers of all members of a docker-archive or OCI archive may take together: 16 MiB, which is room for more than
 /// 20,000 members. Images have a few hundred. A global header counts once for each member that it holds for.
 pub(crate) const MAX_HEADERS: u64 = 16 * 1024 * 1024;
+
+/// Bytes of zeros behind the end of a docker-archive or OCI archive that is not compressed: 16 MiB. `tar` fills up its last record,
+/// which is 10 KiB unless told; a sparse file could have terabytes there.
+pub(crate) const MAX_TRAILING: u64 = 16 * 1024 * 1024;
 
 /// Bytes of an extended header or a GNU long name: 1 MiB, as Go's `archive/tar` has it.
 pub(crate) const MAX_EXTENDED: u64 = 1024 * 1024;
 
 /// Extended records of a member: 256. Files have a few, with one for each extended attribute; each costs a look at all others.
 pub(crate) const MAX_RECORDS: usize = 256;
+
+/// Parts of a sparse file: 1,048,576, as Go's `archive/tar` has it.
+pub(crate) const MAX_SPARSE: usize = 1024 * 1024;
 
 /// The largest window of a zstd stream, as a power of two in bytes: 32 MiB. RFC 8878 asks for 8 MiB; the `zstd` program
 /// uses at most that up to level 19, Go's encoder (`BuildKit`, podman) 32 MiB at its best level. `--ultra` from 21 on and `--long`
@@ -31,9 +41,9 @@ pub(crate) const MAX_WINDOW_LOG: u32 = 25;
 /// Bytes that decoding xz may take: 66 MiB, which `xz -9` needs. Memory is used as the stream fills it.
 pub(crate) const MAX_XZ: u64 = 66 * 1024 * 1024;
 
-/// How often a compressed archive is decompressed from its beginning: 256 times. Layers that stand in another order than the
-/// image has them take one pass for each step back: at most 127 in an image that Docker takes, and `export` reads twice.
-pub(crate) const MAX_PASSES: u32 = 256;
+/// How often a compressed archive is decompressed from its beginning: 16 times. One pass lists it, one or two read its layers, in
+/// whichever order they stand. JSON texts beyond the first 8 MiB of them take one each.
+pub(crate) const MAX_PASSES: u32 = 16;
 
 /// Files and directories of an image that is exported, counting each name of all its layers once: 1,048,576. They take about 56 bytes
 /// each and their names.

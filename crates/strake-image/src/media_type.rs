@@ -110,6 +110,17 @@ impl MediaType {
         Format::ALL.into_iter().any(|format| format.config() == *self)
     }
 
+    /// The type of a part of an image that it is to programs that pass over parameters and take upper and lower case for one.
+    pub(crate) fn known_as(&self) -> Option<Self> {
+        let bare = self.0.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let bare = Self::from(bare);
+        let is_known = bare.manifest_format().is_some()
+            || bare.index_format().is_some()
+            || bare.is_config()
+            || bare.layer().is_some();
+        is_known.then_some(bare)
+    }
+
     /// What it says of a layer, if it is a layer's.
     pub fn layer(&self) -> Option<LayerType> {
         let rest = [OCI_LAYER, OCI_FOREIGN_LAYER, DOCKER_LAYER, DOCKER_FOREIGN_LAYER]
@@ -154,6 +165,22 @@ mod tests {
             ["", OCI_LAYER.split_at(5).0, "application/vnd.oci.image.layer.v1.tar+what", "text/plain"]
         {
             assert_eq!(MediaType::from(other.to_owned()).layer(), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn known_in_other_ways() {
+        let manifest = Format::Oci.manifest();
+        for text in [
+            "application/vnd.oci.image.manifest.v1+json",
+            "application/vnd.oci.image.manifest.v1+json; charset=utf-8",
+            "application/vnd.oci.image.manifest.v1+json;",
+            " application/vnd.OCI.image.manifest.v1+json ",
+        ] {
+            assert_eq!(MediaType::from(text.to_owned()).known_as().as_ref(), Some(&manifest), "{text}");
+        }
+        for text in ["", "text/plain; charset=utf-8", "application/vnd.oci.image.manifest.v2+json"] {
+            assert_eq!(MediaType::from(text.to_owned()).known_as(), None, "{text}");
         }
     }
 

@@ -3,14 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::directory_handle::DirectoryHandle;
+use crate::kernel;
 use crate::limits::MAX_LINKS;
 
 /// A file that gets its name when it is finished. Dropped before that, it is gone.
@@ -42,12 +43,6 @@ impl NewFile {
         Self::begin(directory.below(name.parent().unwrap_or(Path::new("")))?, base.to_owned())
     }
 
-    /// Begins a file in this directory, which the user has named, whose own name will be known when it is finished, see
-    /// [`NewFile::commit_as`]. If it gets none, nothing is left of it.
-    pub fn within(directory: &Path) -> io::Result<Self> {
-        Self::begin(DirectoryHandle::open(directory)?, "unnamed".into())
-    }
-
     fn begin(directory: DirectoryHandle, name: OsString) -> io::Result<Self> {
         let there = directory.look(&name)?;
         let there = there.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
@@ -63,20 +58,13 @@ impl NewFile {
     }
 
     fn unnamed(directory: DirectoryHandle, name: OsString, mode: Mode) -> io::Result<Self> {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        match rustix::fs::openat(&directory, ".", flags, mode) {
-            Ok(file) if Path::new("/proc/self/fd").exists() => {
-                Ok(Self { file: file.into(), directory, name, temporary: None })
-            }
-            // Old kernels and some file systems know no unnamed files, and say so in several ways.
-            Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
-                let make = |name: &OsStr| rustix::fs::openat(&directory, name, flags, mode);
-                let (file, temporary) = with_free_name(&name, make)?;
-                Ok(Self { file: file.into(), directory, name, temporary: Some(temporary) })
-            }
-            Err(error) => Err(error.into()),
+        if let Some(file) = kernel::open_unnamed(directory.as_fd(), mode)? {
+            return Ok(Self { file: file.into(), directory, name, temporary: None });
         }
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+        let make = |name: &OsStr| rustix::fs::openat(&directory, name, flags, mode);
+        let (file, temporary) = with_free_name(&name, make)?;
+        Ok(Self { file: file.into(), directory, name, temporary: Some(temporary) })
     }
 
     /// The file, to be written to.
@@ -84,7 +72,7 @@ impl NewFile {
         &self.file
     }
 
-    /// Gives the file this name, in its directory.
+    /// Gives the file this name, in its directory, in place of the one that it was begun with.
     pub fn commit_as(mut self, name: &str) -> io::Result<()> {
         self.name = name.into();
         self.commit()
@@ -94,10 +82,11 @@ impl NewFile {
     ///
     /// Without waiting for the disk a crash of the machine could leave the name with nothing behind it.
     pub fn commit(self) -> io::Result<()> {
-        match rustix::fs::fdatasync(&self.file) {
+        let synced = self.file.sync_data();
+        match synced.as_ref().map_err(Errno::from_io_error) {
             // Of what cannot be synchronised nothing more can be had.
-            Ok(()) | Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => self.commit_unsynced(),
-            Err(error) => Err(error.into()),
+            Ok(()) | Err(Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS)) => self.commit_unsynced(),
+            Err(_) => synced,
         }
     }
 
@@ -107,10 +96,7 @@ impl NewFile {
         let name = if let Some(name) = self.temporary.take() {
             name
         } else {
-            let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            let link = |name: &OsStr| {
-                rustix::fs::linkat(CWD, &unnamed, self.directory.as_fd(), name, AtFlags::SYMLINK_FOLLOW)
-            };
+            let link = |name: &OsStr| kernel::link_unnamed(self.file.as_fd(), self.directory.as_fd(), name);
             match link(&self.name) {
                 Err(Errno::EXIST) => {}
                 named => return Ok(named?),
@@ -122,6 +108,13 @@ impl NewFile {
         let renamed = rustix::fs::renameat(directory, &name, directory, &self.name);
         Ok(renamed.inspect_err(|_| drop(directory.remove(&name)))?)
     }
+}
+
+/// A file for this user in this directory that never gets a name: even where the file system knows no such files, it has one only
+/// for a moment.
+pub(crate) fn unnamed_file(directory: &Path) -> io::Result<File> {
+    let new = NewFile::unnamed(DirectoryHandle::open(directory)?, "unnamed".into(), Mode::RUSR | Mode::WUSR)?;
+    new.file.try_clone()
 }
 
 impl Drop for NewFile {
@@ -218,11 +211,11 @@ mod tests {
         replacing.commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"three");
 
-        let nameless = NewFile::within(directory.path()).unwrap();
-        nameless.file().write_all(b"four").unwrap();
-        drop(nameless);
+        let mut nameless = unnamed_file(directory.path()).unwrap();
+        nameless.write_all(b"four").unwrap();
         assert_eq!(names(directory.path()), ["image.tar"]);
-        let named_late = NewFile::within(directory.path()).unwrap();
+        let root = DirectoryHandle::open(directory.path()).unwrap();
+        let named_late = NewFile::beneath(&root, "unnamed").unwrap();
         named_late.file().write_all(b"five").unwrap();
         named_late.commit_as("digest").unwrap();
         assert_eq!(fs::read(directory.path().join("digest")).unwrap(), b"five");

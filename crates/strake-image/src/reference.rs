@@ -26,11 +26,21 @@ pub fn list(names: &[&str]) -> String {
 /// Whether a text can be an image's name with a tag: what Docker takes.
 pub fn is_valid(name: &str) -> bool {
     let (repository, tag) = split_tag(name);
-    let path = match repository.split_once('/') {
-        Some((host, path)) if is_host(host) => path,
-        _ => repository,
+    let (host, path) = match repository.split_once('/') {
+        Some((host, path)) if is_host(host) => (Some(host), path),
+        _ => (None, repository),
     };
-    tag.is_none_or(is_tag) && is_repository(path) && repository.len() <= 255
+    // Docker takes it for an image's ID.
+    let is_id = tag.is_none()
+        && name.len() == 64
+        && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_named = tag.is_none_or(is_tag) && host.is_none_or(is_domain) && is_repository(path);
+    is_named && !is_id && repository.len() <= 255
+}
+
+/// Whether a text can be a name in a docker-archive: with a tag, without which `docker load` refuses the archive.
+pub fn is_repo_tag(name: &str) -> bool {
+    split_tag(name).1.is_some() && is_valid(name)
 }
 
 /// Whether a text can be a tag.
@@ -59,11 +69,33 @@ pub fn with_tag(name: &str) -> Option<String> {
     is_valid(&tagged).then_some(tagged)
 }
 
+/// Lower-case letters and digits, with a dot, one or two underscores or any number of hyphens between them.
 fn is_component(part: &str) -> bool {
-    let ends =
-        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-    ends(part.as_bytes().first()) && ends(part.as_bytes().last()) && part.bytes().all(inside)
+    let is_word = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let groups = part.as_bytes().chunk_by(|a, b| is_word(a) == is_word(b));
+    let is_separator =
+        |group: &[u8]| matches!(group, b"." | b"_" | b"__") || group.iter().all(|byte| *byte == b'-');
+    let is_fine = |group: &[u8]| is_word(&group[0]) || is_separator(group);
+    let ends = |byte: Option<&u8>| byte.is_some_and(is_word);
+    ends(part.as_bytes().first()) && ends(part.as_bytes().last()) && groups.into_iter().all(is_fine)
+}
+
+/// Whether a registry's name can be one: parts with dots between them or an address in brackets, and maybe a port.
+fn is_domain(host: &str) -> bool {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    let is_part = |part: &str| {
+        let ends = !part.starts_with('-') && !part.ends_with('-') && !part.is_empty();
+        ends && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_named = match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => name.split('.').all(is_part),
+    };
+    is_named && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Whether the first part of a name is a registry's: it has a dot or a port, or is `localhost`.
@@ -80,7 +112,8 @@ pub fn split_tag(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn full(name: &str) -> (String, String) {
+/// A name in full: the repository with its registry, and the tag.
+pub(crate) fn full(name: &str) -> (String, String) {
     let (repository, tag) = split_tag(name);
     let repository = match repository.split_once('/') {
         Some((host, _)) if is_host(host) => repository.to_owned(),
@@ -110,10 +143,48 @@ mod tests {
 
     #[test]
     fn what_docker_takes() {
-        for valid in ["hello", "hello:1.0", "docker.io/a/b:x", "localhost:5000/a_b/c-d:Tag", "a/b/c"] {
-            assert!(is_valid(valid), "{valid}");
+        for valid in [
+            "hello:1.0",
+            "docker.io/a/b:x",
+            "localhost:5000/a_b/c-d:Tag",
+            "a/b/c:1",
+            "a.b/c__d/e---f:1",
+            "[::1]:5000/a:1",
+            "Host.example/a:1",
+        ] {
+            assert!(is_valid(valid) && is_repo_tag(valid), "{valid}");
         }
-        for refused in ["", ":1", "Hello:1", "a//b", "a:", "-a", "a/../b", "a:x y", "a b"] {
+        let id = "0a".repeat(32);
+        for untagged in ["hello", "a/b/c", "localhost:5000/a", &id[..63]] {
+            assert!(is_valid(untagged) && !is_repo_tag(untagged), "{untagged}");
+        }
+        for refused in [
+            "",
+            ":1",
+            "Hello:1",
+            "a//b",
+            "a:",
+            "-a",
+            "a/../b",
+            "a:x y",
+            "a b",
+            "a..b:1",
+            "a.-b:1",
+            "a___b:1",
+            "a_.b:1",
+            "a.:1",
+            "<none>:<none>",
+            "x@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "a..b/c:1",
+            "-a.b/c:1",
+            "a.b:/c:1",
+            "a.b:x/c:1",
+            "[::g]/c:1",
+            "a:1 ",
+            " a:1",
+            "a:1\n",
+            &id,
+        ] {
             assert!(!is_valid(refused), "{refused}");
         }
     }

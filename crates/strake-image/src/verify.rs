@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 
+use crate::archive::NamedDigest;
 use crate::codec::Codec;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::draft::LayerDraft;
+use crate::draft::{Contents, LayerDraft};
 use crate::error::Error;
+use crate::layer::Layer;
+use crate::manifest::ParsedIndex;
 use crate::media_type::MediaType;
 use crate::parsed::{OpenError, ParsedImage};
 use crate::reference;
@@ -25,6 +28,16 @@ pub enum Problem {
         number: usize,
         /// What is wrong.
         source_error: Error,
+    },
+    /// A layer is named by a digest that it does not have.
+    #[error("layer {number}: the member {name:?} has the digest {found}")]
+    Misnamed {
+        /// Its place, from 1.
+        number: usize,
+        /// Its name.
+        name: String,
+        /// Its digest.
+        found: Digest,
     },
     /// A layer's bytes are not in the image.
     #[error("layer {number}: the blob {digest} is missing")]
@@ -58,6 +71,20 @@ pub enum Problem {
         /// In the image.
         layers: usize,
     },
+    /// The config does not say for what platform the image is.
+    #[error("the config does not say its architecture and os")]
+    NoPlatform,
+    /// An index lists no image.
+    #[error("it lists no image")]
+    NoImage,
+    /// Something is wrong with one of the images that an index lists.
+    #[error("{platform}: {problem}")]
+    Listed {
+        /// The image's platform.
+        platform: String,
+        /// What is wrong with it.
+        problem: Box<Problem>,
+    },
     /// A name is none that an image can have.
     #[error("{0:?} is not a name that an image can have")]
     Name(String),
@@ -70,8 +97,12 @@ pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
     if let Some(history) = image.config.history_layers.filter(|history| *history != layers) {
         problems.push(Problem::History { history, layers });
     }
+    if !image.config.platform.is_said() {
+        problems.push(Problem::NoPlatform);
+    }
+    problems.extend(image.config.check_container().err().map(Problem::Image));
     let is_name = |tag: &str| {
-        if image.has_oci_manifest { reference::is_ref_name(tag) } else { reference::is_valid(tag) }
+        if image.has_oci_manifest { reference::is_ref_name(tag) } else { reference::is_repo_tag(tag) }
     };
     problems.extend(image.tags.iter().filter(|tag| !is_name(tag)).cloned().map(Problem::Name));
     let wrong: HashSet<usize> = image.problems.iter().filter_map(|fault| fault.blob_of).collect();
@@ -89,6 +120,7 @@ pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
             }
             Ok(layer) => {
                 problems.extend(said.and_then(|said| other_codec(number, layer.stored.codec(), said)));
+                problems.extend(misnamed(number, &layer));
             }
         }
         Ok::<(), Infallible>(())
@@ -96,8 +128,23 @@ pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
     problems
 }
 
+/// Reads all that an index lists.
+pub fn verify_index(index: ParsedIndex, context: &Context) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if index.images.is_empty() {
+        problems.push(Problem::NoImage);
+    }
+    for (platform, image) in index.images {
+        let platform = reference::list(&[&platform.to_string()]);
+        let found = verify(image, context).into_iter().map(Box::new);
+        problems.extend(found.map(|problem| Problem::Listed { platform: platform.clone(), problem }));
+    }
+    problems.extend(verify_attachments(index.attachments, context));
+    problems
+}
+
 /// Reads what stands beside the images of an index.
-pub fn verify_attachments(attachments: Vec<LayerDraft>, context: &Context) -> Vec<Problem> {
+fn verify_attachments(attachments: Vec<LayerDraft>, context: &Context) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Ok(()) = context.describe_each(attachments, |blob| {
         problems.extend(match blob {
@@ -114,6 +161,13 @@ fn other_codec(number: usize, found: Option<Codec>, said: &MediaType) -> Option<
     let differs = said.layer().is_some_and(|layer| layer.codec != found);
     let found = found.map_or("not compressed", Codec::name);
     differs.then(|| Problem::MediaType { number, found, said: said.to_string() })
+}
+
+fn misnamed(number: usize, layer: &Layer) -> Option<Problem> {
+    let Contents::Base(name) = &layer.draft.contents else { return None };
+    let found = layer.stored.digest;
+    let is_wrong = NamedDigest::of(name).is_some_and(|said| !said.fits(found, layer.diff_id));
+    is_wrong.then(|| Problem::Misnamed { number, name: name.clone(), found })
 }
 
 /// An error with all its causes in one line.

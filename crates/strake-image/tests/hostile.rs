@@ -24,7 +24,7 @@ const CONF: &str = r#"{"architecture": "amd64", "config": {"Env": ["A=b"], "n": 
 const PLAN: &str = r#"{"architecture": "amd64", "config": {}, "store_dir": "/nix/store", "from_image": null,
     "inherit": "all", "skip_base_paths": true, "store_layers": [["/nix/store/aaa-b"]], "repo_tag": "x:1", "created": "now", "mtime": "now", "uid": 0, "gid": 0,
     "uname": "", "gname": "", "described": [{"diff_id": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 1}, {"diff_id": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 2}],
-    "history": [{"author": "a"}, {}], "described_base": {"config": "{\"rootfs\": {\"diff_ids\": [\"sha256:1111111111111111111111111111111111111111111111111111111111111111\"]}}",
+    "history": [{"author": "a"}, {}], "described_base": {"config": "{\"rootfs\": {\"type\": \"layers\", \"diff_ids\": [\"sha256:1111111111111111111111111111111111111111111111111111111111111111\"]}}",
     "layers": [{"digest": "sha256:1111111111111111111111111111111111111111111111111111111111111111", "size": 3, "mediaType":
     "application/vnd.oci.image.layer.v1.tar+gzip"}]}, "customisation": {"contents": ["/nix/store/aaa-b"], "root": "/nonexistent",
     "entries": [{"path": "/a", "text": "b"}, {"path": "/c", "symlink": "d"}, {"path": "/e", "directory": true},
@@ -40,7 +40,9 @@ fn image() -> Vec<u8> {
 
 fn image_of(layer: &[u8]) -> Vec<u8> {
     let digest = strake_image::Digest::of(layer);
-    let config = format!(r#"{{"config": {{"Env": ["A=b"]}}, "rootfs": {{"diff_ids": ["{digest}"]}}}}"#);
+    let config = format!(
+        r#"{{"config": {{"Env": ["A=b"]}}, "rootfs": {{"type": "layers", "diff_ids": ["{digest}"]}}}}"#
+    );
     let manifest = r#"[{"Config": "config.json", "RepoTags": ["x:1"], "Layers": ["a/layer.tar"]}]"#;
     let mut builder = tar::Builder::new(Vec::new());
     let long = "long/".repeat(40);
@@ -81,7 +83,7 @@ fn held(layer: &[u8], compressed: bool) -> Option<Vec<String>> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     // The claimed diff id, which nobody looks at here, is that of what is compressed.
     file.write_all(&image_of(&layer)).unwrap();
-    let image = archive::open(file.path()).ok()?;
+    let image = archive::open(file.path(), &std::env::temp_dir()).ok()?;
     let store_dir = StoreDir::parse("/nix/store").unwrap();
     let paths = PATHS.map(|path| store_dir.store_path(path).unwrap());
     let held = image.held(paths.iter()).ok()?;
@@ -91,14 +93,14 @@ fn held(layer: &[u8], compressed: bool) -> Option<Vec<String>> {
 fn open(text: &[u8]) -> Result<ParsedImage, OpenError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text).unwrap();
-    archive::open(file.path())
+    archive::open(file.path(), &std::env::temp_dir())
 }
 
 /// How long the file system of an image with this layer is.
 fn flat(layer: &[u8]) -> Option<u64> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&image_of(layer)).unwrap();
-    let image = archive::open(file.path()).ok()?;
+    let image = archive::open(file.path(), &std::env::temp_dir()).ok()?;
     let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
     let context = Context { jobs: NonZeroUsize::MIN, ..Context::new(store, || SystemTime::UNIX_EPOCH) };
     let layers = context.describe_all(image.layers).ok()?;

@@ -10,7 +10,7 @@ use strake_image::layout::{Layout, LayoutPick};
 use strake_image::manifest::Opened;
 use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::verify::verify;
-use strake_image::{Context, Digest, Document, Platform, Store};
+use strake_image::{Context, Digest, Document, Platform, PlatformPick, Store};
 use strake_plan::StoreDir;
 use strake_testkit::mutated::mutated;
 
@@ -26,7 +26,8 @@ const TEXTS: [&str; 3] = [
     ["{layer}"]}, "history": [{"created": "2020-01-01T00:00:00Z", "created_by": "x", "empty_layer": false}]}"#,
 ];
 
-const LAYER: &[u8] = b"layer";
+/// An archive with nothing in it.
+const LAYER: &[u8] = &[0; 1024];
 
 fn described(content: &[u8]) -> String {
     format!(r#""digest": "{}", "size": {}"#, Digest::of(content), content.len())
@@ -67,7 +68,7 @@ fn original(place: usize) -> String {
 fn open(place: usize, text: &[u8]) -> (tempfile::TempDir, Result<ParsedImage, OpenError>) {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), place, text);
-    let pick = LayoutPick { name: None, platform: Platform::linux("amd64") };
+    let pick = LayoutPick { name: None, platform: PlatformPick::Preferred(Platform::linux("amd64")) };
     let opened = Layout::directory(root.path()).and_then(|layout| layout.image(&pick));
     (root, opened)
 }
@@ -91,7 +92,7 @@ fn without_changes_it_is_right_but_for_the_compression() {
 fn index() -> String {
     let original = original(0);
     let image = original.split_once('[').unwrap().1.split_once(']').unwrap().0;
-    let empty = described(br#"{"manifests": []}"#);
+    let empty = described(br#"{"schemaVersion": 2, "manifests": []}"#);
     format!(
         r#"{{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [{image},
         {{"mediaType": "application/vnd.oci.image.index.v1+json", {empty}}}, {{"mediaType": "text/plain", {}}}]}}"#,
@@ -106,14 +107,15 @@ fn open_all(text: &[u8]) -> Result<Opened, OpenError> {
     let blob = |content: &[u8]| {
         fs::write(root.path().join("blobs/sha256").join(Digest::of(content).hex()), content).unwrap();
     };
-    blob(br#"{"manifests": []}"#);
+    blob(br#"{"schemaVersion": 2, "manifests": []}"#);
     blob(text);
     let listed = format!(
-        r#"{{"manifests": [{{"mediaType": "application/vnd.oci.image.index.v1+json", {}}}]}}"#,
+        r#"{{"schemaVersion": 2, "manifests": [{{"mediaType": "application/vnd.oci.image.index.v1+json", {}}}]}}"#,
         described(text)
     );
     fs::write(root.path().join("index.json"), listed).unwrap();
-    Layout::directory(root.path())?.all(&LayoutPick { name: None, platform: Platform::linux("amd64") })
+    Layout::directory(root.path())?
+        .all(&LayoutPick { name: None, platform: PlatformPick::Preferred(Platform::linux("amd64")) })
 }
 
 #[test]

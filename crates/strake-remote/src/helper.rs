@@ -11,7 +11,7 @@ use crate::credentials::Credentials;
 use crate::error::RemoteError;
 
 /// It may ask its user something, but not for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So long it is slept until it is looked again whether it has ended.
 const TICK: Duration = Duration::from_millis(5);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use strake_image::cache::Maker;
 use strake_image::recipe::Recipe;
-use strake_image::{Codec, Context, Descriptor, Digest, LayerDraft, Platform};
+use strake_image::{Codec, Context, Descriptor, Digest, LayerDraft, Platform, PlatformPick};
 
 use crate::error::RemoteError;
 use crate::pull;
@@ -66,7 +66,7 @@ impl Lessons<'_> {
     /// only saves work.
     fn listed(&self, tag: &str, wanted: Codec) -> Listed {
         let reference = Reference { tag: Some(tag.to_owned()), digest: None, ..self.reference.clone() };
-        let platform = Platform::linux(&self.architecture);
+        let platform = PlatformPick::Preferred(Platform::linux(&self.architecture));
         let opened = pull::open(self.repository.clone(), &reference, &platform);
         let layers = opened.map(|image| image.layers).unwrap_or_default();
         let with_blob = |layer: LayerDraft| {

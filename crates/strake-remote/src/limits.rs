@@ -28,22 +28,22 @@ pub struct Limits {
 const CONNECT: Duration = Duration::from_secs(30);
 
 /// 2 min: a pull-through cache asks another registry before it answers.
-const ANSWER: Duration = Duration::from_mins(2);
+const ANSWER: Duration = Duration::from_secs(2 * 60);
 
 /// 10 min: a registry copies a large blob to where it belongs, and hashes it, before it answers.
-const STORE: Duration = Duration::from_mins(10);
+const STORE: Duration = Duration::from_secs(10 * 60);
 
 /// 5 min: 4 MiB, the size limit of manifests and configs, at 14 kB/s, which is a modem's rate.
-const DOCUMENT: Duration = Duration::from_mins(5);
+const DOCUMENT: Duration = Duration::from_secs(5 * 60);
 
 /// 1 min: a token is a few kB, and computing it takes a signature.
-const TOKEN: Duration = Duration::from_mins(1);
+const TOKEN: Duration = Duration::from_secs(60);
 
 /// 120,000 bytes in each [`WINDOW`], 1000 bytes per second: DNF's default for `minrate`. A layer of 100 MB would take a day.
 const LEAST: u64 = 120_000;
 
 /// 2 min: long enough for a connection to recover from a change of route or of access point.
-const WINDOW: Duration = Duration::from_mins(2);
+const WINDOW: Duration = Duration::from_secs(2 * 60);
 
 /// 200 ms: a registry that is restarted behind a load balancer is back by the third attempt.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use strake_image::manifest::{self, Blobs, FoundBlob, Listed, Opened};
 use strake_image::parsed::{MAX_JSON, OpenError, ParsedImage};
 use strake_image::recipe::{Remote, Source};
-use strake_image::{Descriptor, Digest, Format, MediaType, Platform};
+use strake_image::{Descriptor, Digest, Format, MediaType, Platform, PlatformPick};
 use ureq::Body;
 use ureq::http::header::{ACCEPT, CONTENT_TYPE};
 use ureq::http::{Method, Response};
@@ -41,7 +41,7 @@ pub fn pins(repository: &Arc<Repository>, of: &Reference) -> Result<Vec<(String,
         return Ok(entries.iter().map(|entry| (entry.platform_name(), entry.digest)).collect());
     }
     let digest = found.descriptor.digest;
-    let image = manifest::open(&blobs, found, &Platform::unknown())?;
+    let image = manifest::open(&blobs, found, &PlatformPick::Preferred(Platform::unknown()))?;
     let platform = Platform::of_config(&image.config.text).unwrap_or_else(Platform::unknown);
     Ok(vec![(platform.to_string(), digest)])
 }
@@ -52,14 +52,14 @@ pub fn digest(repository: &Repository, of: &Reference) -> Result<Digest, RemoteE
     Ok(repository.manifest(&wanted)?.ok_or_else(|| not_found(repository, &wanted))?.digest)
 }
 
-/// Opens an image in a registry. Where it is there for several platforms, the one for this.
+/// Opens an image in a registry. Where it is there for several platforms, the one that is meant; see [`manifest::open`].
 pub fn open(
     repository: Arc<Repository>,
     of: &Reference,
-    platform: &Platform,
+    pick: &PlatformPick,
 ) -> Result<ParsedImage, OpenError> {
     let found = find(&repository, of)?;
-    manifest::open(&RegistryBlobs(repository), found, platform)
+    manifest::open(&RegistryBlobs(repository), found, pick)
 }
 
 /// Opens an image in a registry, or where it is there for several platforms all of them.
@@ -383,7 +383,7 @@ mod tests {
         check(&Effect::Trickle(300, Duration::from_millis(5)), too_slow, 1);
         // Most of it comes at once, and then nothing: maybe another connection is better.
         let silent = Exceeded::Time { what: "no byte received", limit: WINDOW };
-        check(&Effect::Trickle(5000, Duration::from_mins(1)), silent, 3);
+        check(&Effect::Trickle(5000, Duration::from_secs(60)), silent, 3);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) const ATTEMPTS: u32 = 7;
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Nobody waits longer than this, whoever asks for it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// How long to wait after so many failures, from 1; after the first about as long as `first`.
 pub(crate) fn pause(first: Duration, failures: u32) -> Duration {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// A token is used for as long as the specification says where nobody says how long it may be.
-const DEFAULT_LIFE: Duration = Duration::from_mins(1);
+const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
 /// It is not used in the last part of its life, for it must still be good when it arrives.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ impl Tokens {
         let answer: TokenAnswer = serde_json::from_slice(answer).ok()?;
         let text = answer.token.or(answer.access_token).filter(|text| !text.is_empty())?;
         let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
-        let life = life.saturating_sub(MARGIN).max(life / 2).min(Duration::from_hours(24));
+        let life = life.saturating_sub(MARGIN).max(life / 2).min(Duration::from_secs(24 * 3600));
         let token = Token { text: text.clone(), until: now + life };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(purpose.to_owned(), token);
         Some(text)

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 use serde_json::json;
-use strake_image::Platform;
+use strake_image::{Platform, PlatformPick};
 use strake_remote::{AuthFile, Client, Reference, RemoteError, Repository, Settings, open, pins};
 use strake_testkit::image::{INDEX, Image, MANIFEST, descriptor};
 use strake_testkit::mutated::mutated;
@@ -43,7 +43,7 @@ impl Case {
     /// Asks for what is under a tag, and does not panic.
     fn ask(&self, tag: &str) {
         let reference = reference(&self.registry, tag);
-        let platform = Platform::linux("amd64");
+        let platform = PlatformPick::Preferred(Platform::linux("amd64"));
         if let Ok(image) = open(self.repository.clone(), &reference, &platform) {
             assert_eq!(image.layers.len(), image.config.diff_ids.len());
         }

@@ -9,7 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, RsaKeySize,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -23,15 +25,54 @@ pub struct Certificates {
     directory: TempDir,
 }
 
+/// A kind of key that private authorities use.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyKind {
+    /// ECDSA with SHA-256.
+    P256,
+    /// ECDSA with SHA-384.
+    P384,
+    /// ECDSA with SHA-512.
+    P521,
+    /// `EdDSA`.
+    Ed25519,
+    /// PKCS #1 with SHA-256.
+    Rsa2048,
+    /// PKCS #1 with SHA-512.
+    Rsa4096,
+}
+
+impl KeyKind {
+    /// Each of them.
+    pub const ALL: [Self; 6] =
+        [Self::P256, Self::P384, Self::P521, Self::Ed25519, Self::Rsa2048, Self::Rsa4096];
+
+    fn generate(self) -> KeyPair {
+        let pair = match self {
+            Self::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
+            Self::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
+            Self::P521 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512),
+            Self::Ed25519 => KeyPair::generate_for(&rcgen::PKCS_ED25519),
+            Self::Rsa2048 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+            Self::Rsa4096 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA512, RsaKeySize::_4096),
+        };
+        pair.expect("a key")
+    }
+}
+
 impl Certificates {
     /// Makes them. The server is `localhost`, `127.0.0.1`, `::1` and `registry.test`.
     pub fn new() -> Self {
+        Self::of(KeyKind::P256)
+    }
+
+    /// The same, all with keys of this kind.
+    pub fn of(kind: KeyKind) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let write = |name: &str, text: String| {
             fs::write(directory.path().join(name), text).expect("the file can be written");
         };
-        let key = || KeyPair::generate().expect("a key");
-        let ca_key = key();
+        let ca_key = kind.generate();
         let mut ca = params("strake's tests", &[]);
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         write("ca.crt", ca.self_signed(&ca_key).expect("a certificate").pem());
@@ -40,7 +81,7 @@ impl Certificates {
             ("server", "crt", &SERVER_NAMES[..], ExtendedKeyUsagePurpose::ServerAuth),
             ("client", "cert", &["client.test"], ExtendedKeyUsagePurpose::ClientAuth),
         ] {
-            let key = key();
+            let key = kind.generate();
             let mut params = params(name, names);
             params.extended_key_usages = vec![usage];
             let certificate = params.signed_by(&key, &issuer).expect("a certificate");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 /// No condition takes longer to come about, even where the machine has other things to do.
-const LONGEST: Duration = Duration::from_mins(1);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Returns when `condition` gives something. Panics after a minute, with what `state` says.
 pub fn until<T>(mut condition: impl FnMut() -> Option<T>, state: impl Fn() -> String) -> T {

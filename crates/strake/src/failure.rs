@@ -141,7 +141,10 @@ impl Failure {
     pub(crate) fn base(place: &str, error: &OpenError) -> Self {
         let failure = Self::open(&format!("the base image {place}"), error);
         match error {
-            OpenError::Read(_) | OpenError::NoSuchImage { .. } | OpenError::Several(_) => failure,
+            OpenError::Read(_)
+            | OpenError::NoSuchImage { .. }
+            | OpenError::NoPlatform { .. }
+            | OpenError::Several(_) => failure,
             _ => failure.hint(
                 "a base image is a docker-archive, as docker save and dockerTools write it, or oci:DIR or oci-archive:FILE",
             ),
@@ -164,8 +167,12 @@ impl Failure {
         let failure = Self::new(format!("{place} {}", chain(error)));
         match error {
             OpenError::NoSuchImage { .. } => failure.hint("name one of those, or leave the name out"),
+            OpenError::NoPlatform { .. } => failure.hint("--platform and --arch take one of those"),
             OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --platform"),
             OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
+            OpenError::Contradiction(_) => {
+                failure.hint("programs would make different images of it; have it made again")
+            }
             _ if place.contains("docker://") => {
                 failure.hint("whoever has put it there has put something wrong there; ask for another tag")
             }

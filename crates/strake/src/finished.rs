@@ -3,37 +3,37 @@
 use strake_image::layout::{self, Layout};
 use strake_image::manifest::Opened;
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::{Draft, Platform, Store, archive, reference};
+use strake_image::{Draft, Platform, PlatformPick, Store, archive, reference};
 
 use crate::failure::Failure;
 use crate::place::{self, FilePlace, Form, Place};
 use crate::registry::Registries;
 
-/// Opens an image: the one for this platform, if it is there for several.
-pub(crate) fn open(
-    place: &Place,
-    platform: &Platform,
-    registries: &Registries,
-) -> Result<ParsedImage, Failure> {
-    image(place, platform, registries)
-        .map_err(|problem| problem.worded(|error| Failure::open(&place.to_string(), error)))
-}
-
-/// Opens an image: the one for the platform that is wanted, or all that an index lists.
+/// Opens an image: the one for the platform that is meant, or all that an index lists.
 pub(crate) fn opened(
     place: &Place,
-    wanted: Option<&Platform>,
+    pick: Option<&PlatformPick>,
     registries: &Registries,
 ) -> Result<Opened, Failure> {
-    match wanted {
-        Some(platform) => Ok(Opened::Image(Box::new(open(place, platform, registries)?))),
+    match pick {
+        Some(pick) => Ok(Opened::Image(Box::new(open(place, pick, registries)?))),
         None => open_all(place, registries),
     }
 }
 
+/// Opens an image, which must be for the platform if one was asked for.
+fn open(place: &Place, pick: &PlatformPick, registries: &Registries) -> Result<ParsedImage, Failure> {
+    let failed = |error: &OpenError| Failure::open(&place.to_string(), error);
+    let image = image(place, pick, registries).map_err(|problem| problem.worded(failed))?;
+    if let PlatformPick::Only(platform) = pick {
+        image.check_platform(platform).map_err(|error| failed(&error))?;
+    }
+    Ok(image)
+}
+
 /// The image as one that is to be copied as it is, if nothing is wrong with it.
 pub(crate) fn draft(place: &Place, image: ParsedImage) -> Result<Draft, Failure> {
-    match image.problems.first() {
+    match image.problems.iter().find(|problem| !problem.is_tolerated) {
         Some(problem) => Err(Failure::open(&place.to_string(), &problem.error)),
         None => Ok(image.into_draft()),
     }
@@ -47,7 +47,7 @@ fn open_all(place: &Place, registries: &Registries) -> Result<Opened, Failure> {
             }
             Place::File(file) => match layout(file)? {
                 None => Opened::Image(Box::new(archived(file)?)),
-                Some(layout) => layout.all(&pick(file, &machine()))?,
+                Some(layout) => layout.all(&in_layout(file, &machine()))?,
             },
         })
     };
@@ -83,8 +83,8 @@ impl From<OpenError> for Problem {
     }
 }
 
-/// Opens a base image, as a conf names it, for this architecture. Where it lies in the store, it lies where the store
-/// lies.
+/// Opens a base image, as a conf names it, for this architecture: of an index only such an image, while one that stands alone may
+/// be for another. Where it lies in the store, it lies where the store lies.
 pub(crate) fn base(
     text: &str,
     architecture: &str,
@@ -101,9 +101,9 @@ pub(crate) fn base(
     };
     let registries = of_base.as_ref().unwrap_or(registries);
     let failed = |error: &OpenError| Failure::base(&place.in_conf(), error);
-    let base = image(&place, &Platform::linux(architecture), registries);
+    let base = image(&place, &PlatformPick::Only(Platform::linux(architecture)), registries);
     let base = base.map_err(|problem| problem.worded(failed).in_file())?;
-    match base.problems.first() {
+    match base.problems.iter().find(|problem| !problem.is_tolerated) {
         Some(problem) => Err(failed(&problem.error)),
         None => Ok(base),
     }
@@ -119,10 +119,11 @@ pub(crate) fn is_absent(text: &str, store: &Store) -> Result<bool, Failure> {
 
 /// What is to be said where a base image is not for the platform that an image on it is for.
 pub(crate) fn other_platform(base: &ParsedImage, architecture: &str) -> Option<String> {
-    let os = base.config.os.as_deref().unwrap_or("linux");
-    let found = base.config.architecture.as_deref().unwrap_or(architecture);
+    let said = |text: &str, usual: &str| if text.is_empty() { usual } else { text }.to_owned();
+    let found = &base.config.platform;
+    let (os, found) = (said(&found.os, "linux"), said(&found.architecture, architecture));
     let platform = reference::list(&[&format!("{os}/{found}")]);
-    ((os, found) != ("linux", architecture))
+    ((&*os, &*found) != ("linux", architecture))
         .then(|| format!("the base image is for {platform}, and the image for linux/{architecture}"))
 }
 
@@ -136,14 +137,14 @@ pub(crate) fn not_pinned(text: &str) -> Option<String> {
     }
 }
 
-fn image(place: &Place, platform: &Platform, registries: &Registries) -> Result<ParsedImage, Problem> {
+fn image(place: &Place, pick: &PlatformPick, registries: &Registries) -> Result<ParsedImage, Problem> {
     Ok(match place {
         Place::Registry(reference) => {
-            strake_remote::open(registries.repository(reference)?, reference, platform)?
+            strake_remote::open(registries.repository(reference)?, reference, pick)?
         }
         Place::File(file) => match layout(file)? {
             None => archived(file)?,
-            Some(layout) => layout.image(&pick(file, platform))?,
+            Some(layout) => layout.image(&in_layout(file, pick))?,
         },
     })
 }
@@ -153,11 +154,11 @@ fn layout(place: &FilePlace) -> Result<Option<Layout>, OpenError> {
     match place.form {
         Form::DockerArchive => Ok(None),
         Form::OciDirectory => Layout::directory(&place.path).map(Some),
-        Form::OciArchive => Layout::archive(&place.path).map(Some),
+        Form::OciArchive => Layout::archive(&place.path, &std::env::temp_dir()).map(Some),
     }
 }
 
-fn pick(place: &FilePlace, platform: &Platform) -> layout::LayoutPick {
+fn in_layout(place: &FilePlace, platform: &PlatformPick) -> layout::LayoutPick {
     layout::LayoutPick { name: place.name.clone(), platform: platform.clone() }
 }
 
@@ -172,12 +173,12 @@ fn archived(place: &FilePlace) -> Result<ParsedImage, Problem> {
             })?),
         },
     };
-    Ok(archive::open_image(&place.path, &pick)?)
+    Ok(archive::open_image(&place.path, &pick, &std::env::temp_dir())?)
 }
 
-/// What this machine runs.
-pub(crate) fn machine() -> Platform {
-    Platform::linux(architecture())
+/// What this machine runs, where nobody has asked for a platform.
+pub(crate) fn machine() -> PlatformPick {
+    PlatformPick::Preferred(Platform::linux(architecture()))
 }
 
 /// Go's name for this machine's architecture.

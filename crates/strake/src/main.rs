@@ -76,6 +76,8 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Merge(arguments) => commands::merge::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::NixDatabase(arguments) => commands::nix_database::run(arguments),
+        Command::Completions { shell } => commands::installation::completions(*shell),
+        Command::Man { directory } => commands::installation::man(directory),
         Command::Cache { action } => commands::cache::run(action),
     }
 }

@@ -6,7 +6,7 @@ use strake_image::manifest::{Opened, ParsedIndex};
 use strake_image::parsed::ParsedImage;
 use strake_image::plan::store_path;
 use strake_image::spec::{Spec, Surroundings};
-use strake_image::{Context, Draft, Platform, Store};
+use strake_image::{Context, Draft, Platform, PlatformPick, Store};
 
 use crate::cli::{Arch, OnePlatform, Plan};
 use crate::failure::Failure;
@@ -90,8 +90,8 @@ pub(crate) struct Opener<'o> {
     /// For store paths: what the image is to be.
     pub(crate) plan: &'o Plan,
     pub(crate) one: &'o OnePlatform,
-    /// The platform of a finished image where there are several; `None`: all of them.
-    pub(crate) platform: Option<Platform>,
+    /// The platform of a finished image; `None`: all for which it is there.
+    pub(crate) platform: Option<PlatformPick>,
 }
 
 impl Opener<'_> {
@@ -136,7 +136,7 @@ pub(crate) fn open_image(
     warnings: &mut Vec<String>,
 ) -> Result<Draft, Failure> {
     let plan = plan_for(arch.arch.as_deref());
-    let platform = Some(arch.wanted().unwrap_or_else(finished::machine));
+    let platform = arch.wanted().or_else(|| Some(finished::machine()));
     let opener = Opener { context, registries, plan: &plan, one: &arch.one, platform };
     match opener.open(place::source(source)?, warnings)? {
         OpenedSource::Draft(draft) => Ok(draft),

@@ -1,10 +1,12 @@
 //! Opens a docker-archive.
 
+use std::collections::HashSet;
 use std::path::Path;
 
+use super::NamedDigest;
 use crate::digest::Digest;
 use crate::draft::{Contents, LayerDraft, Origin};
-use crate::parsed::{Config, Members, OpenError, ParsedImage, parse};
+use crate::parsed::{Config, Fault, Members, OpenError, ParsedImage, parse, shapes};
 use crate::recipe::{Recipe, Tarball};
 use crate::reference;
 use crate::tar::{Kind, Member};
@@ -27,25 +29,39 @@ pub enum ArchivePick {
 struct ManifestItem {
     config: String,
     repo_tags: Option<Vec<String>>,
-    layers: Vec<String>,
+    layers: Option<Vec<String>>,
 }
 
 const MANIFEST: &str = "manifest.json";
 
-/// Opens a docker-archive, plain or compressed, of which the first image is taken.
-pub fn open(path: &Path) -> Result<ParsedImage, OpenError> {
-    open_image(path, &ArchivePick::First)
+/// Opens a docker-archive, plain or compressed, of which the first image is taken. `aside` is as for [`open_image`].
+pub fn open(path: &Path, aside: &Path) -> Result<ParsedImage, OpenError> {
+    open_image(path, &ArchivePick::First, aside)
 }
 
-/// Opens an image of a docker-archive, plain or compressed.
-pub fn open_image(path: &Path, pick: &ArchivePick) -> Result<ParsedImage, OpenError> {
-    let members = Members::open(path)?;
+/// Opens an image of a docker-archive, plain or compressed. Where it is compressed and its layers stand in another order than the
+/// image has them, they are put aside in the directory `aside` when they are read, in a file without a name.
+pub fn open_image(path: &Path, pick: &ArchivePick, aside: &Path) -> Result<ParsedImage, OpenError> {
+    let members = Members::open(path, aside)?;
+    let mut problems = members.problems()?;
     let manifest = members.json(MANIFEST)?;
-    let item = picked(parse(MANIFEST, &manifest)?, pick)?;
-    let config = Config::parse(&item.config, members.json(&item.config)?, item.layers.len())?;
-    let mut layers = Vec::with_capacity(item.layers.len());
+    let mut items: Vec<ManifestItem> = parse(MANIFEST, &shapes::ARCHIVE, &manifest)?;
+    let place = picked(&items, pick)?;
+    if let Some(name) = named_twice(&items, place) {
+        let text = format!("{MANIFEST:?} gives the name {name:?} to several images");
+        problems.push(Fault::tolerated(OpenError::Contradiction(text)));
+    }
+    let item = items.swap_remove(place);
+    // Docker writes null for an image without layers.
+    let names = item.layers.unwrap_or_default();
+    let config = Config::parse(&item.config, members.json(&item.config)?, names.len())?;
+    let found = Digest::of(&config.text);
+    if NamedDigest::of(&item.config).is_some_and(|said| !said.fits(found, found)) {
+        problems.push(Fault::tolerated(OpenError::Misnamed { member: item.config.clone(), found }));
+    }
+    let mut layers = Vec::with_capacity(names.len());
     for (place, diff_id) in config.diff_ids.iter().enumerate() {
-        layers.push(layer(&members, &item.layers, place, *diff_id)?);
+        layers.push(layer(&members, &names, place, *diff_id)?);
     }
     let tags = item.repo_tags.unwrap_or_default();
     Ok(ParsedImage {
@@ -55,16 +71,17 @@ pub fn open_image(path: &Path, pick: &ArchivePick) -> Result<ParsedImage, OpenEr
         manifest,
         has_oci_manifest: false,
         media_types: Vec::new(),
-        problems: Vec::new(),
+        problems,
     })
 }
 
-fn picked(mut items: Vec<ManifestItem>, pick: &ArchivePick) -> Result<ManifestItem, OpenError> {
-    let place = match pick {
-        ArchivePick::First => (!items.is_empty()).then_some(0).ok_or(OpenError::NoImage)?,
+/// The place of the image that is meant.
+fn picked(items: &[ManifestItem], pick: &ArchivePick) -> Result<usize, OpenError> {
+    match pick {
+        ArchivePick::First => (!items.is_empty()).then_some(0).ok_or(OpenError::NoImage),
         ArchivePick::At(place) => (*place < items.len()).then_some(*place).ok_or_else(|| {
             OpenError::NoSuchImage { wanted: format!("@{place}"), there: format!("{} of them", items.len()) }
-        })?,
+        }),
         ArchivePick::Named(name) => {
             let named =
                 |item: &ManifestItem| item.repo_tags.iter().flatten().any(|tag| reference::same(tag, name));
@@ -72,10 +89,19 @@ fn picked(mut items: Vec<ManifestItem>, pick: &ArchivePick) -> Result<ManifestIt
                 let tags: Vec<&str> =
                     items.iter().flat_map(|item| &item.repo_tags).flatten().map(String::as_str).collect();
                 OpenError::NoSuchImage { wanted: name.clone(), there: reference::list(&tags) }
-            })?
+            })
         }
-    };
-    Ok(items.swap_remove(place))
+    }
+}
+
+/// A name of the image at this place that another image has, too. Docker gives it to the last one, skopeo and podman to the first.
+fn named_twice(items: &[ManifestItem], place: usize) -> Option<&str> {
+    let item = &items[place];
+    let is_other = |other: &&ManifestItem| other.config != item.config || other.layers != item.layers;
+    let others = items.iter().filter(is_other).flat_map(|other| other.repo_tags.iter().flatten());
+    let others: HashSet<_> = others.map(|name| reference::full(name)).collect();
+    let names = item.repo_tags.iter().flatten().map(String::as_str);
+    names.into_iter().find(|name| others.contains(&reference::full(name)))
 }
 
 /// The layer in this place. `listed` are the names of all layers.

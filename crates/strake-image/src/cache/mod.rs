@@ -24,6 +24,7 @@ pub use diff_ids::DiffIdEntry;
 pub use layers::{Key, LayerEntry};
 
 use crate::directory_handle::DirectoryHandle;
+use crate::kernel;
 
 /// Entries of other versions are not used. The directories' names.
 const LAYERS: &str = "layers-v1";
@@ -119,8 +120,9 @@ impl Cache {
             let Ok(Some(stat)) = directory.look(&name) else {
                 continue;
             };
-            let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
-            let used = SystemTime::UNIX_EPOCH + seconds + Duration::from_nanos(stat.st_mtime_nsec);
+            let (seconds, nanoseconds) = kernel::modified(&stat);
+            let used =
+                SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(seconds).unwrap_or(0), nanoseconds);
             files.push(CacheFile { name, used, bytes: stat.st_size.cast_unsigned() });
         }
         Ok(files)

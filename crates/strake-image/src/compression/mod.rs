@@ -8,13 +8,24 @@
 //!   of it, and ends on a byte's boundary (RFC 1951's empty stored block, as `pigz` does it).
 //! - zstd: a frame for each block. A reader takes frames one behind the other as one stream (RFC 8878).
 
+mod compressed_file;
 mod compressing;
 mod decode;
 mod encode;
+mod gzip;
 mod pool;
 mod setting;
+mod zstd;
 
+pub use compressed_file::{CompressedFile, FileDecoder};
 pub use compressing::Compressing;
-pub use decode::{CompressedFile, Decoder, FileDecoder};
+pub use decode::Decoder;
 pub use pool::Pool;
 pub use setting::{Compression, CompressionError};
+
+use std::io;
+
+/// Why a compressed stream is refused.
+fn malformed(problem: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
+}

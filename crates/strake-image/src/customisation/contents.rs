@@ -13,6 +13,7 @@ use super::CustomisationError;
 use super::merge::{Merge, What};
 use super::path::ImagePath;
 use crate::error::Error;
+use crate::kernel;
 use crate::store::Store;
 use crate::tree::{FileAccess, Spot, TreeEntry, Walker, to_path};
 
@@ -32,7 +33,7 @@ pub(super) fn link(merge: &mut Merge<'_>, store: &Store, directory: &str) -> Res
 pub(super) fn copy(merge: &mut Merge<'_>, store: &Store, directory: &str) -> Result<(), CustomisationError> {
     walk(merge, store, directory, |entry, _| {
         let kind = match entry.file_type() {
-            FileType::Directory => return Ok(What::Directory { mode: entry.stat.st_mode & 0o7777 }),
+            FileType::Directory => return Ok(What::Directory { mode: kernel::mode(entry.stat) & 0o7777 }),
             FileType::Symlink => return Ok(What::Symlink(entry.read_link(Vec::new())?)),
             FileType::RegularFile => return Ok(What::file(to_path(entry.path), entry.stat)),
             FileType::Fifo => "named pipe",

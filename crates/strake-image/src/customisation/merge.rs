@@ -11,6 +11,7 @@ use rustix::fs::Stat;
 
 use super::CustomisationError;
 use super::path::ImagePath;
+use crate::kernel;
 use crate::recipe::FileContent;
 use crate::store::Store;
 use crate::tar::{Kind, Member};
@@ -55,7 +56,7 @@ const IMPLIED: &str = "(a directory on the way)";
 impl What {
     /// A copy of a regular file.
     pub(super) fn file(path: PathBuf, stat: &Stat) -> Self {
-        Self::File { path, mode: stat.st_mode & 0o7777, size: stat.st_size.cast_unsigned() }
+        Self::File { path, mode: kernel::mode(stat) & 0o7777, size: stat.st_size.cast_unsigned() }
     }
 
     fn name(&self) -> &'static str {

@@ -22,8 +22,7 @@ use std::rc::Rc;
 use super::path_tree::{Claim, EntryId, Node, NodeId, PathTree, ROOT, Refusal};
 use super::reached::Reached;
 use crate::limits::{MAX_ATTRIBUTES, MAX_LINK_STEPS, MAX_LINKS};
-use crate::parsed::Records;
-use crate::tar::{Kind, Member};
+use crate::tar::{Kind, Member, Records};
 
 /// Begins the name of an entry that says that a path of the layers below is gone.
 const WHITEOUT: &[u8] = b".wh.";

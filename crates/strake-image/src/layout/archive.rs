@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
 use super::index::LayoutIndex;
-use super::spool::Spool;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
 use crate::archive_stream::ArchiveStream;
 use crate::descriptor::Descriptor;
@@ -20,6 +19,7 @@ use crate::event::Report;
 use crate::layer::Layer;
 use crate::output::{Output, OutputError};
 use crate::sink::{Sink, SinkError};
+use crate::spool::Spool;
 use crate::tar::{Kind, Member};
 use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 
@@ -95,7 +95,7 @@ impl Target for LayoutArchiveTarget<'_> {
         self.start()?;
         Ok(match blob {
             None => {
-                let spool = Spool::new(&self.aside)?;
+                let spool = Spool::new(&self.aside).map_err(Error::Write)?;
                 Some(Box::new(Aside { archive: self, spool }))
             }
             Some(blob) if self.written.insert(blob.digest) => {

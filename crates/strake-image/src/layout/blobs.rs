@@ -8,7 +8,7 @@ use super::{LAYOUT, blob_name};
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::manifest::{Blobs, FoundBlob};
-use crate::parsed::{MAX_JSON, Members, OpenError, parse};
+use crate::parsed::{Fault, MAX_JSON, Members, OpenError, parse, shapes};
 use crate::recipe::Source;
 
 /// Where a layout's files are.
@@ -28,14 +28,28 @@ impl LayoutBlobs {
         Ok(Self::Directory(fs::canonicalize(root).map_err(OpenError::Read)?))
     }
 
-    pub(super) fn archive(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self::Archive(Members::open(path)?))
+    pub(super) fn archive(path: &Path, aside: &Path) -> Result<Self, OpenError> {
+        Ok(Self::Archive(Members::open(path, aside)?))
+    }
+
+    /// What is wrong with the archive, where they are in one.
+    pub(super) fn problems(&self) -> Result<Vec<Fault>, OpenError> {
+        match self {
+            Self::Directory(_) => Ok(Vec::new()),
+            Self::Archive(members) => members.problems(),
+        }
     }
 
     /// Makes sure that it is a layout of a version that is known: any that begins as the first does.
     pub(super) fn check_version(&self) -> Result<(), OpenError> {
-        let Version { image_layout_version: version } = parse(LAYOUT, &self.file(LAYOUT)?)?;
-        if version == "1" || version.starts_with("1.") { Ok(()) } else { Err(OpenError::Version(version)) }
+        let Version { image_layout_version: version } = parse(LAYOUT, &shapes::LAYOUT, &self.file(LAYOUT)?)?;
+        let mut parts = version.split('.');
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if parts.next() == Some("1") && parts.all(is_number) {
+            Ok(())
+        } else {
+            Err(OpenError::Version(version))
+        }
     }
 
     /// A file that should be JSON.

@@ -6,7 +6,7 @@ use super::INDEX;
 use crate::descriptor::REF_NAME;
 use crate::document::Document;
 use crate::media_type::Format;
-use crate::parsed::{OpenError, parse};
+use crate::parsed::{OpenError, parse, shapes};
 
 /// The text of an index.
 pub(super) struct LayoutIndex(Map<String, Value>);
@@ -22,13 +22,10 @@ impl LayoutIndex {
     }
 
     pub(super) fn parse(text: &[u8]) -> Result<Self, OpenError> {
-        let mut index = Self(parse(INDEX, text)?);
+        let mut index = Self(parse(INDEX, &shapes::MANIFEST, text)?);
         index.0.entry("manifests").or_insert_with(|| json!([]));
         if index.0["manifests"].is_null() {
             index.0["manifests"] = json!([]);
-        }
-        if !index.0["manifests"].is_array() {
-            return Err(OpenError::Contradiction(format!("manifests in {INDEX:?} is not a list")));
         }
         Ok(index)
     }

@@ -9,7 +9,6 @@ mod directory;
 mod index;
 mod pick;
 mod read;
-mod spool;
 
 pub use archive::LayoutArchiveTarget;
 pub use directory::{LayoutTarget, PrepareError};

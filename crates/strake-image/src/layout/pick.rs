@@ -1,13 +1,11 @@
 //! Which of a layout's images is meant.
 
-use serde_json::Value;
-
 use super::INDEX;
 use super::blobs::LayoutBlobs;
 use crate::descriptor::Descriptor;
-use crate::manifest::{Blobs, Listed, choose, descriptor, names};
-use crate::parsed::{OpenError, parse};
-use crate::platform::Platform;
+use crate::manifest::{Blobs, Listed, Repeats, choose, entry, layout_entries, names};
+use crate::parsed::OpenError;
+use crate::platform::PlatformPick;
 use crate::reference;
 
 /// What is asked for.
@@ -16,26 +14,22 @@ pub struct LayoutPick {
     /// The image's name; `None`: the only one.
     pub name: Option<String>,
     /// The platform, where an image is there for several.
-    pub platform: Platform,
-}
-
-#[derive(serde::Deserialize)]
-struct List {
-    manifests: Option<Vec<Value>>,
+    pub platform: PlatformPick,
 }
 
 /// Finds the manifest or index that is meant.
 pub(super) fn listed(blobs: &LayoutBlobs, pick: &LayoutPick) -> Result<Listed, OpenError> {
-    let list: List = parse(INDEX, &blobs.file(INDEX)?)?;
-    let (mut all, mut malformed) = (Vec::new(), None);
-    for value in list.manifests.into_iter().flatten() {
-        match descriptor(INDEX, value) {
-            Ok(descriptor) => all.push(descriptor),
-            Err(error) => malformed = malformed.or(Some(error)),
+    let (mut all, mut other_digest) = (Vec::new(), None);
+    for value in layout_entries(INDEX, &blobs.file(INDEX)?)? {
+        match entry(INDEX, value) {
+            Ok(entry) => all.push(entry),
+            Err(error @ OpenError::BlobName(_)) => other_digest = other_digest.or(Some(error)),
+            Err(error) => return Err(error),
         }
     }
-    // A layout may list other images, too: an entry that is malformed matters if the wanted one is not found without it.
-    let descriptor = picked(&all, pick).map_err(|error| malformed.unwrap_or(error))?;
+    Repeats::check(&all)?;
+    // A layout may list other images by digests of other kinds. They matter if the wanted one is not found without them.
+    let descriptor = picked(&all, pick).map_err(|error| other_digest.unwrap_or(error))?;
     let has_it = |other: &&Descriptor| match &pick.name {
         Some(_) => other.name() == descriptor.name(),
         None => other.digest == descriptor.digest,
@@ -49,11 +43,15 @@ fn picked(all: &[Descriptor], pick: &LayoutPick) -> Result<Descriptor, OpenError
     let wanted = match &pick.name {
         None => all.to_vec(),
         Some(name) => {
-            let exact = |entry: &&Descriptor| entry.name() == Some(name);
-            let same = |entry: &&Descriptor| entry.name().is_some_and(|other| reference::same(other, name));
-            let missing = || OpenError::NoSuchImage { wanted: name.clone(), there: names(all) };
-            let found = all.iter().find(exact).or_else(|| all.iter().find(same));
-            vec![found.cloned().ok_or_else(missing)?]
+            let named = |is_it: &dyn Fn(&str) -> bool| -> Vec<Descriptor> {
+                all.iter().filter(|entry| entry.name().is_some_and(is_it)).cloned().collect()
+            };
+            let exact = named(&|other| other == name);
+            let found = if exact.is_empty() { named(&|other| reference::same(other, name)) } else { exact };
+            if found.is_empty() {
+                return Err(OpenError::NoSuchImage { wanted: name.clone(), there: names(all) });
+            }
+            found
         }
     };
     choose(wanted, &pick.platform)

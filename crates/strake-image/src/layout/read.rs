@@ -16,9 +16,10 @@ impl Layout {
         Self::of(LayoutBlobs::directory(path)?)
     }
 
-    /// The layout in an archive, plain or compressed.
-    pub fn archive(path: &Path) -> Result<Self, OpenError> {
-        Self::of(LayoutBlobs::archive(path)?)
+    /// The layout in an archive, plain or compressed. Where it is compressed and layers stand in another order than images have
+    /// them, they are put aside in the directory `aside` when they are read, in a file without a name.
+    pub fn archive(path: &Path, aside: &Path) -> Result<Self, OpenError> {
+        Self::of(LayoutBlobs::archive(path, aside)?)
     }
 
     fn of(blobs: LayoutBlobs) -> Result<Self, OpenError> {
@@ -28,11 +29,21 @@ impl Layout {
 
     /// Opens an image.
     pub fn image(&self, pick: &LayoutPick) -> Result<ParsedImage, OpenError> {
-        manifest::open(&self.0, pick::listed(&self.0, pick)?, &pick.platform)
+        let mut image = manifest::open(&self.0, pick::listed(&self.0, pick)?, &pick.platform)?;
+        image.problems.extend(self.0.problems()?);
+        Ok(image)
     }
 
     /// Opens an image, or all that an index lists where one is meant.
     pub fn all(&self, pick: &LayoutPick) -> Result<Opened, OpenError> {
-        manifest::open_all(&self.0, pick::listed(&self.0, pick)?)
+        let mut opened = manifest::open_all(&self.0, pick::listed(&self.0, pick)?)?;
+        let first = match &mut opened {
+            Opened::Image(image) => Some(&mut **image),
+            Opened::Index(index) => index.images.first_mut().map(|(_, image)| image),
+        };
+        if let Some(image) = first {
+            image.problems.extend(self.0.problems()?);
+        }
+        Ok(opened)
     }
 }

@@ -4,47 +4,47 @@ use std::collections::HashSet;
 
 use crate::descriptor::Descriptor;
 use crate::parsed::OpenError;
-use crate::platform::Platform;
+use crate::platform::PlatformPick;
 use crate::reference;
 
-/// The entry for this platform, or the only one.
-pub fn choose(entries: Vec<Descriptor>, wanted: &Platform) -> Result<Descriptor, OpenError> {
-    let mut seen = HashSet::new();
-    let is_new = |entry: &Descriptor| !entry.is_attestation() && seen.insert(entry.digest);
-    let mut left: Vec<Descriptor> = entries.into_iter().filter(is_new).collect();
-    if left.len() > 1 {
-        let fits = |entry: &Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_a(wanted));
-        // An index in an index, which may have it.
-        let is_inner =
-            |entry: &Descriptor| entry.platform.is_none() && entry.is_index() && entry.name().is_none();
-        if left.iter().all(|entry| entry.platform.is_some() || is_inner(entry)) {
-            if left.iter().any(fits) {
-                left.retain(fits);
-            } else if left.iter().any(is_inner) {
-                left.retain(is_inner);
-            } else {
-                let wanted = wanted.to_string();
-                return Err(OpenError::NoSuchImage { wanted, there: names(&left) });
-            }
-            // Of several kinds of one architecture the one that runs on all of them.
-            let is_plain = |entry: &Descriptor| {
-                entry.platform.as_ref().is_some_and(|platform| platform.variant.is_none())
-            };
-            if left.iter().filter(|entry| is_plain(entry)).count() == 1 {
-                left.retain(is_plain);
-            }
+/// The entry for the platform that is meant. Indexes in an index may have it, and images that are listed for none.
+pub fn choose(entries: Vec<Descriptor>, pick: &PlatformPick) -> Result<Descriptor, OpenError> {
+    let wanted = pick.platform();
+    let fits = |entry: &Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_a(wanted));
+    let says_nothing = |entry: &Descriptor| entry.platform.is_none();
+    let is_inner = |entry: &Descriptor| says_nothing(entry) && entry.is_index() && entry.name().is_none();
+    let mut left = entries;
+    left.retain(|entry| !entry.is_attestation());
+    let must_fit = matches!(pick, PlatformPick::Only(_));
+    let are_known = left.iter().all(|entry| !says_nothing(entry) || is_inner(entry));
+    if !left.is_empty() && (must_fit || are_known && are_several(&left)) {
+        if left.iter().any(fits) {
+            left.retain(fits);
+        } else if left.iter().any(says_nothing) {
+            left.retain(says_nothing);
+        } else {
+            return Err(OpenError::NoPlatform { wanted: wanted.to_string(), there: names(&left) });
+        }
+        // Of several kinds of one architecture the one that runs on all of them.
+        let is_plain =
+            |entry: &Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.variant.is_none());
+        if left.iter().filter(|entry| is_plain(entry)).count() == 1 {
+            left.retain(is_plain);
         }
     }
-    match left.len() {
-        0 => Err(OpenError::NoImage),
-        1 => Ok(left.remove(0)),
-        _ => Err(OpenError::Several(names(&left))),
+    if are_several(&left) {
+        return Err(OpenError::Several(names(&left)));
     }
+    left.into_iter().next().ok_or(OpenError::NoImage)
 }
 
-/// What the entries are called, for people.
+fn are_several(entries: &[Descriptor]) -> bool {
+    entries.iter().any(|entry| entry.digest != entries[0].digest)
+}
+
+/// What the entries are called, for people; each name once.
 pub(crate) fn names(entries: &[Descriptor]) -> String {
-    let names: Vec<String> = entries
+    let mut names: Vec<String> = entries
         .iter()
         .map(|entry| match (entry.name(), &entry.platform) {
             (Some(name), _) => name.to_owned(),
@@ -52,5 +52,7 @@ pub(crate) fn names(entries: &[Descriptor]) -> String {
             (None, None) => entry.digest.to_string(),
         })
         .collect();
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     reference::list(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::pick::choose;
+use super::contradictions::{Repeats, contradictions};
+use super::pick::{choose, names};
+use super::text::{Lists, ManifestParts, ManifestText, entry, listed_otherwise};
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::draft::{Contents, LayerDraft, Origin, usual_member_name};
 use crate::media_type::MediaType;
-use crate::parsed::{Config, Fault, OpenError, ParsedImage, parse};
-use crate::platform::Platform;
+use crate::parsed::{Config, Fault, OpenError, ParsedImage};
+use crate::platform::PlatformPick;
 use crate::recipe::{Recipe, Source, Tarball};
 
 /// Indexes may list indexes, so deep.
@@ -46,129 +48,87 @@ pub struct Listed {
     pub tags: Vec<String>,
 }
 
-/// The part of a manifest that tells what it is.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MediaTypeText {
-    media_type: Option<MediaType>,
-}
-
-/// The part of an index that is used.
-#[derive(serde::Deserialize)]
-struct IndexText {
-    manifests: Option<Vec<Value>>,
-}
-
-/// The part of an image's manifest that is used.
-#[derive(serde::Deserialize)]
-struct ManifestText {
-    config: Value,
-    layers: Vec<Value>,
-}
-
-/// What an image's manifest lists.
-pub(super) struct ManifestParts {
-    pub(super) config: Descriptor,
-    pub(super) layers: Vec<Descriptor>,
-}
-
-impl ManifestParts {
-    /// Reads a manifest. `name` is what the error calls it.
-    pub(super) fn parse(name: Digest, text: &[u8]) -> Result<Self, OpenError> {
-        let name = name.to_string();
-        let ManifestText { config, layers } = parse(&name, text)?;
-        let layers = layers.into_iter().map(|value| descriptor(&name, value));
-        Ok(Self { config: descriptor(&name, config)?, layers: layers.collect::<Result<_, _>>()? })
-    }
-}
-
-/// A descriptor in a document. `name` is what the error calls that.
-pub(crate) fn descriptor(name: &str, value: Value) -> Result<Descriptor, OpenError> {
-    if let Some(digest) = value.get("digest").and_then(Value::as_str) {
-        Digest::parse(digest).map_err(OpenError::BlobName)?;
-    }
-    serde_json::from_value(value).map_err(|source| OpenError::Json { member: name.to_owned(), source })
-}
-
-/// Opens the image that is listed, or the one for this platform where an index is.
-pub fn open(blobs: &dyn Blobs, listed: Listed, platform: &Platform) -> Result<ParsedImage, OpenError> {
-    open_image(blobs, descend(blobs, listed, platform)?)
-}
-
-/// Opens the image that a manifest lists.
-pub(super) fn open_image(blobs: &dyn Blobs, listed: Listed) -> Result<ParsedImage, OpenError> {
-    let Listed { descriptor, text, tags } = listed;
-    let media_type = media_type(&descriptor, &text)?;
-    if media_type.manifest_format().is_none() {
-        return Err(OpenError::NotAnImage(media_type));
-    }
-    let manifest = ManifestParts::parse(descriptor.digest, &text)?;
-    if !manifest.config.media_type.is_config() {
-        return Err(OpenError::NotAnImage(manifest.config.media_type));
-    }
-    let config = blobs.json(&manifest.config)?;
-    let config = Config::parse(&manifest.config.digest.to_string(), config, manifest.layers.len())?;
-    let mut problems = contradictions(&descriptor, &media_type, &config);
-    let mut layers = Vec::with_capacity(manifest.layers.len());
-    for (blob, diff_id) in manifest.layers.iter().zip(&config.diff_ids) {
-        layers.push(layer(blobs, blob, *diff_id, layers.len(), &mut problems));
-    }
-    let media_types = manifest.layers.into_iter().map(|blob| blob.media_type).collect();
-    Ok(ParsedImage { layers, config, tags, manifest: text, has_oci_manifest: true, media_types, problems })
-}
-
-/// The images that an index lists. `None`: it is a manifest.
-pub fn entries(listed: &Descriptor, text: &[u8]) -> Result<Option<Vec<Descriptor>>, OpenError> {
-    let entries = all_entries(listed, text)?;
-    Ok(entries.map(|entries| entries.into_iter().filter(|entry| !entry.is_attestation()).collect()))
-}
-
-/// All that an index lists. `None`: it is none.
-pub(super) fn all_entries(listed: &Descriptor, text: &[u8]) -> Result<Option<Vec<Descriptor>>, OpenError> {
-    if media_type(listed, text)?.index_format().is_none() {
-        return Ok(None);
-    }
-    let name = listed.digest.to_string();
-    let list: IndexText = parse(&name, text)?;
-    let entries = list.manifests.into_iter().flatten().map(|value| descriptor(&name, value));
-    entries.collect::<Result<_, _>>().map(Some)
-}
-
-/// What a manifest or an index says that it is, or else is listed as.
-pub(super) fn media_type(listed: &Descriptor, text: &[u8]) -> Result<MediaType, OpenError> {
-    let said: MediaTypeText = parse(&listed.digest.to_string(), text)?;
-    Ok(said.media_type.unwrap_or_else(|| listed.media_type.clone()))
-}
-
-/// Goes from indexes to the manifest.
-fn descend(blobs: &dyn Blobs, listed: Listed, platform: &Platform) -> Result<Listed, OpenError> {
+/// Opens the image that is listed, or the one that is meant where an index is. An image that no index lists for a platform is
+/// opened whatever it is for: see [`ParsedImage::check_platform`].
+pub fn open(blobs: &dyn Blobs, listed: Listed, pick: &PlatformPick) -> Result<ParsedImage, OpenError> {
     let Listed { mut descriptor, mut text, tags } = listed;
+    let (mut there, mut above) = (Vec::new(), Vec::new());
     for _ in 0..MAX_DEPTH {
-        let Some(all) = entries(&descriptor, &text)? else { return Ok(Listed { descriptor, text, tags }) };
-        descriptor = choose(all, platform)?;
-        text = blobs.manifest(&descriptor)?;
+        let ManifestText { media_type, lists } = ManifestText::read(&descriptor, &text)?;
+        match lists {
+            Lists::Parts(parts) => {
+                let mut image = open_image(blobs, Listed { descriptor, text, tags }, &media_type, *parts)?;
+                let of_indexes = above.iter().flat_map(|index| contradictions(index, &image.config));
+                image.problems.extend(of_indexes.collect::<Vec<_>>());
+                return Ok(image);
+            }
+            Lists::Entries(entries) => {
+                let entries = images(&descriptor, entries)?;
+                there.extend(entries.iter().filter(|entry| entry.platform.is_some()).cloned());
+                above.push(descriptor);
+                descriptor = choose(entries, pick).map_err(|error| match error {
+                    OpenError::NoPlatform { wanted, .. } => {
+                        OpenError::NoPlatform { wanted, there: names(&there) }
+                    }
+                    error => error,
+                })?;
+                text = blobs.manifest(&descriptor)?;
+            }
+        }
     }
     Err(OpenError::Depth)
 }
 
-/// In what the manifest and the config are other than the index says.
-fn contradictions(listed: &Descriptor, media_type: &MediaType, config: &Config) -> Vec<Fault> {
-    let name = &listed.digest;
-    let mut found = Vec::new();
-    if *media_type != listed.media_type {
-        let (listed, said) = (listed.media_type.as_str(), media_type.as_str());
-        found.push(format!("the manifest {name} is listed as {listed:?}, and says that it is {said:?}"));
+/// Opens the image with these parts, which a manifest lists.
+pub(super) fn open_image(
+    blobs: &dyn Blobs,
+    listed: Listed,
+    media_type: &MediaType,
+    parts: ManifestParts,
+) -> Result<ParsedImage, OpenError> {
+    let Listed { descriptor, text, tags } = listed;
+    if !parts.config.media_type.is_config() {
+        return Err(OpenError::NotAnImage(parts.config.media_type));
     }
-    if let Some(platform) = &listed.platform {
-        for (listed, said) in [(&platform.architecture, &config.architecture), (&platform.os, &config.os)] {
-            if let Some(said) = said.as_ref().filter(|said| *said != listed) {
-                found.push(format!(
-                    "the manifest {name} is listed for {listed:?}, and its config is for {said:?}"
-                ));
-            }
-        }
+    Repeats::check(&parts.layers)?;
+    let config = blobs.json(&parts.config)?;
+    let config = Config::parse(&parts.config.digest.to_string(), config, parts.layers.len())?;
+    let mut problems = contradictions(&descriptor, &config);
+    if !descriptor.media_type.is_empty() && descriptor.media_type != *media_type {
+        let name = descriptor.digest.to_string();
+        problems.push(listed_otherwise(&name, &descriptor.media_type, media_type).into());
     }
-    found.into_iter().map(Fault::contradiction).collect()
+    let mut layers = Vec::with_capacity(parts.layers.len());
+    for (blob, diff_id) in parts.layers.iter().zip(&config.diff_ids) {
+        layers.push(layer(blobs, blob, *diff_id, layers.len(), &mut problems));
+    }
+    let media_types = parts.layers.into_iter().map(|blob| blob.media_type).collect();
+    Ok(ParsedImage { layers, config, tags, manifest: text, has_oci_manifest: true, media_types, problems })
+}
+
+/// The images that an index lists, at least one. `None`: it is a manifest.
+pub fn entries(listed: &Descriptor, text: &[u8]) -> Result<Option<Vec<Descriptor>>, OpenError> {
+    match ManifestText::read(listed, text)?.lists {
+        Lists::Parts(_) => Ok(None),
+        Lists::Entries(entries) => match images(listed, entries)? {
+            images if images.is_empty() => Err(OpenError::NoImage),
+            images => Ok(Some(images)),
+        },
+    }
+}
+
+/// The entries of an index that are listed as images.
+fn images(index: &Descriptor, entries: Vec<Value>) -> Result<Vec<Descriptor>, OpenError> {
+    let mut entries = self::all_entries(index, entries)?;
+    Repeats::check(&entries)?;
+    entries.retain(|entry| !entry.is_attestation());
+    Ok(entries)
+}
+
+/// All entries of an index.
+pub(super) fn all_entries(index: &Descriptor, entries: Vec<Value>) -> Result<Vec<Descriptor>, OpenError> {
+    let name = index.digest.to_string();
+    entries.into_iter().map(|value| entry(&name, value)).collect()
 }
 
 fn layer(
@@ -184,7 +144,7 @@ fn layer(
         problems.push(Fault::contradiction(text));
     }
     let found = blobs.layer(blob);
-    problems.extend(found.problem.map(|error| Fault { blob_of: Some(place), error }));
+    problems.extend(found.problem.map(|error| Fault { blob_of: Some(place), error, is_tolerated: false }));
     let tarball = Tarball {
         source: found.source,
         size: blob.size,

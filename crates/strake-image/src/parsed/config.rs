@@ -3,45 +3,14 @@
 use serde_json::{Map, Value};
 
 use super::error::OpenError;
+use super::json::{check, parse};
+use super::shapes;
 use crate::digest::Digest;
-use crate::draft::{About, Contents, Draft, Given, LayerDraft, Origin};
 use crate::limits::MAX_CONFIG;
-use crate::media_type::MediaType;
+use crate::platform::Platform;
 
-/// An image that somebody else has made. Its layers' bytes have not been looked at.
-#[derive(Debug)]
-pub struct ParsedImage {
-    /// Its layers, lowest first.
-    pub layers: Vec<LayerDraft>,
-    /// Its config.
-    pub config: Config,
-    /// The names that it has there.
-    pub tags: Vec<String>,
-    /// What lists it there: the text of its manifest, or of a docker-archive's `manifest.json`.
-    pub manifest: Vec<u8>,
-    /// Whether that is the text of a manifest that can stand in an OCI layout.
-    pub has_oci_manifest: bool,
-    /// What each layer is said to be; empty where nothing is said.
-    pub media_types: Vec<MediaType>,
-    /// What is wrong with it that is no reason not to look at it.
-    pub problems: Vec<Fault>,
-}
-
-/// Something that is wrong with an image.
-#[derive(Debug)]
-pub struct Fault {
-    /// The place of the layer, from 0, of which the blob is wrong, so that it counts as not being there.
-    pub blob_of: Option<usize>,
-    /// What is wrong.
-    pub error: OpenError,
-}
-
-impl Fault {
-    /// Parts of the image say different things.
-    pub(crate) fn contradiction(text: String) -> Self {
-        Self { blob_of: None, error: OpenError::Contradiction(text) }
-    }
-}
+/// The only type of file systems that images have.
+const LAYERS: &str = "layers";
 
 /// An image's config, of which most is only handed on.
 #[derive(Debug)]
@@ -50,10 +19,8 @@ pub struct Config {
     pub text: Vec<u8>,
     /// What a container is started with. Empty where it says nothing of it.
     pub run: Map<String, Value>,
-    /// The processor architecture, by Go's name for it.
-    pub architecture: Option<String>,
-    /// The operating system, by Go's name for it.
-    pub os: Option<String>,
+    /// What the image runs on. Strings are empty where it does not say it.
+    pub platform: Platform,
     /// The time of creation.
     pub created: Option<String>,
     /// The diff ids.
@@ -65,20 +32,40 @@ pub struct Config {
     pub history_layers: Option<usize>,
 }
 
-/// The part of an image config that is used.
+/// The part of an image config that is used. Docker leaves out lists that are empty.
 #[derive(serde::Deserialize)]
 struct ConfigText {
     config: Option<Map<String, Value>>,
     rootfs: RootFs,
-    architecture: Option<Value>,
-    os: Option<Value>,
-    created: Option<Value>,
-    history: Option<Value>,
+    architecture: Option<String>,
+    os: Option<String>,
+    #[serde(rename = "os.version")]
+    os_version: Option<String>,
+    #[serde(rename = "os.features")]
+    os_features: Option<Vec<String>>,
+    variant: Option<String>,
+    created: Option<String>,
+    history: Option<Vec<Value>>,
 }
 
 #[derive(serde::Deserialize)]
 struct RootFs {
-    diff_ids: Vec<String>,
+    #[serde(rename = "type")]
+    of_type: Option<String>,
+    diff_ids: Option<Vec<String>>,
+}
+
+impl ConfigText {
+    fn platform(&self) -> Platform {
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Platform {
+            architecture: self.architecture.clone().unwrap_or_default(),
+            os: self.os.clone().unwrap_or_default(),
+            os_version: said(&self.os_version),
+            os_features: self.os_features.clone(),
+            variant: said(&self.variant),
+        }
+    }
 }
 
 impl Config {
@@ -87,27 +74,42 @@ impl Config {
         if text.len() as u64 > MAX_CONFIG {
             return Err(OpenError::TooLarge(name.to_owned()));
         }
-        let ConfigText { config, rootfs, architecture, os, created, history } = super::parse(name, &text)?;
-        let diff_ids = rootfs.diff_ids;
+        let said: ConfigText = parse(name, &shapes::CONFIG, &text)?;
+        let platform = said.platform();
+        let ConfigText { config, rootfs, created, history, .. } = said;
+        let of_type = rootfs.of_type.unwrap_or_default();
+        if of_type != LAYERS {
+            let text = format!("{name} has a rootfs of the type {of_type:?}, not {LAYERS:?}");
+            return Err(OpenError::Contradiction(text));
+        }
+        let diff_ids = rootfs.diff_ids.unwrap_or_default();
         if diff_ids.len() != layers {
             return Err(OpenError::Count { layers, diff_ids: diff_ids.len() });
         }
         let diff_ids = diff_ids.iter().map(|text| Digest::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        let said = history.as_ref().and_then(Value::as_array).map(|entries| {
+        let history = history.map(|entries| {
             let of_a_layer = |entry: &&Value| entry["empty_layer"] != Value::Bool(true);
             entries.iter().filter(of_a_layer).map(describe).collect::<Vec<_>>()
         });
-        let text_of = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
             text,
             run: config.unwrap_or_default(),
-            architecture: text_of(architecture),
-            os: text_of(os),
-            created: text_of(created),
-            history_layers: said.as_ref().map(Vec::len),
-            history: said.filter(|said| said.len() == layers).unwrap_or_default(),
+            platform,
+            created,
+            history_layers: history.as_ref().map(Vec::len),
+            history: history.filter(|said| said.len() == layers).unwrap_or_default(),
             diff_ids,
         })
+    }
+
+    /// Makes sure that all programs read alike what a container is started with.
+    pub(crate) fn check_container(&self) -> Result<(), OpenError> {
+        check("config", &shapes::CONTAINER, &self.text)
+    }
+
+    /// All of it.
+    pub(crate) fn fields(&self) -> Result<Map<String, Value>, OpenError> {
+        parse("config", &shapes::CONFIG, &self.text)
     }
 }
 
@@ -118,26 +120,5 @@ fn describe(entry: &Value) -> Vec<String> {
     match text("comment").and_then(list) {
         Some(list) => list.split(", ").map(|path| path.trim_matches('\'').to_owned()).collect(),
         None => text("created_by").or_else(|| text("comment")).map(str::to_owned).into_iter().collect(),
-    }
-}
-
-impl Config {
-    /// All of it.
-    pub fn fields(&self) -> Result<Map<String, Value>, OpenError> {
-        super::parse("config", &self.text)
-    }
-}
-
-impl ParsedImage {
-    /// The image as one that is to be copied as it is.
-    pub fn into_draft(self) -> Draft {
-        let mut layers = self.layers;
-        let mut history = self.config.history.into_iter();
-        for layer in &mut layers {
-            layer.origin = Origin::Copied;
-            layer.contents = Contents::of_history(history.next().unwrap_or_default());
-        }
-        let manifest = self.has_oci_manifest.then_some(self.manifest);
-        Draft { layers, about: About::Given(Given { config: self.config.text, tags: self.tags, manifest }) }
     }
 }

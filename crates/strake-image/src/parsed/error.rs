@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::digest::{Digest, DigestError};
+use crate::limits::MAX_JSON_DEPTH;
 use crate::media_type::MediaType;
 
 /// Why a file or a directory is not an image. The text goes on after its name.
@@ -37,13 +38,21 @@ pub enum OpenError {
     /// It has several images, and nothing says which is wanted.
     #[error("holds several images: {0}")]
     Several(String),
-    /// A member is not the JSON that it must be.
+    /// It has images, but none for the platform that is wanted.
+    #[error("holds no image for {wanted}, but {there}")]
+    NoPlatform {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        there: String,
+    },
+    /// A member is not the JSON that it must be, or not the same to all programs.
     #[error("has a damaged {member:?}")]
     Json {
         /// The member.
         member: String,
-        /// What the JSON parser said.
-        source: serde_json::Error,
+        /// What is wrong with it.
+        source: JsonFault,
     },
     /// A JSON member is larger than any image's.
     #[error("has a member {0:?} that is larger than any image's")]
@@ -65,7 +74,24 @@ pub enum OpenError {
     /// A blob is named by something that is not a digest.
     #[error("names a blob wrongly")]
     BlobName(#[source] DigestError),
-    /// A member's name leads out of the archive.
+    /// It is in an archive that others may read in another way, or not at all.
+    #[error("is in an archive with a flaw: {0}")]
+    Flaw(&'static str),
+    /// Members differ that have one name, or one is both a file and a directory: which one counts depends on who reads the archive.
+    #[error("is in an archive with several members {0:?} that differ")]
+    Ambiguous(String),
+    /// A member's own name leads out of the archive, so that Docker refuses all of it.
+    #[error("is in an archive with a member {0:?}, which leads out of it")]
+    MemberOutside(String),
+    /// A member is named by a digest that it does not have.
+    #[error("has a member {member:?} whose digest is {found}")]
+    Misnamed {
+        /// Its name.
+        member: String,
+        /// What it is.
+        found: Digest,
+    },
+    /// A name in the image leads out of the archive.
     #[error("names a member {0:?}, which is not a plain relative path")]
     UnsafeName(String),
     /// A link leads out of the directory.
@@ -104,4 +130,54 @@ pub enum OpenError {
     /// Parts of it contradict each other.
     #[error("contradicts itself: {0}")]
     Contradiction(String),
+}
+
+/// Why not all programs read a text alike. The text goes on after the document's name.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonFault {
+    /// It is not JSON.
+    #[error(transparent)]
+    Syntax(#[from] serde_json::Error),
+    /// It is not UTF-8.
+    #[error("it is not UTF-8")]
+    Encoding,
+    /// Values stand in values, and so on.
+    #[error("it has lists and objects in each other, more than {MAX_JSON_DEPTH} deep")]
+    Depth,
+    /// A value is of another type.
+    #[error("{place} is not {expected}")]
+    Type {
+        /// Where the value stands.
+        place: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// Two keys are one to some programs.
+    #[error("{place} has the keys {first:?} and {second:?}, of which programs read only one")]
+    Twice {
+        /// Where the object stands.
+        place: String,
+        /// A key.
+        first: String,
+        /// A later key.
+        second: String,
+    },
+    /// A key means something to the JSON parser that is used here, and to no other.
+    #[error("{place} has {key:?}, a key of serde's own")]
+    Reserved {
+        /// Where the object stands.
+        place: String,
+        /// The key.
+        key: String,
+    },
+    /// A key is another one to some programs.
+    #[error("{place} has the key {key:?}, which some programs take for {known:?} and some do not")]
+    Spelling {
+        /// Where the object stands.
+        place: String,
+        /// The key.
+        key: String,
+        /// The key that they know.
+        known: &'static str,
+    },
 }

@@ -9,10 +9,9 @@ use std::collections::{HashMap, HashSet};
 use strake_plan::StorePath;
 
 use super::ParsedImage;
-use super::tar_reader::TarReader;
 use crate::error::Error;
 use crate::recipe::{Recipe, Tarball};
-use crate::tar::Kind;
+use crate::tar::{Kind, TarReader};
 
 /// What stands in front of the name of something that a layer removes from those below it.
 ///

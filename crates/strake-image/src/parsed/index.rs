@@ -1,25 +1,23 @@
 //! What is in an archive, and where.
 //!
 //! The archive is anybody's, so memory is bounded whatever it claims: all headers together may take
-//! just so much, and content is kept only of small members that look like JSON.
+//! just so much, and content is kept only of members that look like JSON, up to a limit for all of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::error::OpenError;
-use super::tar_reader::{TarMember, TarReader};
+use super::member_name::MemberName;
 use crate::compression::CompressedFile;
-use crate::limits::MAX_HEADERS;
-use crate::recipe::Digests;
-use crate::tar::Member;
+use crate::limits::{MAX_HEADERS, MAX_JSON, MAX_NAME, MAX_TRAILING};
+use crate::recipe::{Depth, Digests};
+use crate::tar::{Kind, Member, TarMember, TarReader};
 
-/// A member up to this size may be JSON that is wanted later, in bytes.
-const SMALL: u64 = 1024 * 1024;
-
-/// What all such members together may take, in bytes.
-const MAX_SMALL: u64 = 8 * 1024 * 1024;
+/// What members that may be JSON which is wanted later may take together, in bytes.
+const MAX_KEPT: u64 = MAX_JSON;
 
 /// One member of an archive.
 #[derive(Debug)]
@@ -27,68 +25,131 @@ pub(super) struct FoundMember {
     pub(super) member: Member,
     /// Where its content begins.
     pub(super) position: u64,
-    /// Its digests, where all content had to be read anyway.
+    /// What reading it has shown, where all content had to be read anyway.
     pub(super) digests: Option<Arc<Digests>>,
-    /// Its content, where it is small and was read.
+    /// Its content, where it may be JSON and was read.
     pub(super) content: Option<Vec<u8>>,
+    /// Whether its name begins with a slash, so that only some programs find it.
+    pub(super) is_absolute: bool,
+    /// Other members of the same name.
+    pub(super) others: Vec<OtherMember>,
+}
+
+/// What tells whether a member of the same name is the same.
+#[derive(Debug)]
+pub(super) struct OtherMember {
+    pub(super) kind: Kind,
+    pub(super) linkname: Vec<u8>,
+    pub(super) size: u64,
+    pub(super) position: u64,
+    pub(super) digests: Option<Arc<Digests>>,
+}
+
+impl From<FoundMember> for OtherMember {
+    fn from(FoundMember { member, position, digests, .. }: FoundMember) -> Self {
+        Self { kind: member.kind, linkname: member.linkname, size: member.size, position, digests }
+    }
 }
 
 /// An archive's members by name; of several with one name the last counts, as it does when they are unpacked.
-pub(super) type MemberIndex = HashMap<String, FoundMember>;
-
-/// Lists a plain archive. Only headers are read.
-pub(super) fn plain(file: &File) -> Result<MemberIndex, OpenError> {
-    let length = file.metadata().map_err(OpenError::Read)?.len();
-    list(TarReader::seeking(file), |_, found| {
-        let end = found.position.checked_add(found.member.size);
-        if end.is_none_or(|end| end > length) { Err(OpenError::Truncated) } else { Ok((None, None)) }
-    })
+#[derive(Debug, Default)]
+pub(super) struct MemberIndex {
+    pub(super) members: BTreeMap<String, FoundMember>,
+    /// The beginnings of names that lead out of the archive.
+    pub(super) outside: Vec<String>,
+    /// What is wrong with its end.
+    pub(super) flaw: Option<&'static str>,
 }
 
-/// Lists a compressed archive. All of it is read, so the digests are taken as well.
-pub(super) fn compressed(file: &CompressedFile) -> Result<MemberIndex, OpenError> {
-    let decoder = file.open().map_err(OpenError::Read)?;
-    let mut kept = 0;
-    list(TarReader::new(decoder), |content, found| {
-        read(content, found.member.size, &mut kept).map_err(OpenError::Tar)
-    })
+impl MemberIndex {
+    /// Lists a plain archive. Only headers are read.
+    pub(super) fn of_plain(file: &File) -> Result<Self, OpenError> {
+        let length = file.metadata().map_err(OpenError::Read)?.len();
+        let mut reader = TarReader::seeking(file).with_global_records().with_allowance(MAX_HEADERS);
+        let mut index = Self::list(&mut reader, |_, found| {
+            let end = found.position.checked_add(found.member.size);
+            if end.is_none_or(|end| end > length) { Err(OpenError::Truncated) } else { Ok((None, None)) }
+        })?;
+        index.flaw = if length.saturating_sub(reader.position()) > MAX_TRAILING {
+            Some("more than 16 MiB stand behind its end")
+        } else {
+            reader.end().map_err(OpenError::Read)?
+        };
+        Ok(index)
+    }
+
+    /// Lists a compressed archive. All of it is read, so the digests are taken as well.
+    pub(super) fn of_compressed(file: &CompressedFile) -> Result<Self, OpenError> {
+        let decoder = file.open().map_err(OpenError::Read)?;
+        let mut reader = TarReader::new(decoder).with_global_records().with_allowance(MAX_HEADERS);
+        let mut kept = 0;
+        let mut index = Self::list(&mut reader, |content, found| {
+            read(content, found.member.size, &mut kept).map_err(OpenError::Tar)
+        })?;
+        index.flaw = reader.end().map_err(OpenError::Tar)?;
+        Ok(index)
+    }
+
+    fn list<R: Read>(
+        reader: &mut TarReader<R>,
+        mut look: impl FnMut(&mut dyn Read, &TarMember) -> Result<Seen, OpenError>,
+    ) -> Result<Self, OpenError> {
+        let mut index = Self::default();
+        while let Some(found) = reader.next_member().map_err(OpenError::Tar)? {
+            if found.is_sparse {
+                let sparse =
+                    io::Error::new(io::ErrorKind::Unsupported, "it has a sparse file, which is in no image");
+                return Err(OpenError::Tar(sparse));
+            }
+            let (digests, content) = look(reader, &found)?;
+            let TarMember { member, position, .. } = found;
+            match MemberName::of(&member.name) {
+                MemberName::Inside { path, is_absolute } => {
+                    let others = Vec::new();
+                    let found = FoundMember { member, position, digests, content, is_absolute, others };
+                    index.insert(path, found);
+                }
+                // manifest.json can only name members whose names are text.
+                MemberName::Binary => {}
+                MemberName::Outside => {
+                    // All of a name could fill the screen.
+                    let name = &member.name[..member.name.len().min(MAX_NAME)];
+                    index.outside.push(String::from_utf8_lossy(name).into_owned());
+                }
+            }
+        }
+        Ok(index)
+    }
+
+    fn insert(&mut self, path: String, found: FoundMember) {
+        match self.members.entry(path) {
+            Entry::Vacant(vacant) => drop(vacant.insert(found)),
+            Entry::Occupied(mut there) if there.get().is_absolute || !found.is_absolute => {
+                let mut earlier = there.insert(found);
+                let now = there.get_mut();
+                now.others = std::mem::take(&mut earlier.others);
+                now.others.push(earlier.into());
+            }
+            Entry::Occupied(mut there) => there.get_mut().others.push(found.into()),
+        }
+    }
 }
 
 /// What reading a member's content shows.
 type Seen = (Option<Arc<Digests>>, Option<Vec<u8>>);
 
 /// Reads a member's content, and keeps it if it may be wanted again. `kept` counts that.
-fn read(content: &mut dyn Read, size: u64, kept: &mut u64) -> io::Result<Seen> {
-    if size > SMALL.min(MAX_SMALL - *kept) {
-        return Ok((Some(Arc::new(Digests::read(content)?)), None));
+fn read(mut content: &mut dyn Read, size: u64, kept: &mut u64) -> io::Result<Seen> {
+    let mut start = Vec::new();
+    (&mut content).take(1).read_to_end(&mut start)?;
+    let may_be_json = matches!(start[..], [b'{' | b'[']);
+    if !may_be_json || size > MAX_KEPT - *kept {
+        let digests = Digests::read(&mut start.chain(content), Depth::Members)?;
+        return Ok((Some(Arc::new(digests)), None));
     }
-    let mut text = Vec::new();
+    let mut text = start;
     content.read_to_end(&mut text)?;
-    let digests = Digests::read(&mut text.as_slice())?;
-    let json = text.starts_with(b"{") || text.starts_with(b"[");
-    *kept += if json { text.len() as u64 } else { 0 };
-    Ok((Some(Arc::new(digests)), json.then_some(text)))
-}
-
-fn list<R: Read>(
-    reader: TarReader<R>,
-    mut look: impl FnMut(&mut dyn Read, &TarMember) -> Result<Seen, OpenError>,
-) -> Result<MemberIndex, OpenError> {
-    let mut reader = reader.with_global_records().with_allowance(MAX_HEADERS);
-    let mut index = MemberIndex::new();
-    while let Some(found) = reader.next_member().map_err(OpenError::Tar)? {
-        if found.is_sparse {
-            let sparse =
-                io::Error::new(io::ErrorKind::Unsupported, "it has a sparse file, which is in no image");
-            return Err(OpenError::Tar(sparse));
-        }
-        let (digests, content) = look(&mut reader, &found)?;
-        let TarMember { member, position, .. } = found;
-        // manifest.json can only name members whose names are text.
-        if let Ok(name) = String::from_utf8(member.name.clone()) {
-            let key = name.strip_prefix("./").unwrap_or(&name).to_owned();
-            index.insert(key, FoundMember { member, position, digests, content });
-        }
-    }
-    Ok(index)
+    *kept += text.len() as u64;
+    let digests = Digests::read(&mut text.as_slice(), Depth::Members)?;
+    Ok((Some(Arc::new(digests)), Some(text)))
 }

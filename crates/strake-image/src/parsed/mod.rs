@@ -6,14 +6,17 @@
 mod config;
 mod error;
 mod held;
+mod image;
 mod index;
+mod json;
+mod member_name;
 mod members;
-mod records;
-mod tar_reader;
+pub(crate) mod shapes;
+mod time;
 
 pub use crate::limits::MAX_JSON;
-pub use config::{Config, Fault, ParsedImage};
-pub use error::OpenError;
-pub(crate) use members::{Members, parse};
-pub(crate) use records::Records;
-pub(crate) use tar_reader::TarReader;
+pub use config::Config;
+pub use error::{JsonFault, OpenError};
+pub use image::{Fault, ParsedImage};
+pub(crate) use json::{malformed, parse};
+pub(crate) use members::Members;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::thread::JoinHandle;
 
-use super::Digests;
+use super::{Depth, Digests};
 use crate::sink::{BUFFER, Sink, SinkError, read_range};
 
 /// Passes everything on, and has it decompressed and hashed by a thread of its own: a layer is decompressed while it is fetched,
@@ -21,7 +21,7 @@ impl<'s> Checking<'s> {
     /// Passes on to `inner`.
     pub(crate) fn new(inner: &'s mut dyn Sink) -> io::Result<Self> {
         let (mut from, to) = io::pipe()?;
-        let reader = std::thread::Builder::new().spawn(move || Digests::read(&mut from))?;
+        let reader = std::thread::Builder::new().spawn(move || Digests::read(&mut from, Depth::Content))?;
         Ok(Self { inner, copy: OwnedFd::from(to).into(), reader })
     }
 

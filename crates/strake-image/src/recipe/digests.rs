@@ -1,8 +1,10 @@
-//! The digests of a packed layer: of its bytes as they are, and of what they decompress to.
+//! What reading a packed layer shows: the digests of its bytes as they are and of what they decompress to, and whether that is a
+//! tar archive.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use super::layer_archive;
 use crate::codec::Codec;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
@@ -15,25 +17,45 @@ pub struct Digests {
     stored: Digest,
     /// How the bytes seem to be compressed.
     codec: Option<Codec>,
-    /// `None` where they are not.
-    decompressed: Option<io::Result<Digest>>,
+    /// The digest of the bytes decompressed, or why they cannot be.
+    decompressed: io::Result<Digest>,
+    /// Why that is no archive which can be unpacked. Nothing, too, if it was not looked at.
+    archive: io::Result<()>,
+}
+
+/// How closely something packed is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Its bytes.
+    Bytes,
+    /// What they decompress to as well.
+    Content,
+    /// The members of the archive that this is, too.
+    Members,
 }
 
 impl Digests {
-    /// Reads a layer to its end.
-    pub fn read(layer: &mut dyn Read) -> io::Result<Self> {
-        let mut stored = Hashing { inner: layer, hasher: Hasher::default() };
+    /// Reads a layer, or whatever it is, to its end.
+    pub fn read(layer: &mut dyn Read, depth: Depth) -> io::Result<Self> {
+        let mut stored = Hashing::new(layer);
         let mut start = Vec::new();
         stored.by_ref().take(8).read_to_end(&mut start)?;
-        let codec = Codec::detect(&start);
-        let decompressed = codec.map(|codec| {
-            let whole = BufReader::with_capacity(BUFFER, start.chain(&mut stored));
-            let mut decompressed = Hashing { inner: &mut codec.decoder(whole)?, hasher: Hasher::default() };
-            read_all(&mut decompressed)?;
-            Ok(decompressed.hasher.finish())
-        });
-        read_all(&mut stored)?;
-        Ok(Self { stored: stored.hasher.finish(), codec, decompressed })
+        let codec = Codec::detect(&start).filter(|_| depth != Depth::Bytes);
+        let whole = start.chain(&mut stored);
+        let mut archive = Ok(());
+        let decompressed = match codec {
+            None => {
+                archive = look(whole, depth);
+                None
+            }
+            Some(codec) => Some(codec.decoder(BufReader::with_capacity(BUFFER, whole)).and_then(|decoder| {
+                let mut decompressed = Hashing::new(decoder);
+                archive = look(&mut decompressed, depth);
+                decompressed.finish()
+            })),
+        };
+        let stored = stored.finish()?;
+        Ok(Self { stored, codec, decompressed: decompressed.unwrap_or(Ok(stored)), archive })
     }
 
     /// The digest of the bytes as they are.
@@ -48,52 +70,78 @@ impl Digests {
 
     /// The diff id: the digest of what the bytes decompress to. `None` where they cannot be decompressed.
     pub(crate) fn diff_id(&self) -> Option<Digest> {
+        self.decompressed.as_ref().ok().copied()
+    }
+
+    /// Fails unless the layer has this diff id, which is the digest of its archive, never of what that is compressed to. `path`
+    /// is what the error calls it.
+    pub(crate) fn check(&self, path: &Path, diff_id: Digest) -> Result<(), Error> {
+        let path = path.to_owned();
         match &self.decompressed {
-            None => Some(self.stored),
-            Some(decompressed) => decompressed.as_ref().ok().copied(),
+            Ok(found) if *found == diff_id => Ok(()),
+            Ok(found) => Err(Error::DiffId { path, expected: diff_id, found: *found }),
+            Err(error) => Err(Error::Decompress { path, source: again(error) }),
         }
     }
 
-    /// Fails unless the layer has this diff id. `path` is what the error calls it.
-    pub(crate) fn check(&self, path: &Path, diff_id: Digest) -> Result<(), Error> {
-        let found = match &self.decompressed {
-            Some(Ok(decompressed)) => *decompressed,
-            Some(Err(error)) => {
-                let source = io::Error::new(error.kind(), error.to_string());
-                return Err(Error::Decompress { path: path.to_owned(), source });
-            }
-            None => self.stored,
-        };
-        if found == diff_id {
-            Ok(())
-        } else {
-            Err(Error::DiffId { path: path.to_owned(), expected: diff_id, found })
-        }
+    /// Fails unless the layer is an archive that can be unpacked, as far as that was looked at.
+    pub(crate) fn check_archive(&self, path: &Path) -> Result<(), Error> {
+        let failed = |error| Error::Archive { path: path.to_owned(), source: again(error) };
+        self.archive.as_ref().map_err(failed).copied()
     }
+}
+
+/// Looks at a layer's members, if that is asked for. It may stop in front of the layer's end.
+fn look(layer: impl Read, depth: Depth) -> io::Result<()> {
+    match depth {
+        Depth::Bytes | Depth::Content => Ok(()),
+        Depth::Members => layer_archive::check(BufReader::with_capacity(BUFFER, layer)),
+    }
+}
+
+/// The same error once more.
+fn again(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }
 
 /// Digests what is read through it.
 struct Hashing<R> {
     inner: R,
     hasher: Hasher,
+    /// The first error, which all who read get from then on.
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Hashing<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, hasher: Hasher::default(), failed: None }
+    }
+
+    /// Reads what is left, and returns the digest of all bytes.
+    fn finish(mut self) -> io::Result<Digest> {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return Ok(self.hasher.finish()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.inner.read(buffer)?;
+        if let Some(error) = &self.failed {
+            return Err(again(error));
+        }
+        let got = self.inner.read(buffer).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.failed = Some(again(error));
+            }
+        })?;
         self.hasher.update(&buffer[..got]);
         Ok(got)
-    }
-}
-
-fn read_all(reader: &mut impl Read) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }

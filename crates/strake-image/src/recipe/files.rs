@@ -16,6 +16,7 @@ use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, FileSystems, Fingerprint};
+use crate::kernel;
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::survey::{Checkpoints, Survey};
 use crate::tar::{Member, Writer, append_header};
@@ -163,7 +164,7 @@ impl<'a> OpenFile<'a> {
 
     /// Its fingerprint, and from when on that can be relied on.
     fn fingerprint(&self, file_systems: &mut FileSystems) -> (u64, SystemTime) {
-        let look = || fingerprint::keeps_change_times(self.file.as_fd(), None);
+        let look = || kernel::keeps_change_times(self.file.as_fd());
         file_systems.fingerprint(self.path.as_os_str().as_bytes(), &self.stat, look)
     }
 

@@ -7,12 +7,13 @@ mod checking;
 mod content;
 mod digests;
 mod files;
+mod layer_archive;
 mod store_paths;
 mod stored;
 mod tarball;
 
 pub(crate) use checking::Checking;
-pub use digests::Digests;
+pub use digests::{Depth, Digests};
 pub use files::{FileContent, Files};
 use std::ffi::CStr;
 use std::ops::Range;
@@ -125,11 +126,11 @@ impl Recipe {
 
     /// Reads everything and computes the digest of the stream: the diff id, unless it is a tarball that is compressed.
     ///
-    /// `watch` tells how far it is, and can stop it.
-    pub fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
+    /// `watch` tells how far it is, and can stop it; `depth` how closely a tarball is looked at.
+    pub fn digest(&self, watch: Watch<'_>, depth: Depth) -> Result<(Digest, Survey), Error> {
         match self {
             Self::StorePaths(recipe) => recipe.digest(watch),
-            Self::Tarball(recipe) => recipe.digest(watch),
+            Self::Tarball(recipe) => recipe.digest(watch, depth),
             Self::Files(recipe) => recipe.digest(watch),
         }
     }

@@ -20,6 +20,7 @@ use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{FileSystems, Fingerprint};
+use crate::kernel;
 use crate::sink::{Digesting, Discard, Sink, Watch};
 use crate::store::Store;
 use crate::survey::{Checkpoint, Checkpoints, Survey};
@@ -248,7 +249,7 @@ fn describe(entry: &TreeEntry<'_>, member: &mut Member) -> Result<(), Error> {
     member.name.clear();
     member.name.extend_from_slice(entry.path);
     member.linkname.clear();
-    member.mode = entry.stat.st_mode;
+    member.mode = kernel::mode(entry.stat);
     member.size = 0;
     let refused = match entry.file_type() {
         FileType::RegularFile => {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Digests;
+use super::digests::{Depth, Digests};
 use super::stored::Stored;
 use crate::cache::Key;
 use crate::codec::Codec;
@@ -21,6 +21,7 @@ use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::fingerprint::{self, FileSystems, Fingerprint};
+use crate::kernel;
 use crate::sink::{Sink, Watch};
 use crate::survey::{Checkpoints, Survey};
 use crate::tree::Listings;
@@ -54,14 +55,14 @@ pub enum Source {
         /// Where in it, in bytes.
         offset: u64,
     },
-    /// In a compressed file. Such a file is read once from end to end to find what is in it, and the claims are
-    /// checked in that pass, so these are not read again for it.
+    /// In a compressed file. Such a file is read once from end to end to find what is in it, so these are not read again
+    /// to check the claims.
     Compressed {
         /// The file.
         file: Arc<CompressedFile>,
         /// Where in its decompressed content, in bytes.
         offset: u64,
-        /// The tarball's digests, as that pass found them.
+        /// What that pass found.
         digests: Arc<Digests>,
     },
     /// On another machine. What is said of it is believed until it is written, and held against its digest then.
@@ -151,29 +152,35 @@ impl Tarball {
     }
 
     /// The digest of the bytes as they are; that they have the diff id is checked on the way.
-    pub(super) fn digest(&self, watch: Watch<'_>) -> Result<(Digest, Survey), Error> {
+    pub(super) fn digest(&self, watch: Watch<'_>, depth: Depth) -> Result<(Digest, Survey), Error> {
         let survey = self.survey()?;
-        match &self.source {
-            Source::File { .. } | Source::Remote(_) => {}
-            Source::Compressed { digests, .. } => return Ok((self.checked(digests)?, survey)),
-            Source::Elsewhere { .. } => return Ok((self.digest.unwrap_or(self.diff_id), survey)),
-        }
-        let digests = Digests::read(&mut Watched { bytes: self.stored(0)?, watch });
-        if watch.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
-        }
-        let digests = digests.map_err(|error| self.read_error(error))?;
-        Ok((self.checked(&digests)?, survey))
+        let found = match &self.source {
+            Source::File { .. } | Source::Remote(_) => {
+                let depth = if self.is_layer { depth } else { Depth::Bytes };
+                let digests = Digests::read(&mut Watched { bytes: self.stored(0)?, watch }, depth);
+                if watch.cancelled.load(Ordering::Relaxed) {
+                    return Err(Error::Cancelled);
+                }
+                self.checked(&digests.map_err(|error| self.read_error(error))?, depth)?
+            }
+            Source::Compressed { digests, .. } => self.checked(digests, depth)?,
+            Source::Elsewhere { .. } => self.digest.unwrap_or(self.diff_id),
+        };
+        Ok((found, survey))
     }
 
-    /// The digest of the bytes as they are, if they are what is said.
-    pub(crate) fn checked(&self, digests: &Digests) -> Result<Digest, Error> {
+    /// The digest of the bytes as they are, if they are what is said, as far as they were looked at.
+    pub(crate) fn checked(&self, digests: &Digests, depth: Depth) -> Result<Digest, Error> {
         let (path, found) = (self.source.path(), digests.stored());
         let expected = if self.is_layer { self.digest } else { Some(self.diff_id) };
-        match expected.filter(|expected| *expected != found) {
-            Some(expected) => return Err(Error::Digest { path: path.to_owned(), expected, found }),
-            None if self.is_layer => digests.check(path, self.diff_id)?,
-            None => {}
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(Error::Digest { path: path.to_owned(), expected, found });
+        }
+        if self.is_layer {
+            digests.check(path, self.diff_id)?;
+        }
+        if self.is_layer && depth == Depth::Members {
+            digests.check_archive(path)?;
         }
         Ok(found)
     }
@@ -269,7 +276,7 @@ impl Tarball {
             return Err(Error::Changed { path: path.clone() });
         }
         let path = self.source.path().as_os_str().as_bytes();
-        let look = || fingerprint::keeps_change_times(file.as_fd(), None);
+        let look = || kernel::keeps_change_times(file.as_fd());
         let (fingerprint, settled_at) = FileSystems::default().fingerprint(path, &stat, look);
         Ok(Survey {
             size: self.size,

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{State, update_all};
+use super::{State, Unit, update_all};
 use crate::digest::Digest;
 
 /// A meeting place. A thread that comes with a piece of its stream waits for others, unless all others are busy; the
 /// last to come does the work for all, and wakes just those.
 pub struct Lanes {
     meeting: Mutex<Meeting>,
-    width: usize,
+    unit: Unit,
 }
 
 #[derive(Default)]
@@ -62,11 +62,21 @@ pub struct Stream<'l> {
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { meeting: Mutex::default(), width: super::width() }
+        Self::of(Unit::best())
     }
 }
 
 impl Lanes {
+    fn of(unit: Unit) -> Self {
+        Self { meeting: Mutex::default(), unit }
+    }
+
+    /// Streams that are hashed one after the other, whatever the processor has: to compare.
+    #[doc(hidden)]
+    pub fn single() -> Self {
+        Self::of(Unit::Single)
+    }
+
     /// Begins a stream. The thread must come back with its pieces or drop it, or others may wait for it.
     pub fn begin(&self) -> Stream<'_> {
         self.lock().streams += 1;
@@ -80,13 +90,16 @@ impl Lanes {
     /// Digests what waits, if there is enough of it or nobody else can come before somebody here goes on.
     fn work(&self, mut meeting: MutexGuard<'_, Meeting>) {
         let count = meeting.waiting.len();
-        if count == 0 || (count < self.width && count + meeting.busy < meeting.streams) {
+        if count == 0 || (count < self.unit.width() && count + meeting.busy < meeting.streams) {
             return;
         }
         let mut pieces = std::mem::take(&mut meeting.waiting);
         meeting.busy += count;
         drop(meeting);
-        update_all(&mut pieces.iter_mut().map(|piece| (&mut piece.state, piece.data.as_slice())).collect());
+        update_all(
+            self.unit,
+            &mut pieces.iter_mut().map(|piece| (&mut piece.state, piece.data.as_slice())).collect(),
+        );
         self.lock().busy -= count;
         for Piece { state, data, done } in pieces {
             done.set(state, data);
@@ -121,29 +134,36 @@ impl Drop for Stream<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Unit, units};
     use super::Lanes;
     use crate::digest::Digest;
 
     #[test]
     fn threads_of_unequal_length() {
-        for threads in [1, 2, 3, 4, 7, 20] {
-            let lanes = Lanes::default();
-            std::thread::scope(|scope| {
-                for thread in 0..threads {
-                    let lanes = &lanes;
-                    scope.spawn(move || {
-                        let mut stream = lanes.begin();
-                        let mut all = Vec::new();
-                        for piece in 0..thread * 5 {
-                            let mut data = vec![piece as u8; 64 * (1 + (piece * 7 + thread) % 5)];
-                            all.extend_from_slice(&data);
-                            stream.update(&mut data);
-                        }
-                        all.extend_from_slice(b"rest");
-                        assert_eq!(stream.finish(b"rest"), Digest::of(&all));
-                    });
-                }
-            });
+        for unit in units() {
+            for threads in [1, 2, 3, 4, 7, 20] {
+                check(unit, threads);
+            }
         }
+    }
+
+    fn check(unit: Unit, threads: usize) {
+        let lanes = Lanes::of(unit);
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let lanes = &lanes;
+                scope.spawn(move || {
+                    let mut stream = lanes.begin();
+                    let mut all = Vec::new();
+                    for piece in 0..thread * 5 {
+                        let mut data = vec![piece as u8; 64 * (1 + (piece * 7 + thread) % 5)];
+                        all.extend_from_slice(&data);
+                        stream.update(&mut data);
+                    }
+                    all.extend_from_slice(b"rest");
+                    assert_eq!(stream.finish(b"rest"), Digest::of(&all));
+                });
+            }
+        });
     }
 }

@@ -18,19 +18,36 @@ use crate::digest::Digest;
 /// Bytes that are hashed in one step.
 const BLOCK: usize = 64;
 
-/// How many pieces are waited for before they are digested: more would keep threads waiting for longer than three at
-/// once save over two.
-fn width() -> usize {
+/// What hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// The SHA instructions of x86-64, which take several streams at once.
     #[cfg(target_arch = "x86_64")]
-    if sha_ni::available() {
-        return 2;
+    ShaNi,
+    /// The `sha2` crate, which takes one after the other.
+    Single,
+}
+
+impl Unit {
+    /// The best that this processor has.
+    fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if sha_ni::available() {
+            return Self::ShaNi;
+        }
+        Self::Single
     }
-    1
+
+    /// How many pieces are waited for before they are hashed: more would keep threads waiting for longer than three at
+    /// once save over two.
+    fn width(self) -> usize {
+        if self == Self::Single { 1 } else { 2 }
+    }
 }
 
 /// How many streams keep one processor busiest: enough that two are always ready while others are being read.
 pub fn streams_per_processor() -> usize {
-    if width() == 1 { 1 } else { 6 }
+    if Unit::best() == Unit::Single { 1 } else { 6 }
 }
 
 /// The state between two blocks. FIPS 180-4, section 6.2.
@@ -78,15 +95,15 @@ impl State {
 }
 
 /// Takes a piece of each stream, which may have different lengths of whole blocks.
-fn update_all(streams: &mut Vec<(&mut State, &[u8])>) {
+fn update_all(unit: Unit, streams: &mut Vec<(&mut State, &[u8])>) {
     loop {
         streams.retain(|(_, data)| !data.is_empty());
-        let done = match streams.len() {
-            0 => return,
+        let done = match (streams.len(), unit) {
+            (0, _) => return,
             #[cfg(target_arch = "x86_64")]
-            3.. if sha_ni::available() => together(streams, sha_ni::compress::<3>),
+            (3.., Unit::ShaNi) => together(streams, sha_ni::compress::<3>),
             #[cfg(target_arch = "x86_64")]
-            2 if sha_ni::available() => together(streams, sha_ni::compress::<2>),
+            (2, Unit::ShaNi) => together(streams, sha_ni::compress::<2>),
             _ => {
                 let (state, data) = &mut streams[0];
                 state.update(data);
@@ -115,11 +132,19 @@ fn together<const N: usize>(
     (N, common)
 }
 
+/// What the tests run: a processor that has SHA instructions goes without them as well.
+#[cfg(test)]
+fn units() -> Vec<Unit> {
+    let mut units = vec![Unit::Single];
+    units.extend(Some(Unit::best()).filter(|&best| best != Unit::Single));
+    units
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{BLOCK, State, update_all};
+    use super::{BLOCK, State, units, update_all};
     use crate::digest::Digest;
 
     proptest! {
@@ -133,18 +158,20 @@ mod tests {
                     (0..length).map(|place| (place as u8).wrapping_mul(31).wrapping_add(seed)).collect()
                 })
                 .collect();
-            let mut states = vec![State::default(); streams.len()];
-            for piece in 0..2 {
-                let range = |&(first, second, _, _): &(usize, usize, u8, usize)| match piece {
-                    0 => 0..first * BLOCK,
-                    _ => first * BLOCK..(first + second) * BLOCK,
-                };
-                let pieces = data.iter().zip(&streams).map(|(data, stream)| &data[range(stream)]);
-                update_all(&mut states.iter_mut().zip(pieces).collect());
-            }
-            for ((state, data), (first, second, _, _)) in states.iter().zip(&data).zip(&streams) {
-                let rest = &data[(first + second) * BLOCK..];
-                prop_assert_eq!(state.finish(rest, data.len() as u64), Digest::of(data));
+            for unit in units() {
+                let mut states = vec![State::default(); streams.len()];
+                for piece in 0..2 {
+                    let range = |&(first, second, _, _): &(usize, usize, u8, usize)| match piece {
+                        0 => 0..first * BLOCK,
+                        _ => first * BLOCK..(first + second) * BLOCK,
+                    };
+                    let pieces = data.iter().zip(&streams).map(|(data, stream)| &data[range(stream)]);
+                    update_all(unit, &mut states.iter_mut().zip(pieces).collect());
+                }
+                for ((state, data), (first, second, _, _)) in states.iter().zip(&data).zip(&streams) {
+                    let rest = &data[(first + second) * BLOCK..];
+                    prop_assert_eq!(state.finish(rest, data.len() as u64), Digest::of(data), "{:?}", unit);
+                }
             }
         }
     }

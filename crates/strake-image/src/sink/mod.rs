@@ -8,7 +8,6 @@ mod descriptor;
 mod digest;
 mod discard;
 mod fan;
-mod staging;
 mod tee;
 mod window;
 

@@ -86,6 +86,7 @@ impl Spec {
         let mut held = HashSet::new();
         let shared = Arc::new(store.clone());
         if let Some(base) = base {
+            base.config.check_container().map_err(DraftError::Base)?;
             config = inherited(self.inherit, &base.config.run, &config)?;
             if self.inherit == Inherit::All {
                 base_config = whole(&base.config).map_err(DraftError::Base)?;
@@ -171,14 +172,8 @@ fn absent(error: DraftError, described: Option<Description>) -> Result<Recipe, D
             if source.kind() == io::ErrorKind::NotFound =>
         {
             let source = Source::Elsewhere { path };
-            Ok(Recipe::Tarball(Tarball {
-                source,
-                size,
-                diff_id,
-                digest: Some(diff_id),
-                codec: None,
-                is_layer: true,
-            }))
+            let digest = Some(diff_id);
+            Ok(Recipe::Tarball(Tarball { source, size, diff_id, digest, codec: None, is_layer: true }))
         }
         (error, _) => Err(error),
     }
@@ -219,8 +214,6 @@ fn packed_customisation(
     };
     let size = stat.size();
     let source = Source::File { path, offset: 0 };
-    Ok((
-        Recipe::Tarball(Tarball { source, size, diff_id, digest: None, codec: None, is_layer: true }),
-        Some(member),
-    ))
+    let tarball = Tarball { source, size, diff_id, digest: None, codec: None, is_layer: true };
+    Ok((Recipe::Tarball(tarball), Some(member)))
 }

@@ -1,15 +1,24 @@
-//! The tar format, in the one dialect that today's image digests depend on: PAX as `CPython`'s `tarfile` writes it.
+//! The tar format.
 //!
-//! Format: POSIX.1-2008 `pax`, "ustar interchange format" and "pax extended header". What is particular to the dialect
-//! is said where it is done, in `header` (the 512-byte block) and `pax` (the extended records in front of it).
+//! Format: POSIX.1-2008 `pax`, "ustar interchange format" and "pax extended header". It is written in the one dialect that
+//! today's image digests depend on: PAX as `CPython`'s `tarfile` writes it. What is particular to the dialect is said
+//! where it is done, in `header` (the 512-byte block) and `pax` (the extended records in front of it). It is read as Go's
+//! `archive/tar` reads it, in all dialects (`reader`).
 
+mod field;
 mod header;
 mod member;
 mod pax;
+mod reader;
+mod records;
+mod sparse;
 mod writer;
 
 pub use member::{Kind, Member};
 pub use pax::append as append_header;
+pub(crate) use reader::{TarMember, TarReader};
+pub(crate) use records::Records;
+pub(crate) use sparse::name as sparse_name;
 pub use writer::Writer;
 
 /// A tar archive is made of blocks of this many bytes.

@@ -9,7 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::fingerprint;
+use crate::kernel;
 
 /// One file, directory or symbolic link that the walk has come to.
 pub(crate) struct TreeEntry<'a> {
@@ -47,12 +47,17 @@ impl TreeEntry<'_> {
 
     /// Whether its file system keeps change times, see [`fingerprint`](crate::fingerprint). If that cannot be found out, it does not.
     pub(crate) fn keeps_change_times(&self) -> bool {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let Ok(file) = rustix::fs::openat(self.directory, self.name, flags, Mode::empty()) else {
-            return false;
-        };
-        let above = (self.file_type() != FileType::Directory).then_some(self.directory);
-        fingerprint::keeps_change_times(file.as_fd(), above)
+        if self.file_type() == FileType::Directory {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(self.directory, self.name, flags, Mode::empty());
+            return opened.is_ok_and(|opened| kernel::keeps_change_times(opened.as_fd()));
+        }
+        // Not every system opens links, nor does a file open for everybody, so its directory is looked at, and tells nothing of a file
+        // that is on another file system. It has a device of its own also where an overlay's layers are on several file systems, of
+        // which one may be of the other kind: a live system's, which lies over squashfs.
+        let above = rustix::fs::fstat(self.directory);
+        above.is_ok_and(|above| kernel::device(&above) == kernel::device(self.stat))
+            && kernel::keeps_change_times(self.directory)
     }
 
     /// Where the symbolic link points to. `buffer` is used for the result.
@@ -76,9 +81,8 @@ impl TreeEntry<'_> {
 
 /// Whether both describe one file in one state.
 pub(super) fn same(a: &Stat, b: &Stat) -> bool {
-    let state = |s: &Stat| {
-        (s.st_dev, s.st_ino, s.st_mode, s.st_size, s.st_mtime, s.st_mtime_nsec, s.st_ctime, s.st_ctime_nsec)
-    };
+    let state =
+        |s: &Stat| (s.st_dev, s.st_ino, s.st_mode, s.st_size, kernel::modified(s), kernel::changed(s));
     state(a) == state(b)
 }
 

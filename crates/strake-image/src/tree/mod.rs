@@ -18,6 +18,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::Error;
+use crate::kernel;
 pub(crate) use entry::{TreeEntry, to_path};
 use entry::{open_file, read_error, same};
 pub(crate) use names::Listings;
@@ -230,7 +231,7 @@ impl<'k> Walker<'k> {
         let names = self.names(descriptor.as_fd()).map_err(|error| read_error(&self.path, error))?;
         levels.push(Level {
             descriptor: Some(descriptor),
-            device: stat.st_dev,
+            device: kernel::device(stat),
             inode: stat.st_ino,
             names,
             next: 0,
@@ -265,7 +266,7 @@ impl<'k> Walker<'k> {
         let opened = rustix::fs::openat(&below, c"..", flags, Mode::empty());
         let descriptor = opened.map_err(|error| read_error(path, error))?;
         let stat = rustix::fs::fstat(&descriptor).map_err(|error| read_error(path, error))?;
-        if (stat.st_dev, stat.st_ino) != (above.device, above.inode) {
+        if (kernel::device(&stat), stat.st_ino) != (above.device, above.inode) {
             return Err(Error::Changed { path: to_path(path) });
         }
         above.descriptor = Some(descriptor);

@@ -1,17 +1,14 @@
 //! The names in directories, in order.
 
 use std::ffi::CStr;
-use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use rustix::fs::{FileType, RawDir};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use crate::kernel;
 use crate::python::text;
-
-/// Room for what one `getdents` call returns.
-const LISTING: usize = 32 * 1024;
 
 /// So many bytes of names one walk keeps at most for the next: some ten thousand names.
 const KEPT: usize = 512 * 1024;
@@ -66,21 +63,16 @@ impl Names {
     /// Reads and sorts the directory's names. `buffer` is used meanwhile.
     pub(super) fn read(directory: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<Self, Errno> {
         let (mut text, mut names) = (Vec::new(), Vec::new());
-        buffer.clear();
-        buffer.reserve(LISTING);
-        let listing: &mut [MaybeUninit<u8>] = buffer.spare_capacity_mut();
-        let mut entries = RawDir::new(directory, listing);
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
+        kernel::list(directory, buffer, |name, kind| {
             if !matches!(name, b"." | b"..") {
                 let start = u32::try_from(text.len()).map_err(|_| Errno::FBIG)?;
                 let length = u16::try_from(name.len()).map_err(|_| Errno::NAMETOOLONG)?;
-                names.push(Name { start, length, kind: entry.file_type() });
+                names.push(Name { start, length, kind });
                 text.extend_from_slice(name);
                 text.push(0);
             }
-        }
+            Ok(())
+        })?;
         if text.is_ascii() {
             names.sort_unstable_by_key(|name| name.bytes(&text));
         } else {

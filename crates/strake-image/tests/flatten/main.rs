@@ -16,7 +16,7 @@ use proptest::test_runner::TestRunner;
 use strake_image::flatten::flatten;
 use strake_image::layout::{Layout, LayoutPick};
 use strake_image::sink::DescriptorSink;
-use strake_image::{Context, Error, Platform, Store};
+use strake_image::{Context, Error, Platform, PlatformPick, Store};
 use strake_plan::StoreDir;
 use strake_testkit::command::{command, output_of, stdout_of, text};
 use strake_testkit::image::Image;
@@ -26,7 +26,7 @@ use strake_testkit::tar_bytes::{RawMember, archive};
 fn exported(layers: &[Vec<u8>], place: &Path) -> Result<std::path::PathBuf, Error> {
     let layout = place.join("layout");
     Image::of(&layers.iter().map(Vec::as_slice).collect::<Vec<_>>()).write_layout(&layout, "latest");
-    let pick = LayoutPick { name: None, platform: Platform::linux("amd64") };
+    let pick = LayoutPick { name: None, platform: PlatformPick::Preferred(Platform::linux("amd64")) };
     let image = Layout::directory(&layout).unwrap().image(&pick).unwrap();
     let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/nonexistent");
     let context = Context { jobs: NonZeroUsize::MIN, ..Context::new(store, || SystemTime::UNIX_EPOCH) };

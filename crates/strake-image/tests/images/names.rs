@@ -91,7 +91,7 @@ fn source(layers: &[Named]) -> (Vec<u8>, Vec<Vec<u8>>) {
 
 /// The image in the archive alone, and as the base of another one.
 fn drafts(fixture: &Fixture, archive: &Path) -> Result<[Draft; 2], OpenError> {
-    let open = || archive::open(archive);
+    let open = || archive::open(archive, &std::env::temp_dir());
     let conf = json!({
         "architecture": "amd64", "config": {}, "os": "linux", "store_dir": "/nix/store", "from_image": "it",
         "store_layers": [[PATHS[0]]], "customisation": {}, "repo_tag": "test:1", "inherit": "all",
@@ -192,7 +192,7 @@ fn check(fixture: &Fixture, layers: &[Named]) {
                 let manifest: Value =
                     serde_json::from_slice(&found[&vec!["manifest.json".to_owned()]]).unwrap();
                 assert_eq!(manifest[0]["Layers"].as_array().unwrap().len(), diff_ids.len());
-                let image = archive::open(&to).unwrap();
+                let image = archive::open(&to, &std::env::temp_dir()).unwrap();
                 assert_eq!(image.config.diff_ids, diff_ids);
                 assert!(diff_ids.iter().zip(&contents).all(|(id, content)| *id == Digest::of(content)));
                 let problems = verify(image, &Context { verify: true, ..fixture.context.clone() });
@@ -246,9 +246,9 @@ fn names_that_meet() {
     let place = tempfile::tempdir().unwrap();
     let (from, to) = (place.path().join("from.tar"), place.path().join("to.tar"));
     fs::write(&from, text).unwrap();
-    let config = Digest::of(&archive::open(&from).unwrap().config.text).hex();
+    let config = Digest::of(&archive::open(&from, &std::env::temp_dir()).unwrap().config.text).hex();
     for name in [format!("{config}.json"), format!("{config}.json/layer.tar")] {
-        let mut image = archive::open(&from).unwrap();
+        let mut image = archive::open(&from, &std::env::temp_dir()).unwrap();
         let member = image.layers[0].member.as_mut().unwrap();
         member.name = name.into_bytes();
         let refused = delivered(&fixture.context, image.into_draft(), &to);

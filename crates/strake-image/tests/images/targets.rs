@@ -9,7 +9,7 @@ use strake_image::deliver::deliver;
 use strake_image::layout::{Layout, LayoutArchiveTarget, LayoutPick, LayoutTarget};
 use strake_image::parsed::ParsedImage;
 use strake_image::verify::verify;
-use strake_image::{Output, Platform, Target};
+use strake_image::{Output, Platform, PlatformPick, Target};
 
 use crate::fixture::{Fixture, options};
 
@@ -34,11 +34,11 @@ fn target<'p>(form: Form, path: &Path, fixture: &'p Fixture) -> Box<dyn Target +
 }
 
 fn open(form: Form, path: &Path) -> ParsedImage {
-    let pick = LayoutPick { name: None, platform: Platform::linux("amd64") };
+    let pick = LayoutPick { name: None, platform: PlatformPick::Preferred(Platform::linux("amd64")) };
     match form {
-        Form::Archive => archive::open(path).unwrap(),
+        Form::Archive => archive::open(path, &std::env::temp_dir()).unwrap(),
         Form::Layout => Layout::directory(path).unwrap().image(&pick).unwrap(),
-        Form::LayoutArchive => Layout::archive(path).unwrap().image(&pick).unwrap(),
+        Form::LayoutArchive => Layout::archive(path, &std::env::temp_dir()).unwrap().image(&pick).unwrap(),
     }
 }
 

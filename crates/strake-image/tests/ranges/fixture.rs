@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use strake_image::Lanes;
-use strake_image::recipe::{Owner, Recipe, StorePaths};
+use strake_image::recipe::{Depth, Owner, Recipe, StorePaths};
 use strake_image::sink::{Sink, SinkError, Watch, read_some};
 use strake_image::{Digest, Store, Survey};
 use strake_plan::StoreDir;
@@ -68,7 +68,9 @@ pub(crate) fn written(recipe: &Recipe, survey: &Survey) -> Vec<u8> {
 /// The digest of a recipe's stream, and what computing it has shown.
 pub(crate) fn digested(recipe: &Recipe) -> (Digest, Survey) {
     let (progress, cancelled, lanes) = (AtomicU64::new(0), AtomicBool::new(false), Lanes::default());
-    recipe.digest(Watch { progress: &progress, cancelled: &cancelled, lanes: &lanes }).unwrap()
+    recipe
+        .digest(Watch { progress: &progress, cancelled: &cancelled, lanes: &lanes }, Depth::Content)
+        .unwrap()
 }
 
 /// A file's name of one of many kinds: ASCII, UTF-8, neither, one that sorts behind those, one too long for a header.

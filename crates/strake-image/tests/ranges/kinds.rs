@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use strake_image::compression::CompressedFile;
-use strake_image::recipe::{Digests, FileContent, Files, Recipe, Remote, Source, Tarball};
+use strake_image::recipe::{Depth, Digests, FileContent, Files, Recipe, Remote, Source, Tarball};
 use strake_image::tar::{Kind, Member};
 use strake_image::{Codec, Digest, Error};
 
@@ -111,17 +111,12 @@ fn tarballs(root: &Path, content: &[u8]) -> [Recipe; 3] {
     let whole = [&[9; 1000], content, &[8; 5000]].concat();
     fs::write(&plain, &whole).unwrap();
     fs::write(&packed, zstd::encode_all(&whole[..], 1).unwrap()).unwrap();
-    let file = Arc::new(CompressedFile::new(packed, Codec::Zstd));
+    let file = Arc::new(CompressedFile::new(packed, Codec::Zstd, root.to_owned()));
+    file.expect(1000..1000 + content.len() as u64);
+    let digests = Arc::new(Digests::read(&mut &content[..], Depth::Content).unwrap());
     [
         tarball(Source::File { path: plain, offset: 1000 }, content),
-        tarball(
-            Source::Compressed {
-                file,
-                offset: 1000,
-                digests: Arc::new(Digests::read(&mut &*content).unwrap()),
-            },
-            content,
-        ),
+        tarball(Source::Compressed { file, offset: 1000, digests }, content),
         tarball(Source::Remote(Arc::new(Blob(content.to_vec()))), content),
     ]
 }

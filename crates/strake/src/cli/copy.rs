@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use strake_image::Platform;
 use strake_image::compression::{Compression, CompressionError};
+use strake_image::{Platform, PlatformPick};
 
 use super::{BuildArgs, EXIT_CODES, Plan, RegistryArgs, Writing};
 use crate::values;
@@ -49,8 +49,8 @@ pub(crate) struct Arch {
 }
 
 impl Arch {
-    /// The platform that is meant.
-    pub(crate) fn wanted(&self) -> Option<Platform> {
+    /// The platform that is asked for.
+    pub(crate) fn wanted(&self) -> Option<PlatformPick> {
         self.one.wanted(self.arch.as_deref())
     }
 }
@@ -69,15 +69,15 @@ pub(crate) struct ImageArgs {
 /// One platform.
 #[derive(Debug, Default, Args)]
 pub(crate) struct OnePlatform {
-    /// Only the image for this platform, where it is there for several [default: all of them]
+    /// Only the image for this platform; an error if there is none [default: all platforms]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "arch", value_parser = values::platform)]
     pub(crate) platform: Option<Platform>,
 }
 
 impl OnePlatform {
-    /// The platform that is meant; `arch` may say it, too.
-    pub(crate) fn wanted(&self, arch: Option<&str>) -> Option<Platform> {
-        self.platform.clone().or_else(|| arch.map(Platform::linux))
+    /// The platform that is asked for; `arch` may say it, too.
+    pub(crate) fn wanted(&self, arch: Option<&str>) -> Option<PlatformPick> {
+        self.platform.clone().or_else(|| arch.map(Platform::linux)).map(PlatformPick::Only)
     }
 }
 

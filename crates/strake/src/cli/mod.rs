@@ -8,6 +8,7 @@ mod registry;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 pub(crate) use build::{BuildArgs, Writing};
 pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
@@ -63,6 +64,17 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: CacheAction,
     },
+    /// Write a script with which a shell completes strake's commands and options
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a man page for strake and one for each of its commands, as packages need them
+    #[command(hide = true)]
+    Man {
+        /// Into this directory, which exists
+        directory: PathBuf,
+    },
 }
 
 impl Command {
@@ -89,8 +101,13 @@ impl Command {
             Self::Copy(arguments) => {
                 arguments.places.iter().skip(1).chain(&arguments.behind).any(|place| place == Path::new("-"))
             }
-            Self::Layers(_) | Self::Inspect(_) | Self::Verify(_) | Self::Pin(_) | Self::Cache { .. } => true,
-            Self::NixDatabase(_) => false,
+            Self::Layers(_)
+            | Self::Inspect(_)
+            | Self::Verify(_)
+            | Self::Pin(_)
+            | Self::Completions { .. }
+            | Self::Cache { .. } => true,
+            Self::NixDatabase(_) | Self::Man { .. } => false,
         }
     }
 }

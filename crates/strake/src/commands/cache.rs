@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::terminal::{self, Lines};
 
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn run(action: &CacheAction) -> Result<(), Failure> {
     let cache = super::open_cache()?;

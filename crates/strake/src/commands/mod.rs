@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod describe;
 pub(crate) mod export;
 pub(crate) mod inspect;
+pub(crate) mod installation;
 pub(crate) mod layers;
 pub(crate) mod merge;
 pub(crate) mod nix_database;

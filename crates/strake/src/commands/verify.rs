@@ -1,7 +1,6 @@
 //! `strake verify`: is an image what it says it is?
 
-use strake_image::manifest::ParsedIndex;
-use strake_image::{Context, reference, verify};
+use strake_image::verify;
 
 use crate::cli::{BuildArgs, Verify};
 use crate::failure::Failure;
@@ -36,7 +35,10 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
             (place.to_string(), format!("{count} layers"), problems)
         }
         OpenedSource::Index(place, index) => {
-            let (count, problems) = verify_all(*index, &context);
+            let layers: usize = index.images.iter().map(|(_, image)| image.layers.len()).sum();
+            let count = format!("{} images, {layers} layers", index.images.len());
+            let problems = verify::verify_index(*index, &context);
+            let problems = problems.iter().map(ToString::to_string).collect();
             (place.to_string(), count, problems)
         }
     };
@@ -53,20 +55,4 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
         1 => Err(Failure::new(format!("{name} has a problem"))),
         several => Err(Failure::new(format!("{name} has {several} problems"))),
     }
-}
-
-/// How much there is, and what is wrong with it.
-fn verify_all(index: ParsedIndex, context: &Context) -> (String, Vec<String>) {
-    let images = index.images.len();
-    let mut layers = 0;
-    let mut problems = Vec::new();
-    for (platform, image) in index.images {
-        layers += image.layers.len();
-        let platform = reference::list(&[&platform.to_string()]);
-        let found = verify::verify(image, context);
-        problems.extend(found.iter().map(|problem| format!("{platform}: {problem}")));
-    }
-    let beside = verify::verify_attachments(index.attachments, context);
-    problems.extend(beside.iter().map(ToString::to_string));
-    (format!("{images} images, {layers} layers"), problems)
 }

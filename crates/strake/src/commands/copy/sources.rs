@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use strake_image::deliver::{Batch, BatchIndex};
 use strake_image::manifest::{ParsedIndex, check_platforms};
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::{LayerDraft, Platform};
+use strake_image::{LayerDraft, Platform, PlatformPick};
 
 use crate::cli::Copy;
 use crate::failure::Failure;
@@ -46,10 +46,11 @@ pub(super) fn places(arguments: &Copy) -> Result<(Vec<Source>, Vec<Destination>)
 }
 
 /// The platform that is wanted of finished images: if none is asked for and only one image has room in the targets, this
-/// machine's.
-pub(super) fn platform(arguments: &Copy, targets: &[Destination]) -> Option<Platform> {
+/// machine's. Images for an index are for several; there `--arch` says what store paths are for.
+pub(super) fn platform(arguments: &Copy, targets: &[Destination]) -> Option<PlatformPick> {
     let only = || targets.iter().all(|target| !target.has_a_manifest()).then(finished::machine);
-    arguments.one.wanted(arguments.plan.arch.as_deref()).or_else(only)
+    let wanted = arguments.one.wanted(arguments.plan.arch.as_deref());
+    if arguments.index { wanted.map(PlatformPick::preferred) } else { wanted.or_else(only) }
 }
 
 /// Opens what is copied.

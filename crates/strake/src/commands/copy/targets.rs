@@ -79,8 +79,12 @@ pub(super) fn only(targets: &[Destination], batch: &Batch) -> Result<Option<usiz
         return Ok(None);
     }
     let Some(BatchIndex::Given { platforms, .. }) = &batch.index else { return Ok(Some(0)) };
+    if let [_] = platforms[..] {
+        return Ok(Some(0));
+    }
     let machine = finished::machine();
-    let fits: Vec<usize> = (0..platforms.len()).filter(|&place| platforms[place].is_a(&machine)).collect();
+    let fits = |place: &usize| platforms[*place].is_a(machine.platform());
+    let fits: Vec<usize> = (0..platforms.len()).filter(fits).collect();
     let plain = fits.iter().find(|&&place| platforms[place].variant.is_none());
     match (plain, &fits[..]) {
         (Some(place), _) | (None, [place]) => Ok(Some(*place)),

@@ -7,11 +7,17 @@
 //!
 //! Memory is bounded by what one member's headers may take, and for those that keep members by what all may.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use super::records::{self, Records, malformed};
+use super::{BLOCK, Kind, Member, block_padding, field, sparse};
 use crate::limits::MAX_EXTENDED;
-use crate::tar::{BLOCK, Kind, Member, block_padding};
+
+/// A sparse file in the old format.
+const OLD_SPARSE: Kind = Kind(b'S');
+
+/// What stands behind the end is read in pieces of so many bytes.
+const BUFFER: usize = 64 * 1024;
 
 /// A tar archive as it is read.
 pub(crate) struct TarReader<R> {
@@ -27,6 +33,8 @@ pub(crate) struct TarReader<R> {
     global: Option<Records>,
     /// What the headers may still take in memory, in bytes.
     allowance: u64,
+    /// Whether the two zero blocks have been read that end an archive.
+    has_end: bool,
 }
 
 /// What an archive says of its next member.
@@ -50,16 +58,26 @@ struct Extended {
 impl<R: Read> TarReader<R> {
     /// An archive that can only be read on.
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, skip: read_over, position: 0, left: 0, padding: 0, global: None, allowance: u64::MAX }
+        Self {
+            inner,
+            skip: read_over,
+            position: 0,
+            left: 0,
+            padding: 0,
+            global: None,
+            allowance: u64::MAX,
+            has_end: false,
+        }
     }
 
     /// What all headers together may take in memory, in bytes.
-    pub(super) fn with_allowance(self, allowance: u64) -> Self {
+    pub(crate) fn with_allowance(self, allowance: u64) -> Self {
         Self { allowance, ..self }
     }
 
-    /// Has global records hold for the members behind them, as Python and POSIX have it. Go passes over them.
-    pub(super) fn with_global_records(self) -> Self {
+    /// Has global records hold for the members behind them, as Python and POSIX have it. Go passes over them, so those that would
+    /// make members others are refused.
+    pub(crate) fn with_global_records(self) -> Self {
         Self { global: Some(Records::new()), ..self }
     }
 
@@ -87,11 +105,13 @@ impl<R: Read> TarReader<R> {
                     records::merge(&mut found, &text)?;
                     once(&mut extended.records, found)?;
                 }
-                b'g' if extended.records.is_some() => return Err(twice()),
                 b'g' => {
+                    // Go forgets what stands in front of it.
+                    if !matches!(extended, Extended { records: None, long_name: None, long_link: None }) {
+                        return Err(malformed("a global header stands behind an extended one"));
+                    }
                     let text = self.text(size)?;
-                    // Records that do not count must be well-formed all the same.
-                    records::merge(self.global.as_mut().unwrap_or(&mut Records::new()), &text)?;
+                    self.global_records(&text)?;
                 }
                 b'L' => once(&mut extended.long_name, field::text(&self.text(size)?).to_vec())?,
                 b'K' => once(&mut extended.long_link, field::text(&self.text(size)?).to_vec())?,
@@ -100,32 +120,38 @@ impl<R: Read> TarReader<R> {
         }
     }
 
+    /// Takes a global header. Records that do not count must be well-formed all the same.
+    fn global_records(&mut self, text: &[u8]) -> io::Result<()> {
+        let Some(global) = &mut self.global else { return records::merge(&mut Records::new(), text) };
+        records::merge(global, text)?;
+        let is_other = ["path", "linkpath", "size"].iter().any(|it| records::value(global, it).is_some());
+        if is_other || sparse::is_meant(global) {
+            return Err(malformed("a global header has a name, a link's target or a size"));
+        }
+        Ok(())
+    }
+
     fn member(&mut self, block: &[u8; 512], size: u64, extended: Extended) -> io::Result<TarMember> {
         let mut all = self.global.clone().unwrap_or_default();
-        self.charge(length(&all))?;
         for (keyword, value) in extended.records.unwrap_or_default() {
             match all.iter_mut().find(|(known, _)| *known == keyword) {
                 Some((_, old)) => *old = value,
                 None => all.push((keyword, value)),
             }
         }
+        self.charge(all.iter().map(memory).sum())?;
         let value = |keyword: &str| records::value(&all, keyword).map(<[u8]>::to_vec);
-        let name = extended.long_name.or_else(|| value("path")).unwrap_or_else(|| field::name(block));
-        let linkname = extended.long_link.or_else(|| value("linkpath"));
+        let long = |text: Option<Vec<u8>>| text.filter(|text| !text.is_empty());
+        let name = long(extended.long_name).or_else(|| value("path")).unwrap_or_else(|| field::name(block));
+        let linkname = long(extended.long_link).or_else(|| value("linkpath"));
         // Of a time before there were directories' flags.
         let kind = if block[156] == 0 && name.ends_with(b"/") { Kind::DIRECTORY } else { Kind(block[156]) };
-        let has_owners = field::is_ustar(block) || field::is_gnu(block);
         let owner = |keyword, range: std::ops::Range<usize>| {
+            let has_owners = field::has_owners(block);
             let field = if has_owners { field::text(&block[range]).to_vec() } else { Vec::new() };
             value(keyword).unwrap_or(field)
         };
-        if has_owners {
-            field::number(&block[329..337])?;
-            field::number(&block[337..345])?;
-        }
-        let is_sparse =
-            kind == Kind(b'S') || all.iter().any(|(keyword, _)| keyword.starts_with(b"GNU.sparse."));
-        if kind == Kind(b'S') {
+        if kind == OLD_SPARSE {
             // Its map goes on in blocks of its own.
             let mut more = block[482] != 0;
             while more {
@@ -139,7 +165,11 @@ impl<R: Read> TarReader<R> {
             let field = field::unsigned(&block[range]);
             Ok::<u64, io::Error>(records::number(&all, keyword)?.unwrap_or(field?))
         };
-        let size = if has_content(kind) { records::number(&all, "size")?.unwrap_or(size) } else { 0 };
+        for keyword in ["atime", "ctime"] {
+            records::seconds(&all, keyword)?;
+        }
+        let size = records::number(&all, "size")?.unwrap_or(size);
+        let size = if has_content(kind) { size } else { 0 };
         let member = Member {
             kind,
             mode: field::number(&block[100..108])?.cast_unsigned() as u32,
@@ -157,7 +187,17 @@ impl<R: Read> TarReader<R> {
         let end = self.position.checked_add(size).and_then(|end| end.checked_add(BLOCK));
         end.ok_or_else(|| malformed("a member is larger than any file"))?;
         (self.left, self.padding) = (size, block_padding(size));
+        let is_sparse = kind == OLD_SPARSE || sparse::is_meant(&member.records);
         Ok(TarMember { member, position: self.position, is_sparse })
+    }
+
+    /// Makes sure that the member that came last, a sparse file, is one that can be unpacked.
+    pub(crate) fn check_sparse(&mut self, member: &Member) -> io::Result<()> {
+        if has_content(member.kind) {
+            sparse::check(&member.records, member.size, self)
+        } else {
+            Err(malformed("a sparse file is no file"))
+        }
     }
 
     /// The next header block, or nothing at the end.
@@ -171,8 +211,35 @@ impl<R: Read> TarReader<R> {
             Some(second) if second.iter().any(|byte| *byte != 0) => {
                 Err(malformed("a zero block stands in front of a member"))
             }
-            _ => Ok(None),
+            second => {
+                self.has_end = second.is_some();
+                Ok(None)
+            }
         }
+    }
+
+    /// Bytes that were read or passed over.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Once there is no other member: reads what is left. Returns what is wrong with the archive's end, if anything is.
+    pub(crate) fn end(&mut self) -> io::Result<Option<&'static str>> {
+        let mut buffer = vec![0; BUFFER];
+        let mut is_zero = true;
+        loop {
+            match self.inner.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(got) => is_zero &= buffer[..got].iter().all(|byte| *byte == 0),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(match (self.has_end, is_zero) {
+            (true, true) => None,
+            (true, false) => Some("bytes stand behind its end"),
+            (false, _) => Some("its end is missing, which is two blocks of zeros, so it may have been cut"),
+        })
     }
 
     /// A block, or nothing where there is none left.
@@ -224,6 +291,28 @@ impl<R: Read> TarReader<R> {
     }
 }
 
+impl<R: BufRead> TarReader<R> {
+    /// An archive in a buffer, of which content that is not wanted need not be copied.
+    pub(crate) fn buffered(inner: R) -> Self {
+        let skip = |inner: &mut R, mut distance: u64| {
+            while distance > 0 {
+                let there = match inner.fill_buf() {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    there => there?.len(),
+                };
+                let next = there.min(usize::try_from(distance).unwrap_or(usize::MAX));
+                if next == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                inner.consume(next);
+                distance -= next as u64;
+            }
+            Ok(())
+        };
+        Self { skip, ..Self::new(inner) }
+    }
+}
+
 impl<R: Read + Seek> TarReader<R> {
     /// An archive of which content that is not wanted need not be read.
     pub(crate) fn seeking(inner: R) -> Self {
@@ -266,8 +355,9 @@ fn twice() -> io::Error {
     malformed("two extended headers of a kind are for one member")
 }
 
-fn length(records: &Records) -> u64 {
-    records.iter().map(|(keyword, value)| (keyword.len() + value.len()) as u64).sum()
+/// About what a record takes in memory, in bytes. Short ones take much more than they are long.
+fn memory((keyword, value): &(Vec<u8>, Vec<u8>)) -> u64 {
+    (128 + keyword.len() + value.len()) as u64
 }
 
 fn trimmed(mut name: Vec<u8>) -> Vec<u8> {
@@ -280,85 +370,4 @@ fn trimmed(mut name: Vec<u8>) -> Vec<u8> {
 fn read_over<R: Read>(inner: &mut R, distance: u64) -> io::Result<()> {
     let skipped = io::copy(&mut inner.take(distance), &mut io::sink())?;
     if skipped == distance { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-}
-
-/// Fields of a header block.
-mod field {
-    use std::io;
-
-    use super::malformed;
-
-    /// Makes sure that the block is a header. Old programs have summed up signed bytes.
-    pub(super) fn check(block: &[u8; 512]) -> io::Result<()> {
-        let bytes = || block[..148].iter().chain(&[b' '; 8]).chain(&block[156..]);
-        let unsigned: i64 = bytes().map(|byte| i64::from(*byte)).sum();
-        let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
-        let said = octal(&block[148..156])?;
-        let right = said == unsigned || said == signed;
-        if right { Ok(()) } else { Err(malformed("a header's checksum is wrong")) }
-    }
-
-    /// Until the first zero byte.
-    pub(super) fn text(field: &[u8]) -> &[u8] {
-        field.split(|byte| *byte == 0).next().unwrap_or_default()
-    }
-
-    pub(super) fn is_ustar(block: &[u8; 512]) -> bool {
-        block[257..263] == *b"ustar\0"
-    }
-
-    pub(super) fn is_gnu(block: &[u8; 512]) -> bool {
-        block[257..265] == *b"ustar  \0"
-    }
-
-    /// The name with what stands in front of it.
-    pub(super) fn name(block: &[u8; 512]) -> Vec<u8> {
-        let is_star = block[508..512] == *b"tar\0";
-        let prefix = match is_ustar(block) {
-            true if is_star => text(&block[345..476]),
-            true => text(&block[345..500]),
-            false => b"",
-        };
-        let name = text(&block[..100]);
-        if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
-    }
-
-    /// A number in octal or, where its first bit is set, in two's complement.
-    pub(super) fn number(field: &[u8]) -> io::Result<i64> {
-        if field[0] & 0x80 == 0 {
-            return octal(field);
-        }
-        let is_negative = field[0] & 0x40 != 0;
-        let inverted = if is_negative { 0xff } else { 0 };
-        let mut number: u64 = 0;
-        for (place, byte) in field.iter().enumerate() {
-            let byte = (byte ^ inverted) & if place == 0 { 0x7f } else { 0xff };
-            if number >> 56 > 0 {
-                return Err(too_large());
-            }
-            number = number << 8 | u64::from(byte);
-        }
-        let number = i64::try_from(number).map_err(|_| too_large())?;
-        Ok(if is_negative { !number } else { number })
-    }
-
-    /// A number that cannot be below 0.
-    pub(super) fn unsigned(field: &[u8]) -> io::Result<u64> {
-        u64::try_from(number(field)?).map_err(|_| malformed("a header has a negative number"))
-    }
-
-    fn octal(field: &[u8]) -> io::Result<i64> {
-        let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
-        let Some(start) = field.iter().position(|byte| !is_padding(byte)) else { return Ok(0) };
-        let end = field.iter().rposition(|byte| !is_padding(byte)).map_or(start, |last| last + 1);
-        let digits = text(&field[start..end]);
-        let is_octal = !digits.is_empty() && digits.iter().all(|byte| matches!(byte, b'0'..=b'7'));
-        let number = std::str::from_utf8(digits).ok().filter(|_| is_octal);
-        let number = number.and_then(|digits| i64::from_str_radix(digits, 8).ok());
-        number.ok_or_else(|| malformed("a header has a field that is not the number it should be"))
-    }
-
-    fn too_large() -> io::Error {
-        malformed("a header has a number that is too large")
-    }
 }

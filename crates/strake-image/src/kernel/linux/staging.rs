@@ -7,11 +7,10 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
-use super::SinkError;
+use crate::kernel::wait;
 
 /// What a pipe should hold, in bytes: the most that an unprivileged process may ask for on Linux by default.
 const PIPE_SIZE: usize = 1024 * 1024;
@@ -39,35 +38,43 @@ impl Staging {
         self.writer.as_fd()
     }
 
+    /// Writes some of the data, at least a byte.
+    pub(super) fn write(&mut self, data: &[u8], target: BorrowedFd<'_>) -> io::Result<usize> {
+        loop {
+            match rustix::io::write(self.door(), data) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.went_in(written);
+                    return Ok(written);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => self.advance(target)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Bytes have gone in.
     pub(super) fn went_in(&mut self, bytes: usize) {
         self.staged += bytes as u64;
     }
 
     /// Moves on what the target has room for. If it has none, waits until it has.
-    pub(super) fn advance(&mut self, target: BorrowedFd<'_>) -> Result<(), SinkError> {
+    pub(super) fn advance(&mut self, target: BorrowedFd<'_>) -> io::Result<()> {
         match rustix::pipe::splice(&self.reader, None, target, None, PIPE_SIZE, SpliceFlags::NONBLOCK) {
             Ok(moved) => self.staged -= moved as u64,
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => wait(target)?,
-            Err(error) => return Err(SinkError::Write(error.into())),
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
     /// Moves on everything.
-    pub(super) fn empty(&mut self, target: BorrowedFd<'_>) -> Result<(), SinkError> {
+    pub(super) fn empty(&mut self, target: BorrowedFd<'_>) -> io::Result<()> {
         while self.staged > 0 {
             self.advance(target)?;
         }
         Ok(())
-    }
-}
-
-/// Waits until a descriptor takes more.
-pub(super) fn wait(target: BorrowedFd<'_>) -> Result<(), SinkError> {
-    match rustix::event::poll(&mut [PollFd::new(&target, PollFlags::OUT)], None) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(SinkError::Write(error.into())),
     }
 }

@@ -1,4 +1,4 @@
-//! Extended records in front of a member of a tar archive: keywords and values.
+//! Extended records in front of a member of a tar archive: keywords and values, as Go's `archive/tar` reads them.
 //!
 //! Format: POSIX.1-2008 `pax`, "pax extended header".
 
@@ -12,18 +12,40 @@ pub(crate) type Records = Vec<(Vec<u8>, Vec<u8>)>;
 /// Keywords whose values cannot hold a zero byte.
 const TEXTS: [&[u8]; 4] = [b"path", b"linkpath", b"uname", b"gname"];
 
+/// A part's offset in a sparse file of the format 0.0, which has as many such records as there are parts.
+const OFFSET: &[u8] = b"GNU.sparse.offset";
+
+/// Behind it, the part's length.
+const LENGTH: &[u8] = b"GNU.sparse.numbytes";
+
+/// All of them, as the format 0.1 has them: offsets and lengths with commas between them.
+const MAP: &[u8] = b"GNU.sparse.map";
+
 /// Why an archive is refused.
 pub(super) fn malformed(problem: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
+/// The same for the map of a sparse file.
+pub(super) fn malformed_map() -> io::Error {
+    malformed("the map of a sparse file is malformed")
+}
+
 /// Reads an extended header's content, and adds its records; one that is there already keeps its place and gets the new
 /// value.
 pub(super) fn merge(records: &mut Records, mut text: &[u8]) -> io::Result<()> {
+    let mut map = Vec::new();
     while !text.is_empty() {
         let (keyword, value, rest) =
             record(text).ok_or_else(|| malformed("an extended record is malformed"))?;
         text = rest;
+        if keyword == OFFSET || keyword == LENGTH {
+            let expected = if map.len() % 2 == 0 { OFFSET } else { LENGTH };
+            if keyword != expected || value.contains(&b',') {
+                return Err(malformed_map());
+            }
+            map.push(value);
+        }
         let known = records.iter().position(|(known, _)| known == keyword);
         match known {
             Some(place) => records[place].1 = value.to_vec(),
@@ -32,6 +54,10 @@ pub(super) fn merge(records: &mut Records, mut text: &[u8]) -> io::Result<()> {
             }
             None => records.push((keyword.to_vec(), value.to_vec())),
         }
+    }
+    if !map.is_empty() {
+        records.retain(|(keyword, _)| keyword != MAP);
+        records.push((MAP.to_vec(), map.join(&b',')));
     }
     Ok(())
 }
@@ -67,9 +93,11 @@ pub(super) fn number(records: &Records, keyword: &str) -> io::Result<Option<u64>
 /// A time in seconds, rounded as Python rounds.
 pub(super) fn seconds(records: &Records, keyword: &str) -> io::Result<Option<i64>> {
     let Some(value) = value(records, keyword) else { return Ok(None) };
-    let is_decimal = value.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-'));
-    let text = std::str::from_utf8(value).ok().filter(|_| is_decimal);
-    let seconds = text.and_then(|text| text.parse::<f64>().ok());
+    let seconds = std::str::from_utf8(value).ok().and_then(|text| {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let is_number = whole.parse::<i64>().is_ok() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse::<f64>().ok())?
+    });
     let seconds = seconds.map(|seconds| Some(seconds.round_ties_even() as i64));
     seconds.ok_or_else(|| malformed("an extended record is not the time that it should be"))
 }
