@@ -256,7 +256,7 @@ fn a_dry_run_sends_nothing() {
     user.ok(&copy(&store, &[&name]));
     assert!(dry(&[]).stderr.contains("is there"));
     assert_eq!(events(&dry(&["--json"]), "would_send")[0]["bytes"], 0);
-    user.run(&copy(&store, &["--dry-run", &name, "oci:layout"])).failed(&["--dry-run"]);
+    user.run(&copy(&store, &["--dry-run", &name, "oci:layout"])).refused(&["--dry-run"]);
     assert!(!user.path("layout").exists());
 }
 

@@ -41,6 +41,8 @@ struct NamedMember {
 pub(super) enum Presence {
     New,
     Present,
+    /// The same layer is, compressed in another way.
+    Recoded,
     /// One with this diff id is. Whether this is the same layer, only its bytes can show.
     Unproven,
 }
@@ -54,9 +56,10 @@ impl MemberNames {
     pub(super) fn layer(&mut self, name: &str, layer: &Layer) -> Result<Presence, Error> {
         let blob = layer.stored.digest;
         let (presence, member) = self.take(name, Meaning::Layer(layer.diff_id))?;
-        let is_seen = member.blobs.insert(blob);
+        let is_new = member.blobs.insert(blob);
         Ok(match presence {
-            Presence::Present if is_seen && !layer.is_checked => Presence::Unproven,
+            Presence::Present if is_new && !layer.is_checked => Presence::Unproven,
+            Presence::Present if is_new => Presence::Recoded,
             presence => presence,
         })
     }

@@ -83,7 +83,7 @@ impl Target for ArchiveTarget<'_> {
             Presence::Unproven => return Ok(Some(Box::new(Discard))),
             // The script writes a layer as often as it is in an image.
             Presence::Present if self.images.is_empty() && is_scripts(layer) => {}
-            Presence::Present => return Ok(None),
+            Presence::Present | Presence::Recoded => return Ok(None),
         }
         let size = layer.stored.size;
         let mut member = match &layer.draft.member {

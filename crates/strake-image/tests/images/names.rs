@@ -16,6 +16,7 @@ use strake_image::spec::{DraftError, Spec, Surroundings};
 use strake_image::tar::{Kind, Member, Writer};
 use strake_image::verify::verify;
 use strake_image::{Context, Digest, Draft, Error, Output, TargetError};
+use strake_testkit::tar_bytes::{self, RawMember};
 
 use crate::fixture::{Fixture, PATHS};
 
@@ -54,7 +55,8 @@ fn source(layers: &[Named]) -> (Vec<u8>, Vec<Vec<u8>>) {
     for (place, layer) in layers.iter().enumerate() {
         let name = clean(&layer.name);
         let is_link = layer.kind != Kind::FILE && place > 0;
-        let content = if is_link { Vec::new() } else { format!("content {name}").into_bytes() };
+        let file = RawMember::new(b'0', "file", format!("content {name}").as_bytes());
+        let content = if is_link { Vec::new() } else { tar_bytes::archive(&[file]) };
         let in_archive = if layer.dotted { format!("./{name}") } else { name.clone() };
         let up = name.matches('/').count();
         let target = clean(&layers[0].name);
