@@ -57,6 +57,9 @@ mod copy;
 /// skopeo, umoci, podman and docker take what strake copies, and strake takes what they wrote.
 mod copy_peers;
 
+/// Names of images, as those that take layouts and archives look for them.
+mod names;
+
 /// The image specification's schemas hold for what strake writes.
 mod schemas;
 

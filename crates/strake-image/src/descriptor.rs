@@ -11,9 +11,14 @@ use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::media_type::{Format, MediaType};
 use crate::platform::Platform;
+use crate::reference;
 
 /// The annotation that names a manifest in an index.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The annotation that names it for containerd, which stores an image under this name: the name in full, like
+/// `docker.io/library/hello:1.0`.
+pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// The annotation that marks a manifest about another one, as builds attach it, and what it says then.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
@@ -65,9 +70,19 @@ impl Descriptor {
         (self.digest, self.size) == (other.digest, other.size)
     }
 
-    /// The name in the index that it is in.
+    /// The names in the index that it is in: the specification's, and behind it containerd's, unless that is the same in full.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let text = |key| self.annotations.get(key).map(String::as_str);
+        let name = text(REF_NAME);
+        let is_new = |full: &&str| {
+            name.is_none_or(|name| reference::is_only_tag(name) || !reference::same(name, full))
+        };
+        name.into_iter().chain(text(CONTAINERD_NAME).filter(is_new))
+    }
+
+    /// The name that tells it from others: containerd's, where the other one is only a tag.
     pub fn name(&self) -> Option<&str> {
-        self.annotations.get(REF_NAME).map(String::as_str)
+        self.names().last()
     }
 
     /// The platform as `os/architecture`, or `unknown`.

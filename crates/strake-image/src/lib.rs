@@ -80,7 +80,7 @@ pub use codec::Codec;
 pub use compressed::{CompressedContent, KnownBlob};
 pub use content::Content;
 pub use context::Context;
-pub use descriptor::{Descriptor, REF_NAME};
+pub use descriptor::{CONTAINERD_NAME, Descriptor, REF_NAME};
 pub use diff_ids::DiffIds;
 pub use digest::{Digest, DigestError, Hasher};
 pub use document::Document;

@@ -112,10 +112,24 @@ pub fn split_tag(name: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// Whether a name in a layout is only a tag, as skopeo and umoci write it there: nothing says of what.
+pub fn is_only_tag(name: &str) -> bool {
+    !name.contains(['/', ':', '@'])
+}
+
+/// A name in full, as Docker and containerd write it: `docker.io/library/hello:latest` for `hello`. `None` where it cannot be a
+/// name with a tag.
+pub fn normalised(name: &str) -> Option<String> {
+    let (repository, tag) = full(name);
+    is_valid(name).then(|| format!("{repository}:{tag}"))
+}
+
 /// A name in full: the repository with its registry, and the tag.
 pub(crate) fn full(name: &str) -> (String, String) {
     let (repository, tag) = split_tag(name);
     let repository = match repository.split_once('/') {
+        Some(("docker.io" | "index.docker.io", path)) if path.contains('/') => format!("docker.io/{path}"),
+        Some(("docker.io" | "index.docker.io", path)) => format!("docker.io/library/{path}"),
         Some((host, _)) if is_host(host) => repository.to_owned(),
         Some(_) => format!("docker.io/{repository}"),
         None => format!("docker.io/library/{repository}"),
@@ -132,6 +146,8 @@ mod tests {
         for (a, b, expected) in [
             ("hello", "hello:latest", true),
             ("hello:1", "docker.io/library/hello:1", true),
+            ("hello:1", "docker.io/hello:1", true),
+            ("hello:1", "index.docker.io/library/hello:1", true),
             ("a/hello:1", "docker.io/a/hello:1", true),
             ("localhost/hello:1", "hello:1", false),
             ("hello:1", "hello:2", false),
@@ -139,6 +155,24 @@ mod tests {
         ] {
             assert_eq!(same(a, b), expected, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn in_full() {
+        for (name, expected) in [
+            ("hello", Some("docker.io/library/hello:latest")),
+            ("hello:1.0", Some("docker.io/library/hello:1.0")),
+            ("docker.io/hello:1.0", Some("docker.io/library/hello:1.0")),
+            ("team/hello:1.0", Some("docker.io/team/hello:1.0")),
+            ("localhost/hello:1.0", Some("localhost/hello:1.0")),
+            ("host:5000/hello", Some("host:5000/hello:latest")),
+            ("Hello:1", None),
+            ("hello@sha256:0", None),
+            ("a:1+2", None),
+        ] {
+            assert_eq!(normalised(name).as_deref(), expected, "{name}");
+        }
+        assert!(is_only_tag("1.0") && !is_only_tag("hello:1.0") && !is_only_tag("a/b"));
     }
 
     #[test]

@@ -31,10 +31,10 @@ pub(super) fn listed(blobs: &LayoutBlobs, pick: &LayoutPick) -> Result<Listed, O
     // A layout may list other images by digests of other kinds. They matter if the wanted one is not found without them.
     let descriptor = picked(&all, pick).map_err(|error| other_digest.unwrap_or(error))?;
     let has_it = |other: &&Descriptor| match &pick.name {
-        Some(_) => other.name() == descriptor.name(),
+        Some(_) => other.names().eq(descriptor.names()),
         None => other.digest == descriptor.digest,
     };
-    let tags = all.iter().filter(has_it).filter_map(Descriptor::name).map(str::to_owned).collect();
+    let tags = all.iter().filter(has_it).flat_map(Descriptor::names).map(str::to_owned).collect();
     let text = blobs.json(&descriptor)?;
     Ok(Listed { descriptor, text, tags })
 }
@@ -44,7 +44,7 @@ fn picked(all: &[Descriptor], pick: &LayoutPick) -> Result<Descriptor, OpenError
         None => all.to_vec(),
         Some(name) => {
             let named = |is_it: &dyn Fn(&str) -> bool| -> Vec<Descriptor> {
-                all.iter().filter(|entry| entry.name().is_some_and(is_it)).cloned().collect()
+                all.iter().filter(|entry| entry.names().any(is_it)).cloned().collect()
             };
             let exact = named(&|other| other == name);
             let found = if exact.is_empty() { named(&|other| reference::same(other, name)) } else { exact };
