@@ -132,6 +132,21 @@ fn an_index_without_changes_is_right_and_stays() {
     assert_eq!(inside[0].text(), index.plan.manifests[0].text());
 }
 
+/// serde passes over the keys that it does not know, and over the bytes in them, with which an index cannot be written again.
+#[test]
+fn bytes_that_are_no_text_are_refused_wherever_they_stand() {
+    let index = index();
+    let entry = index.replacen(r#""platform":"#, r#""unknown": "?", "platform":"#, 1);
+    for original in [index.replacen('{', r#"{"?": 1, "#, 1), entry, index.replacen("a:1", "?", 1)] {
+        assert!(open_all(original.as_bytes()).is_ok(), "{original}");
+        for bytes in [&b"\xff"[..], b"\xc3(", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80"] {
+            let (before, after) = original.split_once('?').unwrap();
+            let refused = open_all(&[before.as_bytes(), bytes, after.as_bytes()].concat());
+            assert!(matches!(refused, Err(OpenError::Json { .. })), "{original}: {bytes:x?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
