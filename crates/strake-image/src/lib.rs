@@ -43,6 +43,8 @@ pub mod reference;
 pub mod sink;
 pub mod spec;
 pub mod tar;
+#[doc(hidden)]
+pub mod testing;
 pub mod verify;
 
 mod archive_stream;

@@ -18,5 +18,5 @@ pub use crate::limits::MAX_JSON;
 pub use config::Config;
 pub use error::{JsonFault, OpenError};
 pub use image::{Fault, ParsedImage};
-pub(crate) use json::{malformed, parse};
+pub(crate) use json::{check as check_json, malformed, parse};
 pub(crate) use members::Members;

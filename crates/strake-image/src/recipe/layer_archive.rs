@@ -12,7 +12,7 @@ const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 /// containerd unpack, its end, and nothing behind that.
 ///
 /// No bytes at all are a layer without members: Docker, containerd, podman and umoci take it, as some old images have such.
-pub(super) fn check(mut layer: impl BufRead) -> io::Result<()> {
+pub(crate) fn check(mut layer: impl BufRead) -> io::Result<()> {
     let start = layer.fill_buf()?;
     if start.is_empty() {
         return Ok(());

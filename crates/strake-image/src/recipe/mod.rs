@@ -15,6 +15,7 @@ mod tarball;
 pub(crate) use checking::Checking;
 pub use digests::{Depth, Digests};
 pub use files::{FileContent, Files};
+pub(crate) use layer_archive::check as check_layer;
 use std::ffi::CStr;
 use std::ops::Range;
 use std::path::Path;

@@ -142,8 +142,10 @@ impl<R: Read> TarReader<R> {
         self.charge(all.iter().map(memory).sum())?;
         let value = |keyword: &str| records::value(&all, keyword).map(<[u8]>::to_vec);
         let long = |text: Option<Vec<u8>>| text.filter(|text| !text.is_empty());
-        let name = long(extended.long_name).or_else(|| value("path")).unwrap_or_else(|| field::name(block));
-        let linkname = long(extended.long_link).or_else(|| value("linkpath"));
+        let (long_name, long_link) = (long(extended.long_name), long(extended.long_link));
+        let overruled = [("path", long_name.is_some()), ("linkpath", long_link.is_some())];
+        let name = long_name.or_else(|| value("path")).unwrap_or_else(|| field::name(block));
+        let linkname = long_link.or_else(|| value("linkpath"));
         // Of a time before there were directories' flags.
         let kind = if block[156] == 0 && name.ends_with(b"/") { Kind::DIRECTORY } else { Kind(block[156]) };
         let owner = |keyword, range: std::ops::Range<usize>| {
@@ -181,7 +183,7 @@ impl<R: Read> TarReader<R> {
             uname: owner("uname", 265..297),
             gname: owner("gname", 297..329),
             name: trimmed(name),
-            records: all,
+            records: records::counting(all, &overruled),
             xattrs: Vec::new(),
         };
         let end = self.position.checked_add(size).and_then(|end| end.checked_add(BLOCK));

@@ -82,6 +82,16 @@ pub(super) fn value<'r>(records: &'r Records, keyword: &str) -> Option<&'r [u8]>
     found.map(|(_, value)| value.as_slice()).filter(|value| !value.is_empty())
 }
 
+/// The records that count for a member, which is written with them again: one without a value where the header has a field for it
+/// does not, nor those that are overruled by a header of the GNU dialect.
+pub(super) fn counting(mut records: Records, overruled: &[(&str, bool)]) -> Records {
+    const FIELDS: [&[u8]; 8] = [b"path", b"linkpath", b"uname", b"gname", b"uid", b"gid", b"size", b"mtime"];
+    let is_overruled = |keyword: &[u8]| overruled.iter().any(|(name, is)| *is && name.as_bytes() == keyword);
+    let is_field = |keyword: &[u8]| FIELDS.contains(&keyword);
+    records.retain(|(keyword, value)| !(is_overruled(keyword) || value.is_empty() && is_field(keyword)));
+    records
+}
+
 /// The same as a number, which it must be.
 pub(super) fn number(records: &Records, keyword: &str) -> io::Result<Option<u64>> {
     let Some(value) = value(records, keyword) else { return Ok(None) };
