@@ -76,10 +76,11 @@ fn the_picture_of_layers() {
 
 /// All Markdown files that users read.
 fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "bench/README.md"]
-        .iter()
-        .map(|page| workspace().join(page))
-        .collect();
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md", "bench/README.md"]
+            .iter()
+            .map(|page| workspace().join(page))
+            .collect();
     for directory in ["docs", "docs/start"] {
         let entries = fs::read_dir(workspace().join(directory)).unwrap().map(|entry| entry.unwrap().path());
         pages.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
