@@ -93,6 +93,14 @@ mod flat;
 /// What is much larger than it looks costs nothing.
 mod limits;
 
+/// What the fuzz targets check.
+#[expect(unreachable_pub, reason = "it is another crate's source")]
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+
+/// The fuzz targets' checks, over their seeds.
+mod fuzz_seeds;
+
 /// Files are written where they are meant to be, and what others could have put somewhere is not believed.
 mod files;
 

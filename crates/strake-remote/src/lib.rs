@@ -57,6 +57,8 @@ mod registry_target;
 mod repository;
 mod retry;
 mod settings;
+#[doc(hidden)]
+pub mod testing;
 mod tls;
 mod token;
 mod transport;
