@@ -34,11 +34,8 @@ in
     ${copy}
   '';
 
-  # load [OPTIONS]: into docker or podman, whichever is there; CONTAINER_ENGINE says which.
-  load = script "load" ''
-    engine=''${CONTAINER_ENGINE:-$(command -v docker || command -v podman || { echo "load: there is neither docker nor podman" >&2; exit 1; })}
-    ${program} stream ${conf} "$@" | "$engine" load
-  '';
+  # load [OPTIONS]: into the container engine that is there, or that --to names; only the layers that it lacks.
+  load = script "load" ''exec ${program} load ${conf} "$@"'';
 
   # stream [OPTIONS] > FILE: a docker-archive.
   stream = script "stream" ''exec ${program} stream ${conf} "$@"'';

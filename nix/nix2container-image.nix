@@ -118,8 +118,8 @@ lib.makeOverridable (
       ];
       passthru = {
         inherit layers fromImage;
-        copyToDockerDaemon = named "copy-to-docker-daemon" ''${strake}/bin/strake stream ${conf} "$@" | docker load'';
-        copyToPodman = named "copy-to-podman" ''${strake}/bin/strake stream ${conf} "$@" | podman load'';
+        copyToDockerDaemon = named "copy-to-docker-daemon" ''exec ${strake}/bin/strake load ${conf} --to docker "$@"'';
+        copyToPodman = named "copy-to-podman" ''exec ${strake}/bin/strake load ${conf} --to podman "$@"'';
         copyToRegistry = named "copy-to-registry" ''
           exec ${strake}/bin/strake copy ${conf} docker://${imageName}:${conf.imageTag} "$@"'';
       };

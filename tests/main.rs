@@ -167,3 +167,9 @@ mod first_hour;
 
 /// What belongs to an installation: completions, man pages, workflows; what tests/run says.
 mod install;
+
+/// Images go into Docker, podman, containerd and clusters: only what is missing there.
+mod load;
+
+/// Engines that fail while they load, and ways to them.
+mod load_faults;

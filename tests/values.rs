@@ -60,7 +60,7 @@ fn of_options() {
 #[test]
 fn of_arguments() {
     let user = User::new();
-    let form = "hint: a destination is docker://NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout";
+    let form = "hint: a destination is docker://NAME, docker-daemon:NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout; strake copy --help has them all";
     for (arguments, expected) in [
         (&["copy", "gone", "new"][..], format!("strake: error: new is no destination\n{form}")),
         (

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::descriptor::Descriptor;
+use crate::digest::Digest;
 use crate::layer::Layer;
 
 /// Something that has happened.
@@ -23,6 +24,33 @@ pub enum Event<'e> {
         /// How long that took.
         took: Duration,
     },
+    /// An engine has the image.
+    Loaded(&'e LoadedImage<'e>),
+}
+
+/// What came of loading an image into an engine.
+#[derive(Clone, Debug)]
+pub struct LoadedImage<'e> {
+    /// What messages call the engine.
+    pub engine: &'e str,
+    /// The names that the image has there.
+    pub names: &'e [String],
+    /// The image's ID.
+    pub id: Digest,
+    /// The ID, as the engine says it, of the image that had the first name before.
+    pub replaced: Option<&'e str>,
+    /// Whether the image was not there before.
+    pub is_new: bool,
+    /// The size of the layers that were sent, in bytes.
+    pub sent: u64,
+    /// How many layers were sent.
+    pub layers_sent: usize,
+    /// How many layers were there.
+    pub layers_had: usize,
+    /// The command that runs the image, where one command does.
+    pub run: Option<Vec<String>>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// How a blob got to where it is.

@@ -56,6 +56,18 @@ impl Image {
         config["architecture"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The chain ID of each layer, which stands for it and all layers below it.
+    ///
+    /// Algorithm: the OCI image specification, "layer `ChainID`".
+    pub fn chain_ids(&self) -> Vec<Digest> {
+        let chain = |below: &mut Option<Digest>, one: &ImageLayer| {
+            let diff_id = one.layer.diff_id;
+            *below = Some(below.map_or(diff_id, |below| Digest::of(format!("{below} {diff_id}").as_bytes())));
+            *below
+        };
+        self.layers.iter().scan(None, chain).collect()
+    }
+
     /// The image's ID: the digest of its config.
     pub fn id(&self) -> Digest {
         self.config.digest()

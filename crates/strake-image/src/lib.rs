@@ -91,7 +91,7 @@ pub use draft::{
 };
 pub use engine::DescribeError;
 pub use error::Error;
-pub use event::{Event, Outcome, Report};
+pub use event::{Event, LoadedImage, Outcome, Report};
 pub use image::{Image, ImageLayer};
 pub use layer::{Layer, LayerContent};
 pub use media_type::{Format, LayerType, MediaType};
@@ -99,6 +99,7 @@ pub use output::{Output, OutputError};
 pub use platform::{Platform, PlatformPick};
 pub use progress::Progress;
 pub use sha256::{Lanes, streams_per_processor};
+pub use spool::Spool;
 pub use store::Store;
 pub use survey::Survey;
 pub use target::{BlobWriter, ListedImage, Target, TargetError};

@@ -125,7 +125,7 @@ pub fn normalised(name: &str) -> Option<String> {
 }
 
 /// A name in full: the repository with its registry, and the tag.
-pub(crate) fn full(name: &str) -> (String, String) {
+pub fn full(name: &str) -> (String, String) {
     let (repository, tag) = split_tag(name);
     let repository = match repository.split_once('/') {
         Some(("docker.io" | "index.docker.io", path)) if path.contains('/') => format!("docker.io/{path}"),

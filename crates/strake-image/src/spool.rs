@@ -11,20 +11,20 @@ use crate::sink::{BUFFER, Sink, SinkError, read_range};
 
 /// A file that never gets a name, so that nothing is left of it whatever happens.
 #[derive(Debug)]
-pub(crate) struct Spool {
+pub struct Spool {
     directory: PathBuf,
     file: File,
 }
 
 impl Spool {
     /// An empty one on the file system that this directory is on.
-    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
+    pub fn new(directory: &Path) -> io::Result<Self> {
         let file = unnamed_file(directory).map_err(|error| failed(directory, &error))?;
         Ok(Self { directory: directory.to_owned(), file })
     }
 
     /// The file, which holds what was taken.
-    pub(crate) fn content(&self) -> BorrowedFd<'_> {
+    pub fn content(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 

@@ -1,4 +1,4 @@
-//! Image registries: as sources of images, and as targets.
+//! Image registries and container engines: as sources of images, and as targets.
 //!
 //! Protocol: the OCI distribution specification 1.1, and Docker's registry API v2, from which it comes.
 //!
@@ -41,6 +41,7 @@ mod call;
 mod challenge;
 mod client;
 mod credentials;
+pub mod engines;
 mod error;
 mod helper;
 mod internal;

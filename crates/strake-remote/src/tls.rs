@@ -62,7 +62,7 @@ pub(crate) fn config(settings: &Settings, host: &str, registry: &str) -> Result<
 }
 
 /// What this machine trusts. A certificate that cannot be read is as good as none.
-fn system() -> Vec<Certificate<'static>> {
+pub(crate) fn system() -> Vec<Certificate<'static>> {
     let found = rustls_native_certs::load_native_certs().certs;
     found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
 }
@@ -84,7 +84,7 @@ fn items(path: &Path) -> Result<Vec<PemItem<'static>>, RemoteError> {
     items.map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error.to_string())))
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, RemoteError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, RemoteError> {
     let certificate = |item| match item {
         PemItem::Certificate(certificate) => Some(certificate),
         _ => None,
@@ -97,7 +97,11 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, RemoteError> {
     Ok(found)
 }
 
-fn client(certificate: &Path, path: &Path, provider: &CryptoProvider) -> Result<ClientCert, RemoteError> {
+pub(crate) fn client(
+    certificate: &Path,
+    path: &Path,
+    provider: &CryptoProvider,
+) -> Result<ClientCert, RemoteError> {
     let chain = certificates(certificate)?;
     let private = |item| match item {
         PemItem::PrivateKey(key) => Some(key),

@@ -58,6 +58,11 @@ pub struct Dockerd {
 impl Dockerd {
     /// Starts a daemon and waits until it answers.
     pub fn start() -> Self {
+        Self::start_with::<&str>([])
+    }
+
+    /// The same with more options.
+    pub fn start_with<S: AsRef<std::ffi::OsStr>>(options: impl IntoIterator<Item = S>) -> Self {
         let program = require("dockerd");
         let directory = tempfile::tempdir().expect("a temporary directory");
         let log = std::fs::File::create(directory.path().join("log")).expect("a log file");
@@ -72,6 +77,7 @@ impl Dockerd {
             .arg("-H")
             .arg(socket(directory.path()))
             .args(["--iptables=false", "--bridge=none"])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

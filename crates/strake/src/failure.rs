@@ -1,5 +1,6 @@
 //! Failures, worded for the user: this is the only place where that is done.
 
+mod engine;
 mod plan;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use strake_plan::closure::ClosureError;
 use strake_plan::layering::BudgetError;
 use strake_plan::layering::lock::LockError;
 use strake_plan::layering::pipeline::PipelineError;
+use strake_remote::engines::EngineError;
 use strake_remote::{ReferenceError, RemoteError};
 
 use crate::report::Style;
@@ -319,7 +321,10 @@ impl From<TargetError> for Failure {
             TargetError::Index(error) => error.into(),
             TargetError::Remote(error) => match error.downcast::<RemoteError>() {
                 Ok(error) => (*error).into(),
-                Err(error) => Self::new(chain(&*error)),
+                Err(error) => match error.downcast::<EngineError>() {
+                    Ok(error) => (*error).into(),
+                    Err(error) => Self::new(chain(&*error)),
+                },
             },
             error @ TargetError::Add(_) => Self::new(chain(&error)),
         }

@@ -5,6 +5,8 @@ use strake_image::manifest::Opened;
 use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::{Draft, Platform, PlatformPick, Store, archive, reference};
 
+use crate::engine_place::EnginePlace;
+use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::place::{self, FilePlace, Form, Place};
 use crate::registry::Registries;
@@ -45,6 +47,7 @@ fn open_all(place: &Place, registries: &Registries) -> Result<Opened, Failure> {
             Place::Registry(reference) => {
                 strake_remote::open_all(registries.repository(reference)?, reference)?
             }
+            Place::Engine(place) => Opened::Image(Box::new(archived(&fetched(place)?)?)),
             Place::File(file) => match layout(file)? {
                 None => Opened::Image(Box::new(archived(file)?)),
                 Some(layout) => layout.all(&in_layout(file, &machine()))?,
@@ -93,11 +96,11 @@ pub(crate) fn base(
 ) -> Result<ParsedImage, Failure> {
     let place = match place::base(text).map_err(Failure::in_file)? {
         Place::File(named) => Place::File(FilePlace { path: store.locate(&named.path), ..named }),
-        registry @ Place::Registry(_) => registry,
+        other @ (Place::Registry(_) | Place::Engine(_)) => other,
     };
     let of_base = match &place {
         Place::Registry(reference) => Some(registries.for_base(reference)),
-        Place::File(_) => None,
+        Place::File(_) | Place::Engine(_) => None,
     };
     let registries = of_base.as_ref().unwrap_or(registries);
     let failed = |error: &OpenError| Failure::base(&place.in_conf(), error);
@@ -113,7 +116,7 @@ pub(crate) fn base(
 pub(crate) fn is_absent(text: &str, store: &Store) -> Result<bool, Failure> {
     Ok(match place::base(text)? {
         Place::File(named) => !store.locate(&named.path).exists(),
-        Place::Registry(_) => false,
+        Place::Registry(_) | Place::Engine(_) => false,
     })
 }
 
@@ -142,6 +145,7 @@ fn image(place: &Place, pick: &PlatformPick, registries: &Registries) -> Result<
         Place::Registry(reference) => {
             strake_remote::open(registries.repository(reference)?, reference, pick)?
         }
+        Place::Engine(place) => archived(&fetched(place)?)?,
         Place::File(file) => match layout(file)? {
             None => archived(file)?,
             Some(layout) => layout.image(&in_layout(file, pick))?,
@@ -149,12 +153,20 @@ fn image(place: &Place, pick: &PlatformPick, registries: &Registries) -> Result<
     })
 }
 
+/// An image out of an engine, as a file that is gone when strake ends.
+fn fetched(place: &EnginePlace) -> Result<FilePlace, Failure> {
+    let path = Engines::default().fetch(place)?.into_path();
+    Ok(FilePlace { form: Form::DockerArchive, path, name: None })
+}
+
 /// The layout in a file or directory. `None`: a docker-archive is.
 fn layout(place: &FilePlace) -> Result<Option<Layout>, OpenError> {
     match place.form {
         Form::DockerArchive => Ok(None),
         Form::OciDirectory => Layout::directory(&place.path).map(Some),
-        Form::OciArchive => Layout::archive(&place.path, &std::env::temp_dir()).map(Some),
+        Form::OciArchive | Form::HybridArchive => {
+            Layout::archive(&place.path, &std::env::temp_dir()).map(Some)
+        }
     }
 }
 

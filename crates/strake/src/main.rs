@@ -3,6 +3,8 @@
 mod cli;
 mod commands;
 mod descriptors;
+mod engine_place;
+mod engines;
 mod failure;
 mod finished;
 mod input;
@@ -70,6 +72,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Plan(arguments) => commands::plan::run(arguments),
         Command::Describe(arguments) => commands::describe::run(arguments),
         Command::Copy(arguments) => commands::copy::run(arguments),
+        Command::Load(arguments) => commands::load::run(arguments),
         Command::Inspect(arguments) => commands::inspect::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Pin(arguments) => commands::pin::run(arguments),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use strake_image::reference;
 use strake_remote::Reference;
 
+use crate::engine_place::{self, EnginePlace};
 use crate::failure::Failure;
 
 /// A place that an image can be in.
@@ -13,6 +14,7 @@ use crate::failure::Failure;
 pub(crate) enum Place {
     File(FilePlace),
     Registry(Reference),
+    Engine(EnginePlace),
 }
 
 /// A place in the file system.
@@ -30,6 +32,7 @@ pub(crate) enum Form {
     DockerArchive,
     OciDirectory,
     OciArchive,
+    HybridArchive,
 }
 
 /// What an image is made from or read from.
@@ -50,13 +53,14 @@ pub(crate) enum Destination {
 }
 
 impl Form {
-    const ALL: [Self; 3] = [Self::DockerArchive, Self::OciDirectory, Self::OciArchive];
+    const ALL: [Self; 4] = [Self::DockerArchive, Self::OciDirectory, Self::OciArchive, Self::HybridArchive];
 
     fn word(self) -> &'static str {
         match self {
             Self::DockerArchive => "docker-archive",
             Self::OciDirectory => "oci",
             Self::OciArchive => "oci-archive",
+            Self::HybridArchive => "hybrid-archive",
         }
     }
 }
@@ -69,6 +73,7 @@ impl fmt::Display for Place {
         match self {
             Self::File(place) => place.fmt(f),
             Self::Registry(reference) => write!(f, "{REGISTRY}{reference}"),
+            Self::Engine(place) => place.fmt(f),
         }
     }
 }
@@ -93,8 +98,8 @@ impl Destination {
     /// Whether the image gets a manifest there.
     pub(crate) fn has_a_manifest(&self) -> bool {
         match self {
-            Self::Stdout => false,
-            Self::Place(Place::File(place)) => place.form != Form::DockerArchive,
+            Self::Stdout | Self::Place(Place::Engine(_)) => false,
+            Self::Place(Place::File(place)) => matches!(place.form, Form::OciDirectory | Form::OciArchive),
             Self::Place(Place::Registry(_)) => true,
         }
     }
@@ -140,12 +145,15 @@ pub(crate) fn target(argument: &Path) -> Result<Destination, Failure> {
 
 fn unknown(argument: &Path) -> Failure {
     Failure::usage(format!("{} is no destination", argument.display())).hint(
-        "a destination is docker://NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout",
+        "a destination is docker://NAME, docker-daemon:NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout; \
+         strake copy --help has them all",
     )
 }
 
 fn is_place(argument: &Path) -> bool {
-    form(argument).is_some() || registry(argument).is_some()
+    form(argument).is_some()
+        || registry(argument).is_some()
+        || argument.to_str().is_some_and(engine_place::is_engine)
 }
 
 fn registry(argument: &Path) -> Option<&str> {
@@ -165,6 +173,9 @@ fn place(argument: &Path) -> Result<Option<Place>, Failure> {
             .map(Place::Registry)
             .map(Some)
             .map_err(|error| Failure::reference(name, &error));
+    }
+    if let Some(place) = argument.to_str().map(EnginePlace::parse).transpose()?.flatten() {
+        return Ok(Some(Place::Engine(place)));
     }
     let (Some(form), Some(text)) = (form(argument), argument.to_str()) else { return Ok(None) };
     let rest = &text[form.word().len() + 1..];
@@ -203,7 +214,7 @@ impl FilePlace {
     pub(crate) fn new_name(&self) -> Result<Option<String>, Failure> {
         let Some(name) = &self.name else { return Ok(None) };
         let valid = match self.form {
-            Form::DockerArchive => reference::with_tag(name),
+            Form::DockerArchive | Form::HybridArchive => reference::with_tag(name),
             Form::OciDirectory | Form::OciArchive => reference::is_ref_name(name).then(|| name.clone()),
         };
         let wrong = || {

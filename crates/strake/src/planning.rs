@@ -72,6 +72,7 @@ fn from_image(text: &str, registries: &Registries) -> Result<String, Failure> {
             Place::File(FilePlace { path: options::absolute(&place.path)?.into(), ..place })
         }
         Place::Registry(reference) => Place::Registry(registries.for_base(&reference).pinned(&reference)?),
+        engine @ Place::Engine(_) => engine,
     };
     Ok(place.in_conf())
 }

@@ -12,7 +12,9 @@ use strake_image::deliver::{MissingBlob, Preview};
 use strake_image::python::repr::repr_list;
 use strake_image::recipe::Recipe;
 use strake_image::reference::list;
-use strake_image::{Descriptor, Digest, Event, Image, Layer, LayerDraft, Origin, Outcome, Progress};
+use strake_image::{
+    Descriptor, Digest, Event, Image, Layer, LayerDraft, LoadedImage, Origin, Outcome, Progress,
+};
 
 use crate::terminal::{self, escaped, say_event};
 
@@ -76,6 +78,7 @@ impl Reporter {
             Event::Blob { target, title, descriptor, outcome, took } => {
                 self.blob(target, title, descriptor, (outcome, took));
             }
+            Event::Loaded(loaded) => self.loaded(loaded),
         }
     }
 
@@ -171,6 +174,45 @@ impl Reporter {
                 "outcome": word,
                 "seconds": took.as_secs_f64(),
                 "title": title,
+            })),
+        }
+    }
+
+    /// An engine has the image.
+    fn loaded(&self, loaded: &LoadedImage<'_>) {
+        let LoadedImage { engine, names, id, replaced, is_new, sent, layers_sent, layers_had, run, took } =
+            loaded;
+        match self.style {
+            Style::Quiet | Style::Script => {}
+            Style::Lines => {
+                let name = if names.is_empty() { id.to_string() } else { self::names(names) };
+                let layers = layers_sent + layers_had;
+                let what = if *is_new {
+                    format!(
+                        "{layers_sent} of {layers} layers sent, {}, {layers_had} were there",
+                        HumanBytes(*sent)
+                    )
+                } else {
+                    "it was there".to_owned()
+                };
+                let replaced = replaced.map(|other| format!(", in place of {other:.19}")).unwrap_or_default();
+                self.say(&format!("{engine}: {name}: {what}{replaced} ({:.2} s)", took.as_secs_f64()));
+                if let Some(run) = run {
+                    self.say(&format!("run it with: {}", run.join(" ")));
+                }
+            }
+            Style::Json => say_event(&json!({
+                "event": "loaded",
+                "engine": engine,
+                "names": names,
+                "image_id": id.to_string(),
+                "replaced": replaced,
+                "was_there": !is_new,
+                "bytes_sent": sent,
+                "layers_sent": layers_sent,
+                "layers_had": layers_had,
+                "run": run,
+                "seconds": took.as_secs_f64(),
             })),
         }
     }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use strake_image::Platform;
 use strake_image::plan::{pair, port};
+use strake_image::reference;
 use strake_image::spec::Time;
 use strake_plan::layering::MAX_LAYERS;
 
@@ -41,6 +42,11 @@ pub(crate) fn architecture(text: &str) -> Result<String, &'static str> {
 /// A platform.
 pub(crate) fn platform(text: &str) -> Result<Platform, &'static str> {
     Platform::parse(text).ok_or("a platform is like linux/amd64 or linux/arm/v7")
+}
+
+/// An image's name with its tag, by default `latest`.
+pub(crate) fn repo_tag(text: &str) -> Result<String, &'static str> {
+    reference::with_tag(text).ok_or("a name is like hello:1.0 or registry.example.org/team/hello:1.0")
 }
 
 /// A number of layers that an image can have.

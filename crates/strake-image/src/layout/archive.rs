@@ -2,11 +2,17 @@
 //!
 //! A blob's digest and size stand in front of it. So a layer that is compressed on its way is put aside until it is whole,
 //! unless it is known what it will be.
+//!
+//! A *hybrid archive* holds a docker-archive's `manifest.json` as well, which lists the same blobs: whatever loads images reads one or
+//! the other. Blobs that the other side has can be left out of one: Docker's classic store opens only the layers above the ones
+//! that it has, containerd and podman only the blobs that they lack.
 
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
+
+use serde_json::{Value, json};
 
 use super::index::LayoutIndex;
 use super::{BLOBS, INDEX, LAYOUT, LAYOUT_TEXT, blob_name};
@@ -23,6 +29,9 @@ use crate::spool::Spool;
 use crate::tar::{Kind, Member};
 use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 
+/// What lists the image for Docker.
+const DOCKER_MANIFEST: &str = "manifest.json";
+
 /// An archive of a layout that holds one image, or one index.
 pub struct LayoutArchiveTarget<'p> {
     tar: ArchiveStream<'p>,
@@ -32,6 +41,9 @@ pub struct LayoutArchiveTarget<'p> {
     begun: bool,
     /// Where layers of unknown digest are put aside.
     aside: PathBuf,
+    is_hybrid: bool,
+    /// The image of a hybrid archive, as `manifest.json` lists it but for its names, and its manifest.
+    listed: Option<(Value, Document)>,
 }
 
 /// A blob that is put aside until its digest is known.
@@ -52,7 +64,14 @@ impl<'p> LayoutArchiveTarget<'p> {
         progress: &'p AtomicU64,
     ) -> Result<Self, OutputError> {
         let tar = ArchiveStream::new(output, progress)?;
-        Ok(Self { tar, mtime, names, written: HashSet::new(), begun: false, aside })
+        let (written, begun) = (HashSet::new(), false);
+        Ok(Self { tar, mtime, names, written, begun, aside, is_hybrid: false, listed: None })
+    }
+
+    /// Makes it a hybrid archive.
+    #[must_use]
+    pub fn hybrid(self) -> Self {
+        Self { is_hybrid: true, ..self }
     }
 
     /// Writes what stands in front of all blobs.
@@ -84,7 +103,13 @@ impl<'p> LayoutArchiveTarget<'p> {
 
 impl Target for LayoutArchiveTarget<'_> {
     fn name(&self) -> String {
-        format!("oci-archive:{}", self.tar.path().display())
+        let form = if self.is_hybrid { "hybrid-archive" } else { "oci-archive" };
+        format!("{form}:{}", self.tar.path().display())
+    }
+
+    /// In a `manifest.json` there is no room for an index.
+    fn has_manifests(&self) -> bool {
+        !self.is_hybrid
     }
 
     fn blob<'t>(
@@ -108,6 +133,12 @@ impl Target for LayoutArchiveTarget<'_> {
 
     fn image(&mut self, listed: &ListedImage<'_>, _: &Report<'_>) -> Result<(), TargetError> {
         self.document(&listed.image.config)?;
+        if self.is_hybrid {
+            let layers: Vec<String> =
+                listed.image.layers.iter().map(|layer| blob_name(layer.descriptor.digest)).collect();
+            let entry = json!({ "Config": blob_name(listed.image.id()), "RepoTags": [], "Layers": layers });
+            self.listed = Some((entry, listed.manifest.clone()));
+        }
         self.manifest(listed.manifest)
     }
 
@@ -116,9 +147,17 @@ impl Target for LayoutArchiveTarget<'_> {
     }
 
     fn finish(&mut self, top: &Document, names: &[String]) -> Result<(), TargetError> {
-        self.document(top)?;
+        let names = self.names.take().unwrap_or_else(|| names.to_vec());
         let mut index = LayoutIndex::empty();
-        index.add(top, self.names.as_deref().unwrap_or(names));
+        if let Some((mut entry, manifest)) = self.listed.take() {
+            entry["RepoTags"] = json!(names);
+            let list = json!([entry]).to_string();
+            self.tar.document(DOCKER_MANIFEST, list.as_bytes(), self.mtime)?;
+            index.add(&manifest, &names);
+        } else {
+            self.document(top)?;
+            index.add(top, &names);
+        }
         self.tar.document(INDEX, &index.text(), self.mtime)?;
         Ok(self.tar.finish()?)
     }

@@ -15,7 +15,15 @@ An image is a CONF or store paths, as strake stream takes them, or one of
   docker-archive:FILE[:NAME|:@N]  a docker-archive, by default its first image
   oci:DIR[:NAME]                  an OCI image layout
   oci-archive:FILE[:NAME]         a tar archive of one
-  docker://NAME[:TAG][@DIGEST]    an image in a registry";
+  hybrid-archive:FILE[:NAME|:@N]  a tar archive of one that Docker reads as well
+  docker://NAME[:TAG][@DIGEST]    an image in a registry
+  docker-daemon:NAME[:TAG]        an image in Docker
+  containers-storage:NAME[:TAG]   an image in podman's storage";
+
+const DESTINATIONS: &str = "\
+A destination is one of these, - for a docker-archive on stdout, or one of
+  containerd:[NAMESPACE/]NAME[:TAG], k3s:NAME[:TAG]
+  kind:[CLUSTER/]NAME[:TAG], minikube:[PROFILE/]NAME[:TAG]";
 
 /// Whose media types a manifest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -83,7 +91,7 @@ impl OnePlatform {
 
 #[derive(Debug, Args)]
 #[command(override_usage = "strake copy [OPTIONS] <SOURCE> <DEST>...")]
-#[command(after_help = format!("{PLACES}\n\nA destination is one of these four, or - for a docker-archive on stdout.\n\n{EXIT_CODES}"))]
+#[command(after_help = format!("{PLACES}\n\n{DESTINATIONS}\n\n{EXIT_CODES}"))]
 pub(crate) struct Copy {
     /// The image, and where it goes to: its layers are read once for all destinations
     #[arg(required = true, num_args = 1.., value_names = ["SOURCE", "DEST"])]

@@ -2,6 +2,7 @@
 
 mod build;
 mod copy;
+mod load;
 mod planning;
 mod registry;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 
 pub(crate) use build::{BuildArgs, Writing};
 pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
+pub(crate) use load::Load;
 pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
 pub(crate) use registry::RegistryArgs;
 
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Describe(Box<Describe>),
     /// Copy an image from one form to others
     Copy(Box<Copy>),
+    /// Load an image into Docker, podman, containerd or a cluster: only the layers that are missing there
+    Load(Box<Load>),
     /// Show what is in an image
     Inspect(Box<Inspect>),
     /// See whether an image is all that it says it is
@@ -84,6 +88,7 @@ impl Command {
             Self::Stream(arguments) => arguments.style(),
             Self::Describe(arguments) => arguments.style(),
             Self::Copy(arguments) => arguments.writing.style(),
+            Self::Load(arguments) => arguments.writing.style(),
             Self::Merge(arguments) => arguments.writing.style(),
             _ => Style::Lines,
         }
@@ -107,7 +112,7 @@ impl Command {
             | Self::Pin(_)
             | Self::Completions { .. }
             | Self::Cache { .. } => true,
-            Self::NixDatabase(_) | Self::Man { .. } => false,
+            Self::Load(_) | Self::NixDatabase(_) | Self::Man { .. } => false,
         }
     }
 }

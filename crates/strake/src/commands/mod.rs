@@ -7,6 +7,7 @@ pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod installation;
 pub(crate) mod layers;
+pub(crate) mod load;
 pub(crate) mod merge;
 pub(crate) mod nix_database;
 pub(crate) mod pin;

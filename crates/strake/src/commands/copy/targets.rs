@@ -12,6 +12,7 @@ use strake_image::{About, Codec, Context, Draft, Format, Target};
 use strake_remote::{RegistryTarget, RemoteError};
 
 use crate::cli::{Copy, ManifestFormat};
+use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::place::{Destination, Form, Place};
 use crate::registry::Registries;
@@ -137,6 +138,16 @@ pub(super) fn create<'c>(
     let mut targets: Vec<Box<dyn Target + 'c>> = Vec::with_capacity(places.len());
     for place in places {
         let (form, path, name) = match place {
+            Destination::Place(Place::Engine(place)) => {
+                let names = Some(vec![place.name.clone()]);
+                targets.push(Box::new(Engines::default().target(
+                    &place.engine,
+                    names,
+                    about.mtime(),
+                    context,
+                )?));
+                continue;
+            }
             Destination::Stdout => (Form::DockerArchive, Path::new("-"), None),
             Destination::Place(Place::File(place)) => (place.form, &*place.path, place.new_name()?),
             Destination::Place(Place::Registry(_)) => continue,
@@ -146,6 +157,11 @@ pub(super) fn create<'c>(
             Form::DockerArchive => {
                 let archive = ArchiveTarget::new(output::archive(Some(path))?, about.mtime(), written)?;
                 Box::new(archive.named(names.or_else(|| names_for_docker(about))))
+            }
+            Form::HybridArchive => {
+                let (output, aside) = (output::archive(Some(path))?, std::env::temp_dir());
+                let names = names.or_else(|| names_for_docker(about));
+                Box::new(LayoutArchiveTarget::new(output, about.mtime(), names, aside, written)?.hybrid())
             }
             Form::OciArchive => {
                 let (output, aside) = (output::archive(Some(path))?, std::env::temp_dir());

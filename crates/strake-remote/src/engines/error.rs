@@ -1,0 +1,68 @@
+//! What can go wrong with container engines.
+
+use std::io;
+
+/// Why an engine could not be talked to, or did not take an image.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Nobody answers.
+    #[error("cannot reach {engine}")]
+    Unreachable {
+        /// The engine, and where it was looked for.
+        engine: String,
+        /// What was seen of it.
+        source: io::Error,
+    },
+    /// The engine says no.
+    #[error("{engine}: {message}")]
+    Refused {
+        /// The engine.
+        engine: String,
+        /// Its own words.
+        message: String,
+        /// The HTTP status, if it has one.
+        status: Option<u16>,
+    },
+    /// The engine's answer makes no sense.
+    #[error("{engine} gives an answer that is not understood: {reason}")]
+    Answer {
+        /// The engine.
+        engine: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A program is not installed, or cannot be run.
+    #[error("cannot run {program}")]
+    Program {
+        /// The program.
+        program: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The engine has taken the image and says that it is not whole, though everything was sent.
+    #[error("{engine} has taken all layers, but the image is not whole there")]
+    Incomplete {
+        /// The engine.
+        engine: String,
+    },
+    /// The image is not there.
+    #[error("{engine} has no image {name}")]
+    NoImage {
+        /// The engine.
+        engine: String,
+        /// The image's name.
+        name: String,
+    },
+    /// There is no node to load into.
+    #[error("there is no kind cluster {cluster:?}, or it has no nodes")]
+    NoNodes {
+        /// The cluster.
+        cluster: String,
+    },
+    /// Certificates cannot be used.
+    #[error(transparent)]
+    Tls(crate::RemoteError),
+    /// An archive cannot be written or put aside.
+    #[error(transparent)]
+    Write(#[from] strake_image::Error),
+}
