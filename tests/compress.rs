@@ -111,7 +111,7 @@ fn nothing_is_compressed_twice() {
     assert_eq!(work(place, &with(&no_cache, &source, &["oci:one"])), (digested, digested));
     let shown = strake_ok(place, &["cache", "show"]);
     assert!(shown.contains("8 layers of") && shown.contains("24 compressed ones of"), "{shown}");
-    assert!(shown.contains("gzip:9, zlib-rs"), "{shown}");
+    assert!(shown.contains("gzip:9, libdeflate-sys"), "{shown}");
     assert!(strake_ok(place, &["cache", "clear"]).starts_with("removed 32 entries"));
 }
 
@@ -242,7 +242,7 @@ fn dockers_manifests() {
     }
     strake_ok(place, &["copy", "--compress", "zstd", "--format", "oci", "oci:docker", "oci:new"]);
     strake_ok(place, &["copy", "--compress", "zstd", "oci:docker", "docker-archive:new.tar"]);
-    for wrong in ["gzip:0", "gzip:10", "zstd:20", "xz", "", "gzip:"] {
+    for wrong in ["gzip:0", "gzip:13", "zstd:20", "xz", "", "gzip:"] {
         let ran = strake(place, &["copy", "--compress", wrong, "oci:layout", "oci:wrong"]);
         assert_eq!(ran.code, Some(2), "{wrong}: {}", ran.stderr);
         assert!(!place.join("wrong").exists());

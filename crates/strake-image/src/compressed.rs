@@ -38,7 +38,7 @@ impl<'l> CompressedContent<'l> {
         sink: &mut dyn Sink,
         write: impl FnOnce(&mut dyn Sink) -> Result<(), Error>,
     ) -> Result<Descriptor, Error> {
-        let mut stream = Compressing::new(self.pool, sink, &self.layer.context.progress.compressed)?;
+        let mut stream = Compressing::new(self.pool, sink, &self.layer.context.progress.compressed);
         write(&mut stream)?;
         let made = stream.finish()?;
         self.compare(self.pool.compression(), &made)?;

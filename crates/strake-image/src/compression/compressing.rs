@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::Crc;
-
-use super::encode::{Block, header, trailer};
+use super::encode::Block;
 use super::pool::{OnItsWay, Pool};
 use crate::descriptor::Descriptor;
 use crate::sink::{Sink, SinkError, Tee, read_some};
@@ -20,10 +18,6 @@ pub struct Compressing<'a> {
     out: Tee<'a>,
     /// Bytes that came out.
     size: u64,
-    /// Bytes that went in and are on their way or through.
-    taken: u64,
-    /// Their checksum, as far as they are through.
-    crc: Crc,
     filling: Block,
     on_their_way: VecDeque<OnItsWay>,
     spare: Option<Block>,
@@ -32,44 +26,37 @@ pub struct Compressing<'a> {
 
 impl<'a> Compressing<'a> {
     /// Begins a stream into `inner`. Bytes that are compressed are added to `progress`.
-    pub fn new(pool: &'a Pool, inner: &'a mut dyn Sink, progress: &'a AtomicU64) -> Result<Self, SinkError> {
-        let mut stream = Self {
+    pub fn new(pool: &'a Pool, inner: &'a mut dyn Sink, progress: &'a AtomicU64) -> Self {
+        Self {
             pool,
             out: Tee::new(inner),
             size: 0,
-            taken: 0,
-            crc: Crc::new(),
             filling: Block::default(),
             on_their_way: VecDeque::new(),
             spare: None,
             progress,
-        };
-        stream.put(header(pool.compression()))?;
-        Ok(stream)
+        }
     }
 
-    /// Ends the stream. What came out is the blob.
+    /// Ends the stream. What came out is the blob: one block at least, since an empty layer is a stream as well.
     pub fn finish(mut self) -> Result<Descriptor, SinkError> {
-        self.filling.last = true;
         self.send()?;
         while let Some(block) = self.on_their_way.pop_front() {
             self.bring(block)?;
         }
-        let trailer = trailer(self.pool.compression(), &self.crc, self.taken);
-        self.put(&trailer)?;
         let Self { pool, out, size, .. } = self;
         Ok(Descriptor::layer(out.finish(), size, Some(pool.compression().codec())))
     }
 
-    /// Room for at most `wanted` bytes, and for one at least; and how much of the buffer is filled.
+    /// Room for at most `wanted` bytes, and for one at least.
     ///
-    /// A full block is sent only when there is more to come, so that the last is known to be.
+    /// A full block is sent only when there is more to come, so that no empty one follows it.
     fn room(&mut self, wanted: u64) -> Result<usize, SinkError> {
         let block = self.pool.compression().method().block();
-        if self.filling.input.len() - self.filling.context == block {
+        if self.filling.input.len() == block {
             self.send()?;
         }
-        let room = block - (self.filling.input.len() - self.filling.context);
+        let room = block - self.filling.input.len();
         Ok(room.min(usize::try_from(wanted).unwrap_or(usize::MAX)))
     }
 
@@ -80,14 +67,8 @@ impl<'a> Compressing<'a> {
             self.bring(block)?;
         }
         let mut next = self.spare.take().unwrap_or_default();
-        let input = &self.filling.input;
         next.input.clear();
-        next.input.extend_from_slice(
-            &input[input.len().saturating_sub(self.pool.compression().method().context())..],
-        );
-        next.context = next.input.len();
         let full = std::mem::replace(&mut self.filling, next);
-        self.taken += (full.input.len() - full.context) as u64;
         self.on_their_way.push_back(self.pool.send(full));
         Ok(())
     }
@@ -95,16 +76,11 @@ impl<'a> Compressing<'a> {
     /// Waits for a block and puts it out.
     fn bring(&mut self, block: OnItsWay) -> Result<(), SinkError> {
         let block = block.take().map_err(SinkError::Write)?;
-        self.crc.combine(&block.crc);
-        self.put(&block.output)?;
-        self.progress.fetch_add((block.input.len() - block.context) as u64, Ordering::Relaxed);
+        self.size += block.output.len() as u64;
+        self.out.bytes(&block.output)?;
+        self.progress.fetch_add(block.input.len() as u64, Ordering::Relaxed);
         self.spare = Some(block);
         Ok(())
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
-        self.size += bytes.len() as u64;
-        if bytes.is_empty() { Ok(()) } else { self.out.bytes(bytes) }
     }
 }
 

@@ -4,9 +4,9 @@
 //! free, and put together again in order. So what comes out depends on the bytes that go in, the [`Compression`] and the
 //! encoder's version, and on nothing else. How blocks become one stream:
 //!
-//! - gzip: one member, so that readers which stop after the first get everything. Each block may refer to the 32 KiB in front
-//!   of it, and ends on a byte's boundary (RFC 1951's empty stored block, as `pigz` does it).
-//! - zstd: a frame for each block. A reader takes frames one behind the other as one stream (RFC 8878).
+//! - gzip: a member for each block. A reader takes members one behind the other as one stream (RFC 1952, 2.2); all programs
+//!   that read layers do, since layers in eStargz are such streams.
+//! - zstd: a frame for each block, likewise (RFC 8878).
 
 mod compressed_file;
 mod compressing;

@@ -119,9 +119,8 @@ fn work(compression: Compression, queue: &Mutex<Receiver<Job>>) {
 
 /// For so many threads there is memory.
 fn most_threads(compression: Compression) -> usize {
-    let method = compression.method();
     // What becomes of a block may be as large as the block.
-    let block = 2 * (method.block() + method.context());
+    let block = 2 * compression.method().block();
     let filling = 1;
     let rest = MEMORY - (filling + WAITING) * block;
     (rest / (block + working_memory(compression))).max(1)
