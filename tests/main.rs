@@ -113,6 +113,12 @@ mod registry_push;
 /// What layers are when they are compressed is learnt from registries, which may lie or have lost it.
 mod registry_learning;
 
+/// Tags: a push learns from those that are there; they are listed, given and deleted.
+mod registry_tags;
+
+/// Indexes that are in a registry get images for more platforms, several at once.
+mod registry_index;
+
 /// Registries that fail while images go to them: the image is complete there, or the command says that it is not.
 mod registry_faults;
 

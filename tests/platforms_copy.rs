@@ -238,7 +238,10 @@ fn to_a_registry_and_back() {
     let registry = Registry::start(Personality::default());
     let name = |tag: &str| format!("docker://{}/app:{tag}", registry.address());
     let plain = "--tls-verify=false";
-    strake_ok(place, &["copy", plain, "--digest-file", "digest", "oci:several", &name("a"), &name("b")]);
+    strake_ok(
+        place,
+        &["copy", plain, "--compress=none", "--digest-file", "digest", "oci:several", &name("a"), &name("b")],
+    );
     assert_eq!(
         fs::read_to_string(place.join("digest")).unwrap().trim(),
         Digest::of(several.index.as_bytes()).to_string()
@@ -250,9 +253,10 @@ fn to_a_registry_and_back() {
     // Nothing is sent twice.
     let puts = || registry.count("PUT", "");
     let before = puts();
-    strake_ok(place, &["copy", plain, "oci:several", &name("a")]);
+    strake_ok(place, &["copy", plain, "--compress=none", "oci:several", &name("a")]);
     assert_eq!(puts(), before);
-    let said = strake(place, &["copy", plain, "--dry-run", "oci:several", &name("c")]).stderr;
+    let said =
+        strake(place, &["copy", plain, "--compress=none", "--dry-run", "oci:several", &name("c")]).stderr;
     assert!(said.contains("misses 0 blobs"), "{said}");
     strake_ok(place, &["copy", plain, &name("a"), "oci:back:multi", "oci-archive:back.tar"]);
     assert_eq!(raw(place, "oci:back"), several.index);

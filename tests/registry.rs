@@ -131,8 +131,15 @@ pub(crate) fn path(number: usize) -> String {
     format!("/nix/store/{number:032}-layer")
 }
 
-/// `copy` from such a store.
-pub(crate) fn copy<'a>((store, conf): &'a (TestStore, PathBuf), more: &[&'a str]) -> Vec<&'a str> {
+/// `copy` from such a store, without compressing anything unless `more` says so.
+pub(crate) fn copy<'a>(store: &'a (TestStore, PathBuf), more: &[&'a str]) -> Vec<&'a str> {
+    let says = more.iter().any(|argument| argument.starts_with("--compress"));
+    let plain: &[&str] = if says { &[] } else { &["--compress=none"] };
+    copy_as_usual(store, &[plain, more].concat())
+}
+
+/// The same with what is compressed where nothing is said.
+pub(crate) fn copy_as_usual<'a>((store, conf): &'a (TestStore, PathBuf), more: &[&'a str]) -> Vec<&'a str> {
     let source = ["copy", "--store-root", store.root().to_str().unwrap(), conf.to_str().unwrap()];
     [&source[..], more].concat()
 }
@@ -178,7 +185,7 @@ fn there_and_back_with_one_digest() {
             }
         }
         let expected = user.manifest_digest(&first);
-        user.ok(&["copy", &archive, &third]);
+        user.ok(&["copy", "--compress=none", &archive, &third]);
         let back = [format!("oci:back-{number}"), format!("oci-archive:back-{number}.tar")];
         user.ok(&["copy", &third, &back[0], &back[1], &format!("docker-archive:back-{number}.docker")]);
         for image in [&second, &third, &layout, &back[0], &back[1]] {
@@ -193,6 +200,7 @@ fn there_and_back_with_one_digest() {
             user.ok(&copy(&store, &["docker-archive:image.tar"]));
             user.ok(&[
                 "copy",
+                "--compress=none",
                 "docker-archive:image.tar",
                 &format!("docker://{}/fourth", registry.address()),
             ]);

@@ -82,7 +82,7 @@ fn what_makes_no_sense_together_is_refused() {
     let digest = |digit: &str| format!("docker://{}/app@sha256:{}", registry.address(), digit.repeat(64));
     user.run(&copy(&store, &[&digest("0"), &digest("1")])).failed(&["an image cannot be both"]);
     user.run(&copy(&store, &[&digest("0")])).failed(&["the image's manifest is"]);
-    for arguments in [&["--previous=1"][..], &["--dry-run", "--digest-file=digest"]] {
+    for arguments in [&["--previous=a/b"][..], &["--dry-run", "--digest-file=digest"]] {
         let ran = user.run(&copy(&store, &[arguments, &[&*name(&registry, "1")]].concat()));
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     }

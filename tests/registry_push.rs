@@ -110,7 +110,7 @@ fn the_second_time_nothing_is_read() {
 }
 
 /// A store whose files are so old that their digests are remembered.
-fn settled(sizes: &[usize]) -> (TestStore, PathBuf) {
+pub(crate) fn settled(sizes: &[usize]) -> (TestStore, PathBuf) {
     let store = store(sizes);
     until_settled(store.0.root());
     store
@@ -129,7 +129,7 @@ fn another_machine_learns_from_the_registry() {
             (&[&*name("1")], 0),
             (&["--previous=1", &*name("2")], 0),
             (&["--previous=gone", &*name("1")], 0),
-            (&["--no-cache", &*name("3")], SIZES.iter().sum()),
+            (&["--no-cache", &*name("3")], 0),
         ] {
             registry.clear_log();
             let ran = User::new().ok(&copy(&store, &[&[&*compress, "--json"], more].concat()));
@@ -174,11 +174,9 @@ fn only_what_has_changed_is_sent() {
                 size(new[0])
                     + size(&manifest["config"])
                     + registry.manifest("app", tag).unwrap().1.len() as u64
-            } else if compress == "--compress=none" {
-                registry.manifest("app", tag).unwrap().1.len() as u64
             } else {
-                // What this one layer becomes has to be found out.
-                size(&manifest["layers"][1]) + registry.manifest("app", tag).unwrap().1.len() as u64
+                // What the changed layer has become is learnt from the other tag.
+                registry.manifest("app", tag).unwrap().1.len() as u64
             };
             assert_eq!(received(&registry), expected, "{compress} {tag}");
             let sent =

@@ -43,13 +43,14 @@ pub trait Target {
         Ok(vec![true; blobs.len()])
     }
 
-    /// What layers are there once compressed in this format, by diff id, as far as images that are there tell. A blob that it
-    /// names is there.
+    /// What layers are there once compressed in this format, by diff id, as far as images that are there tell; or uncompressed,
+    /// with `plain_too`. A blob that it names is there.
     fn known_blobs(
         &self,
         _image: &Image,
         _diff_ids: &[Digest],
         _compression: Compression,
+        _plain_too: bool,
     ) -> Result<HashMap<Digest, Descriptor>, TargetError> {
         Ok(HashMap::new())
     }

@@ -25,6 +25,7 @@ pub(crate) enum Scope<'c> {
     Push,
     /// And to take blobs out of another repository.
     Mount(&'c str),
+    Delete,
 }
 
 /// A request's body.
@@ -40,6 +41,8 @@ impl Scope<'_> {
         match self {
             Self::Pull => vec![format!("repository:{name}:pull")],
             Self::Push => vec![format!("repository:{name}:pull,push")],
+            // distribution wants "delete", quay.io "push", and refuses what it does not know; both understand "*".
+            Self::Delete => vec![format!("repository:{name}:*")],
             Self::Mount(from) => {
                 vec![format!("repository:{name}:pull,push"), format!("repository:{from}:pull")]
             }

@@ -151,6 +151,16 @@ pub enum RemoteError {
         /// What it is.
         found: Digest,
     },
+    /// Others have written an index each time that it was written.
+    #[error("{host}: others have written {name} each of {attempts} times that it was written")]
+    Contended {
+        /// The registry.
+        host: String,
+        /// The index.
+        name: String,
+        /// How often it was written.
+        attempts: u32,
+    },
     /// A layer could not be read or packed.
     #[error(transparent)]
     Layer(#[from] strake_image::Error),

@@ -20,6 +20,8 @@ pub struct Limits {
     /// The time over which the rate is measured. Only time spent waiting for the network counts. Also the maximum time in
     /// which nothing at all is transferred.
     pub window: Duration,
+    /// How long after it has written an index strake looks whether others have kept its images in it.
+    pub settle: Duration,
     /// The first pause between two attempts, on average; it doubles each time.
     pub pause: Duration,
 }
@@ -45,6 +47,9 @@ const LEAST: u64 = 120_000;
 /// 2 min: long enough for a connection to recover from a change of route or of access point.
 const WINDOW: Duration = Duration::from_secs(2 * 60);
 
+/// 2 s: longer than a registry takes to answer one request for an index and to store the next, on any link that pushes images.
+const SETTLE: Duration = Duration::from_secs(2);
+
 /// 200 ms: a registry that is restarted behind a load balancer is back by the third attempt.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -62,6 +67,7 @@ impl Default for Limits {
             token: TOKEN,
             least: LEAST,
             window: WINDOW,
+            settle: SETTLE,
             pause: PAUSE,
         }
     }

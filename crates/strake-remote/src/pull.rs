@@ -6,69 +6,72 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use strake_image::manifest::{self, Blobs, FoundBlob, Listed, Opened};
-use strake_image::parsed::{MAX_JSON, OpenError, ParsedImage};
+use strake_image::manifest::{self as listing, Blobs, FoundBlob, Listed, Opened};
+use strake_image::parsed::{OpenError, ParsedImage};
 use strake_image::recipe::{Remote, Source};
-use strake_image::{Descriptor, Digest, Format, MediaType, Platform, PlatformPick};
-use ureq::Body;
-use ureq::http::header::{ACCEPT, CONTENT_TYPE};
-use ureq::http::{Method, Response};
+use strake_image::{Descriptor, Digest, Platform, PlatformPick};
+use ureq::http::Method;
 
-use crate::answer::{header, said_digest};
+use crate::answer::header;
 use crate::call::{Call, Payload, Scope};
 use crate::error::RemoteError;
+use crate::manifests::Pulled;
 use crate::reference::Reference;
 use crate::repository::Repository;
-use crate::retry::{self, ATTEMPTS, again};
-use crate::transport::{Exchange, read_failure};
-
-/// What lists an image, as a registry has it.
-#[derive(Debug)]
-pub struct Pulled {
-    /// Its media type, as the registry says it.
-    pub media_type: MediaType,
-    /// The digest of its text.
-    pub digest: Digest,
-    /// Its text.
-    pub text: Vec<u8>,
-}
+use crate::retry::{self, ATTEMPTS};
+use crate::transport::Exchange;
 
 /// The platforms, as `os/architecture`, that an image in a registry is there for, with each one's manifest's digest.
 pub fn pins(repository: &Arc<Repository>, of: &Reference) -> Result<Vec<(String, Digest)>, OpenError> {
     let found = find(repository, of)?;
     let blobs = RegistryBlobs(repository.clone());
-    if let Some(entries) = manifest::entries(&found.descriptor, &found.text)? {
+    if let Some(entries) = listing::entries(&found.descriptor, &found.text)? {
         return Ok(entries.iter().map(|entry| (entry.platform_name(), entry.digest)).collect());
     }
     let digest = found.descriptor.digest;
-    let image = manifest::open(&blobs, found, &PlatformPick::Preferred(Platform::unknown()))?;
+    let image = listing::open(&blobs, found, &PlatformPick::Preferred(Platform::unknown()))?;
     let platform = Platform::of_config(&image.config.text).unwrap_or_else(Platform::unknown);
     Ok(vec![(platform.to_string(), digest)])
 }
 
 /// The digest of what is behind a name in a registry.
 pub fn digest(repository: &Repository, of: &Reference) -> Result<Digest, RemoteError> {
-    let wanted = of.wanted();
-    Ok(repository.manifest(&wanted)?.ok_or_else(|| not_found(repository, &wanted))?.digest)
+    Ok(manifest(repository, of)?.digest)
 }
 
-/// Opens an image in a registry. Where it is there for several platforms, the one that is meant; see [`manifest::open`].
+/// The manifest or index that is behind a name in a registry.
+pub fn manifest(repository: &Repository, of: &Reference) -> Result<Pulled, RemoteError> {
+    let wanted = of.wanted();
+    repository.manifest(&wanted)?.ok_or_else(|| not_found(repository, &wanted))
+}
+
+/// Opens an image in a registry. Where it is there for several platforms, the one that is meant; see [`listing::open`].
 pub fn open(
     repository: Arc<Repository>,
     of: &Reference,
     pick: &PlatformPick,
 ) -> Result<ParsedImage, OpenError> {
     let found = find(&repository, of)?;
-    manifest::open(&RegistryBlobs(repository), found, pick)
+    open_found(repository, found, pick)
+}
+
+/// The same of what was found already.
+pub(crate) fn open_found(
+    repository: Arc<Repository>,
+    found: Listed,
+    pick: &PlatformPick,
+) -> Result<ParsedImage, OpenError> {
+    listing::open(&RegistryBlobs(repository), found, pick)
 }
 
 /// Opens an image in a registry, or where it is there for several platforms all of them.
 pub fn open_all(repository: Arc<Repository>, of: &Reference) -> Result<Opened, OpenError> {
     let found = find(&repository, of)?;
-    manifest::open_all(&RegistryBlobs(repository), found)
+    listing::open_all(&RegistryBlobs(repository), found)
 }
 
-fn find(repository: &Repository, of: &Reference) -> Result<Listed, OpenError> {
+/// Fetches what a name leads to.
+pub(crate) fn find(repository: &Repository, of: &Reference) -> Result<Listed, OpenError> {
     let wanted = of.wanted();
     let pulled = repository.manifest(&wanted).map_err(fetch)?;
     let pulled = pulled.ok_or_else(|| fetch(not_found(repository, &wanted)))?;
@@ -76,8 +79,13 @@ fn find(repository: &Repository, of: &Reference) -> Result<Listed, OpenError> {
         None => vec![Reference { tag: of.tag_or_default().map(str::to_owned), ..of.clone() }.to_string()],
         Some(_) => Vec::new(),
     };
+    Ok(Listed { tags, ..listed(pulled) })
+}
+
+/// What was fetched, without names.
+pub(crate) fn listed(pulled: Pulled) -> Listed {
     let descriptor = Descriptor::new(pulled.media_type, pulled.digest, pulled.text.len() as u64);
-    Ok(Listed { descriptor, text: pulled.text, tags })
+    Listed { descriptor, text: pulled.text, tags: Vec::new() }
 }
 
 fn not_found(repository: &Repository, wanted: &str) -> RemoteError {
@@ -88,92 +96,12 @@ fn not_found(repository: &Repository, wanted: &str) -> RemoteError {
     }
 }
 
-fn fetch(error: RemoteError) -> OpenError {
+pub(crate) fn fetch(error: RemoteError) -> OpenError {
     OpenError::Fetch(Box::new(error))
 }
 
-impl Repository {
-    /// Fetches a manifest or an index by tag or digest. `None`: there is none.
-    pub fn manifest(&self, wanted: &str) -> Result<Option<Pulled>, RemoteError> {
-        let what = format!("get {}", self.image(wanted));
-        let call = self.manifest_call(&what, Method::GET, wanted, Scope::Pull);
-        let (answer, text) = self.get_json(&call)?;
-        if answer.status() == 404 {
-            return Ok(None);
-        }
-        let media_type = header(&answer, CONTENT_TYPE.as_str()).unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
-        let media_type = MediaType::from(media_type);
-        let digest = Digest::of(&text);
-        let expected = Digest::parse(wanted).ok().or_else(|| said_digest(&answer));
-        match expected.filter(|expected| *expected != digest) {
-            Some(expected) => {
-                Err(RemoteError::Digest { host: self.host().to_owned(), expected, found: digest })
-            }
-            None => Ok(Some(Pulled { media_type, digest, text })),
-        }
-    }
-
-    /// The digest of the manifest under this tag or digest, if there is one and the registry says it.
-    pub fn manifest_digest(&self, wanted: &str) -> Result<Option<Digest>, RemoteError> {
-        let what = format!("look for {}", self.image(wanted));
-        let call = self.manifest_call(&what, Method::HEAD, wanted, Scope::Push);
-        let answer = self.call(&call, &[])?;
-        Ok(said_digest(&answer).filter(|_| answer.status().is_success()))
-    }
-
-    /// Asks for a manifest or an index of any kind.
-    fn manifest_call<'c>(&self, what: &'c str, method: Method, wanted: &str, scope: Scope<'c>) -> Call<'c> {
-        let kinds = Format::ALL.map(|format| format!("{}, {}", format.manifest(), format.index()));
-        let url = self.path(&format!("manifests/{wanted}"));
-        Call::new(what, method, url, scope).header(ACCEPT.as_str(), kinds.join(", "))
-    }
-
-    /// Fetches a blob that should be JSON, and is what its digest says.
-    pub(crate) fn json_blob(&self, digest: Digest) -> Result<Vec<u8>, RemoteError> {
-        let url = self.path(&format!("blobs/{digest}"));
-        let call = Call::new("get a part of the image", Method::GET, url, Scope::Pull);
-        let (answer, text) = self.get_json(&call)?;
-        let status = answer.status().as_u16();
-        if !answer.status().is_success() {
-            return Err(self.refusal(&call, answer, status));
-        }
-        match Digest::of(&text) {
-            found if found == digest => Ok(text),
-            found => Err(RemoteError::Digest { host: self.host().to_owned(), expected: digest, found }),
-        }
-    }
-
-    /// Asks for a text, which is empty where the answer is none of success.
-    fn get_json(&self, call: &Call<'_>) -> Result<(Response<Body>, Vec<u8>), RemoteError> {
-        again(self.shared().settings.limits.pause, || {
-            let mut answer = self.call_once(call, &mut Payload::Bytes(&[]))?;
-            let is_there = answer.status().is_success();
-            let text = if is_there { self.read_json(call, answer.body_mut())? } else { Vec::new() };
-            Ok((answer, text))
-        })
-    }
-
-    /// What it means that a body cannot be read.
-    fn unread(&self, kind: Exchange, error: io::Error) -> RemoteError {
-        read_failure(&self.shared().settings, kind, self.host().to_owned(), error)
-    }
-
-    fn read_json(&self, call: &Call<'_>, body: &mut Body) -> Result<Vec<u8>, RemoteError> {
-        let mut text = Vec::new();
-        body.as_reader()
-            .take(MAX_JSON + 1)
-            .read_to_end(&mut text)
-            .map_err(|error| self.unread(Exchange::Document, error))?;
-        if text.len() as u64 > MAX_JSON {
-            return Err(self.odd(call, "it is larger than any manifest or config"));
-        }
-        Ok(text)
-    }
-}
-
 /// The blobs of a repository.
-struct RegistryBlobs(Arc<Repository>);
+pub(crate) struct RegistryBlobs(pub(crate) Arc<Repository>);
 
 impl Blobs for RegistryBlobs {
     fn json(&self, &Descriptor { digest, size, .. }: &Descriptor) -> Result<Vec<u8>, OpenError> {

@@ -12,13 +12,15 @@ use ureq::http::Method;
 use ureq::http::header::CONTENT_TYPE;
 
 use crate::answer::said_digest;
-use crate::call::{Call, Scope, encode};
+use crate::call::{Call, Payload, Scope, encode};
 use crate::error::RemoteError;
+use crate::manifests::Pulled;
 use crate::repository::Repository;
+use crate::retry::again;
 use crate::upload::{Upload, Uploaded};
 
 /// How many blobs are looked for at the same time.
-const LOOKS: usize = 8;
+pub(crate) const LOOKS: usize = 8;
 
 /// How many blobs are sent at the same time by default.
 const UPLOADS: usize = 4;
@@ -91,7 +93,7 @@ impl Sending<'_> {
 }
 
 /// Does this for all places, several at a time, in this order. After the first failure no other is begun.
-fn in_parallel(
+pub(crate) fn in_parallel(
     order: &[usize],
     most: usize,
     work: impl Fn(usize) -> Result<(), RemoteError> + Sync,
@@ -145,6 +147,11 @@ impl Repository {
         Ok(true)
     }
 
+    /// Has all these tags lead to a manifest that is there.
+    pub fn tag(&self, manifest: Pulled, tags: &[String]) -> Result<(), RemoteError> {
+        self.put_manifest(&Document::new(manifest.media_type, manifest.text), tags)
+    }
+
     /// Puts a manifest there, under all tags.
     pub(crate) fn put_manifest(&self, manifest: &Document, tags: &[String]) -> Result<(), RemoteError> {
         let digest = manifest.digest();
@@ -161,11 +168,21 @@ impl Repository {
 
     /// Puts a manifest there under one name, and returns the tags that it has got by it.
     fn put_as(&self, name: &str, query: &str, manifest: &Document) -> Result<Vec<String>, RemoteError> {
+        again(self.shared().settings.limits.pause, || self.put_once(name, query, manifest))
+    }
+
+    /// The same in one attempt.
+    pub(crate) fn put_once(
+        &self,
+        name: &str,
+        query: &str,
+        manifest: &Document,
+    ) -> Result<Vec<String>, RemoteError> {
         let what = format!("push {}", self.image(name));
         let url = format!("{}{query}", self.path(&format!("manifests/{name}")));
         let call = Call::new(&what, Method::PUT, url, Scope::Push)
             .header(CONTENT_TYPE.as_str(), manifest.media_type().as_str());
-        let answer = self.call(&call, manifest.text())?;
+        let answer = self.call_once(&call, &mut Payload::Bytes(manifest.text()))?;
         let status = answer.status().as_u16();
         if !answer.status().is_success() {
             return Err(self.refusal(&call, answer, status));

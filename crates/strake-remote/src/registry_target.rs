@@ -35,6 +35,8 @@ pub struct RegistryTarget<'c> {
     sent: HashSet<Digest>,
     /// The manifest that has the tags.
     top: Option<Digest>,
+    /// Whether the tags lead to an index that somebody else writes.
+    is_part: bool,
 }
 
 impl<'c> RegistryTarget<'c> {
@@ -42,8 +44,17 @@ impl<'c> RegistryTarget<'c> {
     pub fn new(repository: Arc<Repository>, reference: Reference, context: &'c Context) -> Self {
         let (tags, digest) = (reference.tag_or_default().map(str::to_owned), reference.digest);
         let tags = tags.into_iter().collect();
-        let (previous, sent, top) = (None, HashSet::new(), None);
-        Self { context, repository, reference, tags, digest, previous, sent, top }
+        repository.becomes_destination();
+        let (previous, sent, top, is_part) = (None, HashSet::new(), None, false);
+        Self { context, repository, reference, tags, digest, previous, sent, top, is_part }
+    }
+
+    /// The image's names, each with its tag; without one, the name with a digest.
+    pub fn names(&self) -> Vec<String> {
+        let name =
+            |tag: &String| Reference { tag: Some(tag.clone()), digest: None, ..self.reference.clone() };
+        let names = self.tags.iter().map(|tag| format!("docker://{}", name(tag)));
+        if self.tags.is_empty() { vec![self.name()] } else { names.collect() }
     }
 
     /// Whether a name is in the same repository.
@@ -72,6 +83,17 @@ impl<'c> RegistryTarget<'c> {
     #[must_use]
     pub fn learning_from(self, tag: Option<String>) -> Self {
         Self { previous: tag, ..self }
+    }
+
+    /// Leaves the index of the images to [`update_index`](crate::update_index).
+    #[must_use]
+    pub fn without_index(self) -> Self {
+        Self { is_part: true, ..self }
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &Arc<Repository> {
+        &self.repository
     }
 
     /// Sends contents in these places. Returns the descriptors of those that were sent, by place.
@@ -115,6 +137,7 @@ impl Target for RegistryTarget<'_> {
         image: &Image,
         diff_ids: &[Digest],
         compression: Compression,
+        plain_too: bool,
     ) -> Result<HashMap<Digest, Descriptor>, TargetError> {
         let lessons = Lessons {
             context: self.context,
@@ -122,8 +145,10 @@ impl Target for RegistryTarget<'_> {
             reference: &self.reference,
             tags: self.tags.iter().chain(&self.previous).map(String::as_str).collect(),
             architecture: image.architecture(),
+            codec: compression.codec(),
+            plain_too,
         };
-        Ok(lessons.known_blobs(diff_ids, compression.codec())?)
+        Ok(lessons.known_blobs(diff_ids)?)
     }
 
     fn blob<'t>(
@@ -224,7 +249,7 @@ impl Target for RegistryTarget<'_> {
     }
 
     fn finish(&mut self, top: &Document, _: &[String]) -> Result<(), TargetError> {
-        if self.top != Some(top.digest()) && !self.has(top, true)? {
+        if !self.is_part && self.top != Some(top.digest()) && !self.has(top, true)? {
             self.repository.put_manifest(top, &self.tags)?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! A repository in a registry: asks it things.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION};
 use ureq::http::{Method, Request, Response, Uri};
@@ -9,7 +10,7 @@ use ureq::{Body, SendBody};
 use crate::answer::{Asked, header, heed};
 use crate::auth_file;
 use crate::authorization::{Authorization, Shown};
-use crate::call::{Call, Payload};
+use crate::call::{Call, Payload, Scope};
 use crate::client::{Client, Shared};
 use crate::error::{RemoteError, is_passing};
 use crate::origin::Origin;
@@ -34,6 +35,8 @@ pub struct Repository {
     name: String,
     origin: Origin,
     authorization: Authorization,
+    /// Whether images go there.
+    is_destination: AtomicBool,
 }
 
 impl Repository {
@@ -48,7 +51,13 @@ impl Repository {
         let origin = Origin { host: of.host.clone(), base };
         let authorization = Authorization::new(credentials);
         authorization.challenged(answer.headers());
-        Ok(Self { client: client.clone(), name: of.repository.clone(), origin, authorization })
+        let (name, is_destination) = (of.repository.clone(), AtomicBool::new(false));
+        Ok(Self { client: client.clone(), name, origin, authorization, is_destination })
+    }
+
+    /// From now on every request shows that it may push, so that no second token is needed for what only reads.
+    pub(crate) fn becomes_destination(&self) {
+        self.is_destination.store(true, Ordering::Relaxed);
     }
 
     /// The registry's name.
@@ -121,7 +130,11 @@ impl Repository {
         let mut refused = false;
         for _ in 0..=MAX_REDIRECTS {
             let shown = if self.origin.has(&url) {
-                let show = || self.authorization.show(shared, &self.origin, &self.name, call.scope);
+                let scope = match call.scope {
+                    Scope::Pull if self.is_destination.load(Ordering::Relaxed) => Scope::Push,
+                    scope => scope,
+                };
+                let show = || self.authorization.show(shared, &self.origin, &self.name, scope);
                 // What can be sent only once is not made anew because of a token.
                 Some(if let Payload::Stream(..) = body {
                     again(shared.settings.limits.pause, show)
@@ -260,7 +273,6 @@ mod tests {
     use strake_testkit::registry::{Effect, Fault, Personality, Registry};
 
     use super::*;
-    use crate::call::Scope;
     use crate::limits::{Exceeded, Limits};
     use crate::settings::Settings;
 

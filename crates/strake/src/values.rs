@@ -49,6 +49,11 @@ pub(crate) fn repo_tag(text: &str) -> Result<String, &'static str> {
     reference::with_tag(text).ok_or("a name is like hello:1.0 or registry.example.org/team/hello:1.0")
 }
 
+/// A tag.
+pub(crate) fn tag(text: &str) -> Result<String, &'static str> {
+    reference::is_tag(text).then(|| text.to_owned()).ok_or("a tag is like 1.0 or latest: letters, digits, _, . and -")
+}
+
 /// A number of layers that an image can have.
 pub(crate) fn layers() -> impl TypedValueParser<Value = usize> {
     const LAYERS: RangeInclusive<u64> = 1..=MAX_LAYERS as u64;

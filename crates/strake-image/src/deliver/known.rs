@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Takers;
+use super::{Options, Takers};
 use crate::cache::Maker;
 use crate::compressed::{CompressedContent, KnownBlob};
 use crate::compression::Pool;
@@ -24,11 +24,11 @@ impl KnownBlobs {
         context: &Context,
         image: &Image,
         open: &[usize],
-        pool: Option<&Pool>,
+        options: &Options,
         takers: &Takers<'_, '_>,
     ) -> Result<Self, TargetError> {
         let mut known = Self::default();
-        let Some(compression) = pool.map(Pool::compression) else { return Ok(known) };
+        let Some(compression) = options.pool.as_ref().map(Pool::compression) else { return Ok(known) };
         let diff_id = |place: usize| image.layers[place].layer.diff_id;
         let cached = |place: usize, maker| {
             let descriptor = context.cache.as_ref()?.blob(diff_id(place), maker)?;
@@ -52,7 +52,7 @@ impl KnownBlobs {
             let listed = if places.is_empty() {
                 HashMap::new()
             } else {
-                target.known_blobs(image, &diff_ids, compression)?
+                target.known_blobs(image, &diff_ids, compression, options.keeps_plain)?
             };
             for (place, diff_id) in places.into_iter().zip(diff_ids) {
                 let found = listed.get(&diff_id).cloned();
@@ -90,7 +90,9 @@ impl KnownBlobs {
         for (place, one) in image.layers.iter().enumerate() {
             let plain = one.layer.content(context).hashed();
             let is_made = !one.descriptor.is_same_blob(&one.layer.stored);
-            let is_compressed = is_made || open.contains(&place);
+            let stays_plain = |known: &KnownBlob| known.descriptor.is_same_blob(&one.layer.stored);
+            let is_plain = self.0.get(&place).is_some_and(stays_plain);
+            let is_compressed = is_made || open.contains(&place) && !is_plain;
             contents.push(match pool.filter(|_| is_compressed) {
                 None => Box::new(plain),
                 Some(pool) => {

@@ -31,6 +31,8 @@ use known::KnownBlobs;
 pub struct Options {
     /// Compresses layers that are not compressed; `None`: they go as they are.
     pub pool: Option<Pool>,
+    /// Whether a layer that a target lists uncompressed already stays so there, though the others are compressed.
+    pub keeps_plain: bool,
     /// How images are listed.
     pub listing: Listing,
     /// The place of the image for targets that have room for only one of those that an index lists; `None`: they take all.
@@ -146,7 +148,7 @@ impl Delivery<'_> {
         takers: &mut Takers<'_, '_>,
     ) -> Result<Document, TargetError> {
         let pool = self.options.pool.as_ref();
-        let known = KnownBlobs::find(self.context, image, open, pool, takers)?;
+        let known = KnownBlobs::find(self.context, image, open, self.options, takers)?;
         for (place, descriptor) in known.descriptors() {
             image.layers[place].descriptor = descriptor;
         }

@@ -68,7 +68,7 @@ pub fn preview(
             let pool = options.pool.as_ref();
             let is_open = |place: &usize| pool.is_some() && image.layers[*place].layer.is_plain();
             let open: Vec<usize> = (0..image.layers.len()).filter(is_open).collect();
-            let known = KnownBlobs::find(context, image, &open, pool, &vec![&mut **target])?;
+            let known = KnownBlobs::find(context, image, &open, options, &vec![&mut **target])?;
             known.descriptors().for_each(|(place, blob)| image.layers[place].descriptor = blob);
             let manifest = known.is_complete(&open).then(|| of_image(image, &options.listing));
             let is_top = index.is_none();

@@ -102,6 +102,9 @@ pub(crate) struct Copy {
     /// Make an index of several images, each for another platform: all but the last argument, or all before --
     #[arg(long, conflicts_with = "platform")]
     pub(crate) index: bool,
+    /// With --index: add the images to the index that DEST, in a registry, leads to, or replace those for the same platforms
+    #[arg(long, requires = "index", conflicts_with_all = ["dry_run", "format"])]
+    pub(crate) update: bool,
     /// Whose media types the manifest in an OCI layout or a registry has [default: those that the image comes with, else oci]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ManifestFormat>,
@@ -111,16 +114,16 @@ pub(crate) struct Copy {
     /// Say what would be sent to registries, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// With --compress: the tag whose layers in the registry need not be compressed again, besides the tags pushed
-    #[arg(long, value_name = "TAG", requires = "compress")]
+    /// Also learn from this tag what layers the registry has compressed, besides those pushed, latest, main and the newest
+    #[arg(long, value_name = "TAG", value_parser = values::tag)]
     pub(crate) previous: Option<String>,
     /// Write the manifest's digest into FILE
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub(crate) digest_file: Option<PathBuf>,
-    /// Compress layers that are not compressed: none, gzip, zstd, or with a level as gzip:1 to gzip:9, zstd:1 to zstd:19. In
-    /// a docker-archive layers stay as they are
-    #[arg(long, value_name = "FORMAT", default_value = "none")]
-    pub(crate) compress: Compress,
+    /// Compress layers that are not compressed: none, gzip, zstd, or with a level as gzip:1 to gzip:12, zstd:1 to zstd:19. In
+    /// a docker-archive layers stay as they are [default: gzip into registries, else none]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) compress: Option<Compress>,
     #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]

@@ -24,7 +24,9 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let mut warnings = Vec::new();
     let context = super::context(&arguments.build, arguments.writing.verify, &mut warnings);
 
-    let goals = targets::registries(&places, arguments, &registries, &context)?;
+    let compression = targets::compression(arguments, &sources, &places);
+    let goals = targets::registries(&places, arguments, &registries, &context, &mut warnings)?;
+    let updated = goals.first().map(|goal| goal.repository().clone()).filter(|_| arguments.update);
     let opener = Opener {
         context: &context,
         registries: &registries,
@@ -34,7 +36,7 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     };
     let batch = sources::open(sources, arguments, &opener, &mut warnings)?;
     let only = targets::only(&places, &batch)?;
-    targets::can_be_listed(arguments.compress.0, &listing, &batch, &places)?;
+    targets::can_be_listed(compression, &listing, &batch, &places)?;
     let names = targets::names(&places, &goals);
     let mut targets = targets::create(&places, goals, &batch.images[only.unwrap_or(0)].about, &context)?;
 
@@ -43,9 +45,10 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     reporter.warnings(&warnings);
     // More threads than processors make compressing no faster.
     let threads = context.jobs.min(super::processors());
-    let pool = arguments.compress.0.map(|compression| Pool::new(compression, threads));
+    let pool = compression.map(|compression| Pool::new(compression, threads));
     let pool = pool.transpose().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
-    let options = Options { pool, listing, only };
+    let keeps_plain = arguments.compress.is_none();
+    let options = Options { pool, keeps_plain, listing, only };
     let report = |event: Event<'_>| reporter.event(event);
     if arguments.dry_run {
         let previews = preview(&context, batch, &mut targets, &options, &report)?;
@@ -56,7 +59,10 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     }
     let delivered = deliver(&context, batch, &mut targets, &options, &report)?;
 
-    let digest = delivered.top.digest();
+    let digest = match &updated {
+        None => delivered.top.digest(),
+        Some(repository) => targets::update(repository, &places, &delivered.top)?,
+    };
     for (name, has_manifest) in &names {
         reporter.written(name, has_manifest.then_some(digest));
     }

@@ -1,6 +1,7 @@
 //! Where images go to, and whether they can.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use strake_image::archive::ArchiveTarget;
 use strake_image::compression::Compression;
@@ -8,13 +9,13 @@ use strake_image::deliver::{Batch, BatchIndex};
 use strake_image::layout::{LayoutArchiveTarget, LayoutTarget};
 use strake_image::manifest::Listing;
 use strake_image::reference;
-use strake_image::{About, Codec, Context, Draft, Format, Target};
-use strake_remote::{RegistryTarget, RemoteError};
+use strake_image::{About, Codec, Context, Digest, Document, Draft, Format, Target};
+use strake_remote::{Reference, RegistryTarget, RemoteError, Repository};
 
 use crate::cli::{Copy, ManifestFormat};
 use crate::engines::Engines;
 use crate::failure::Failure;
-use crate::place::{Destination, Form, Place};
+use crate::place::{Destination, Form, Place, Source};
 use crate::registry::Registries;
 use crate::{finished, output};
 
@@ -36,6 +37,14 @@ pub(super) fn listing(arguments: &Copy, targets: &[Destination]) -> Result<Listi
     if arguments.dry_run && !targets.iter().all(is_registry) {
         return Err(Failure::usage("--dry-run is for images that only go to registries"));
     }
+    let is_one_tag = matches!(
+        targets,
+        [Destination::Place(Place::Registry(reference))] if reference.digest.is_none()
+    );
+    if arguments.update && !is_one_tag {
+        return Err(Failure::usage("--update is for one index in a registry")
+            .hint("strake copy --index --update IMAGE docker://NAME:TAG, without a digest"));
+    }
     if !annotations.is_empty() && (format == Some(Format::Docker) || !has_room) {
         return Err(Failure::usage("--annotation: there is no room for annotations")
             .hint("only a manifest of the OCI has them: copy to docker://NAME, oci:DIR or oci-archive:FILE, without --format docker"));
@@ -44,6 +53,35 @@ pub(super) fn listing(arguments: &Copy, targets: &[Destination]) -> Result<Listi
         return Err(Failure::usage("stdout can only be one of the destinations"));
     }
     Ok(Listing { format, annotations })
+}
+
+/// How layers are compressed that are not. Unless the user says, those that go into registries are, with gzip, which all clients
+/// read. An image out of a registry stays what it is there, and so does one of which the digest is given.
+pub(super) fn compression(
+    arguments: &Copy,
+    sources: &[Source],
+    targets: &[Destination],
+) -> Option<Compression> {
+    let is_copied = sources.iter().all(|source| matches!(source, Source::Image(Place::Registry(_))));
+    let has_digest = |target: &Destination| matches!(target, Destination::Place(Place::Registry(reference)) if reference.digest.is_some());
+    let is_usual = targets.iter().any(is_registry) && !is_copied && !targets.iter().any(has_digest);
+    match arguments.compress {
+        Some(said) => said.0,
+        None => is_usual.then_some(Compression::GZIP),
+    }
+}
+
+/// Adds the images to the index that the only destination leads to, and returns its digest.
+pub(super) fn update(
+    repository: &Arc<Repository>,
+    places: &[Destination],
+    images: &Document,
+) -> Result<Digest, Failure> {
+    let [Destination::Place(place @ Place::Registry(reference))] = places else {
+        return Err(Failure::usage("--update is for one index in a registry"));
+    };
+    let index = strake_remote::update_index(repository, reference, images);
+    Ok(index.map_err(|error| Failure::open(&place.to_string(), &error))?.digest())
 }
 
 fn is_registry(target: &Destination) -> bool {
@@ -99,6 +137,7 @@ pub(super) fn registries<'c>(
     arguments: &Copy,
     registries: &Registries,
     context: &'c Context,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<RegistryTarget<'c>>, Failure> {
     let mut targets: Vec<RegistryTarget<'c>> = Vec::new();
     for place in places {
@@ -114,8 +153,15 @@ pub(super) fn registries<'c>(
             continue;
         }
         let repository = registries.repository(reference)?;
+        if let Some(tag) = &arguments.previous
+            && !repository.has_name(tag)?
+        {
+            let name = Reference { tag: Some(tag.clone()), digest: None, ..reference.clone() };
+            warnings.push(format!("--previous: there is no docker://{name}, so nothing is learnt from it"));
+        }
         let target = RegistryTarget::new(repository, reference.clone(), context);
-        targets.push(target.learning_from(arguments.previous.clone()));
+        let target = target.learning_from(arguments.previous.clone());
+        targets.push(if arguments.update { target.without_index() } else { target });
     }
     Ok(targets)
 }
@@ -124,7 +170,9 @@ pub(super) fn registries<'c>(
 pub(super) fn names(places: &[Destination], registries: &[RegistryTarget<'_>]) -> Vec<(String, bool)> {
     let files = places.iter().filter(|place| !is_registry(place));
     let files = files.map(|place| (place.to_string(), place.has_a_manifest()));
-    files.chain(registries.iter().map(|target| (target.name(), true))).collect()
+    files
+        .chain(registries.iter().flat_map(|target| target.names().into_iter().map(|name| (name, true))))
+        .collect()
 }
 
 /// The targets. `about` is what the image is that goes where there is room for only one.
