@@ -13,7 +13,7 @@ use crate::media_type::Format;
 use crate::platform::Platform;
 
 /// The annotation by which builds say of which manifest they attest something.
-const REFERENCE: &str = "vnd.docker.reference.digest";
+pub(super) const REFERENCE: &str = "vnd.docker.reference.digest";
 
 /// Why images cannot be listed together.
 #[derive(Debug, thiserror::Error)]
@@ -59,8 +59,13 @@ pub fn index_of(images: &[(&Image, &Document)], format: Format) -> Result<Docume
     let entries =
         entries.map(|((_, manifest), platform)| Descriptor { platform, ..manifest.descriptor().clone() });
     let entries: Vec<Descriptor> = entries.collect();
+    Ok(index_listing(&entries, format))
+}
+
+/// A new index that lists these manifests.
+pub fn index_listing(entries: &[Descriptor], format: Format) -> Document {
     let index = json!({ "schemaVersion": 2, "mediaType": format.index(), "manifests": entries });
-    Ok(Document::new(format.index(), index.to_string().into_bytes()))
+    Document::new(format.index(), index.to_string().into_bytes())
 }
 
 impl IndexPlan {

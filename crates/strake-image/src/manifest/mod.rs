@@ -9,13 +9,15 @@ mod list;
 mod pick;
 mod read;
 mod text;
+mod update;
 mod write;
 
 pub(crate) use contradictions::Repeats;
 pub use index::{Opened, ParsedIndex, open_all};
-pub use list::{IndexError, IndexPlan, check_platforms, index_of};
+pub use list::{IndexError, IndexPlan, check_platforms, index_listing, index_of};
 pub use pick::choose;
 pub(crate) use pick::names;
 pub use read::{Blobs, FoundBlob, Listed, entries, open};
 pub(crate) use text::{entry, layout_entries};
+pub use update::updated;
 pub use write::{Listing, of_image};

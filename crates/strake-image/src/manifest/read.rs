@@ -39,6 +39,7 @@ pub struct FoundBlob {
 }
 
 /// A manifest, or an index, that was found.
+#[derive(Clone, Debug)]
 pub struct Listed {
     /// What it is listed as.
     pub descriptor: Descriptor,
