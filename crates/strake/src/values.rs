@@ -51,7 +51,9 @@ pub(crate) fn repo_tag(text: &str) -> Result<String, &'static str> {
 
 /// A tag.
 pub(crate) fn tag(text: &str) -> Result<String, &'static str> {
-    reference::is_tag(text).then(|| text.to_owned()).ok_or("a tag is like 1.0 or latest: letters, digits, _, . and -")
+    reference::is_tag(text)
+        .then(|| text.to_owned())
+        .ok_or("a tag is like 1.0 or latest: letters, digits, _, . and -")
 }
 
 /// A number of layers that an image can have.

@@ -15,6 +15,7 @@ pub(super) fn tags(exchange: &Exchange, repository: &str) -> Response {
     let last = exchange.head.parameter("last").unwrap_or_default();
     let rest: Vec<&String> = found.tags.keys().filter(|tag| **tag > last).collect();
     let most = exchange.head.parameter("n").and_then(|n| n.parse::<usize>().ok()).unwrap_or(usize::MAX);
+    let most = exchange.personality.tags_page.map_or(most, |page| page.min(most));
     let page = &rest[..rest.len().min(most)];
     let response = Response::json(200, &json!({"name": repository, "tags": page}));
     match page.last() {

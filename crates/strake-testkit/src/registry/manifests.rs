@@ -101,6 +101,9 @@ fn accept(
 
 /// Answers DELETE: a tag, or a manifest with its tags.
 pub(super) fn delete(exchange: &Exchange, repository: &str, reference: &str) -> Response {
+    if exchange.personality.no_deletes {
+        return Response::error(405, "UNSUPPORTED", "The operation is unsupported.");
+    }
     let mut state = exchange.context.state();
     let Some(from) = state.repositories.get_mut(repository) else {
         return Response::error(404, "NAME_UNKNOWN", repository);

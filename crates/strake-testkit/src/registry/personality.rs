@@ -36,6 +36,10 @@ pub struct Personality {
     /// How long the last request of an upload is not answered. The session is gone at once; the blob is there when the
     /// time is over, even if the client is not.
     pub commit_delay: Duration,
+    /// Whether manifests cannot be deleted: 405.
+    pub no_deletes: bool,
+    /// How many tags a page of the list has at most, whatever is asked for.
+    pub tags_page: Option<usize>,
     /// Blobs, by digest and size, that HEAD says are there, though they are not.
     pub lying_heads: Vec<(String, u64)>,
 }

@@ -63,6 +63,12 @@ fn post(exchange: &Exchange, tokens: &Tokens, form: &[u8]) -> Response {
 }
 
 fn issue(exchange: &Exchange, tokens: &Tokens, mut scope: Scope, refresh: Option<&str>) -> Response {
+    // Everything, as clients ask for it that delete.
+    let all: Vec<String> =
+        scope.iter().filter(|(_, action)| action == "*").map(|(name, _)| name.clone()).collect();
+    for name in all {
+        scope.extend(["pull", "push", "delete"].map(|action| (name.clone(), action.to_owned())));
+    }
     scope.retain(|(repository, action)| {
         !tokens.denied.iter().any(|denied| denied.0 == *repository && denied.1 == action)
     });

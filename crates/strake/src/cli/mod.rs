@@ -15,7 +15,7 @@ pub(crate) use build::{BuildArgs, Writing};
 pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
 pub(crate) use load::Load;
 pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
-pub(crate) use registry::RegistryArgs;
+pub(crate) use registry::{Delete, ListTags, RegistryArgs, Tag};
 
 use crate::output;
 use crate::report::Style;
@@ -54,6 +54,15 @@ pub(crate) enum Command {
     Verify(Box<Verify>),
     /// Find the digests of an image in a registry, for each platform
     Pin(Box<Pin>),
+    /// List the tags of a repository in a registry
+    #[command(after_help = EXIT_CODES)]
+    ListTags(Box<ListTags>),
+    /// Give an image in a registry more tags
+    #[command(after_help = EXIT_CODES)]
+    Tag(Box<Tag>),
+    /// Delete an image from a registry
+    #[command(after_help = EXIT_CODES)]
+    Delete(Box<Delete>),
     /// Put several images into one docker-archive
     #[command(after_help = EXIT_CODES)]
     Merge(Box<Merge>),
@@ -110,6 +119,9 @@ impl Command {
             | Self::Inspect(_)
             | Self::Verify(_)
             | Self::Pin(_)
+            | Self::ListTags(_)
+            | Self::Tag(_)
+            | Self::Delete(_)
             | Self::Completions { .. }
             | Self::Cache { .. } => true,
             Self::Load(_) | Self::NixDatabase(_) | Self::Man { .. } => false,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
+use crate::values;
+
 /// How registries are talked to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For registries")]
@@ -28,6 +30,51 @@ pub(crate) struct RegistryArgs {
     /// Send blobs in chunks of so many MiB [default: in one piece, unless the registry wants otherwise]
     #[arg(long, value_name = "MIB")]
     pub(crate) chunk_size: Option<NonZeroU32>,
+}
+
+/// The tags of a repository.
+#[derive(Debug, Args)]
+pub(crate) struct ListTags {
+    /// The repository, like registry.example.org/team/hello, with or without docker:// before it
+    #[arg(value_name = "docker://NAME")]
+    pub(crate) name: String,
+    /// As JSON: the repository's name and its tags
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// More tags for an image.
+#[derive(Debug, Args)]
+pub(crate) struct Tag {
+    /// The image, by a tag or a digest
+    #[arg(value_name = "docker://NAME:OLD")]
+    pub(crate) name: String,
+    /// The tags that it gets in the same repository, whatever they led to
+    #[arg(required = true, value_name = "NEW", value_parser = values::tag)]
+    pub(crate) tags: Vec<String>,
+    /// As JSON, a tag a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// An image that is to go.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// The image, by a tag or a digest
+    #[arg(value_name = "docker://NAME:TAG|@DIGEST")]
+    pub(crate) name: String,
+    /// Delete it though other tags lead to it, which are deleted with it, or indexes list it, which are broken then
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// As JSON, a name a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
 }
 
 impl Default for RegistryArgs {

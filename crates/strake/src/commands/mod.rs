@@ -2,25 +2,30 @@
 
 pub(crate) mod cache;
 pub(crate) mod copy;
+pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod installation;
 pub(crate) mod layers;
+pub(crate) mod list_tags;
 pub(crate) mod load;
 pub(crate) mod merge;
 pub(crate) mod nix_database;
 pub(crate) mod pin;
 pub(crate) mod plan;
 pub(crate) mod stream;
+pub(crate) mod tag;
 pub(crate) mod verify;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use serde_json::json;
 use strake_image::cache::Cache;
-use strake_image::{Context, streams_per_processor};
+use strake_image::{Context, Digest, streams_per_processor};
+use strake_remote::Reference;
 
 use crate::cli::BuildArgs;
 use crate::failure::Failure;
@@ -37,6 +42,22 @@ fn context(build: &BuildArgs, verify: bool, warnings: &mut Vec<String>) -> Conte
 /// Writes a text into a file, which appears when it is whole, or to stdout.
 fn put(file: Option<&Path>, text: &[u8]) -> Result<(), Failure> {
     file.map_or_else(|| output::say_data(text), |file| output::write(file, text))
+}
+
+/// An image or a repository in a registry, with or without `docker://` before its name.
+fn named(text: &str) -> Result<Reference, Failure> {
+    let name = text.strip_prefix("docker://").unwrap_or(text);
+    Reference::parse(name).map_err(|error| Failure::reference(name, &error))
+}
+
+/// A line about a manifest in a registry: its name and its digest.
+fn manifest_line(name: &Reference, digest: Digest, as_json: bool) -> String {
+    let name = format!("docker://{name}");
+    if as_json {
+        terminal::json(&json!({ "image": name, "manifest": digest }))
+    } else {
+        format!("{}  {digest}", terminal::column(&name))
+    }
 }
 
 /// Says a warning, where nothing else is reported.

@@ -1,0 +1,79 @@
+//! `strake delete`: an image in a registry.
+
+use strake_image::Digest;
+use strake_image::reference::list;
+use strake_remote::{Reference, RemoteError, Repository, Uses};
+
+use crate::cli::Delete;
+use crate::failure::Failure;
+use crate::output;
+use crate::registry::Registries;
+use crate::terminal::Lines;
+
+pub(crate) fn run(arguments: &Delete) -> Result<(), Failure> {
+    let reference = super::named(&arguments.name)?;
+    if reference.tag.is_none() && reference.digest.is_none() {
+        return Err(Failure::usage(format!("{:?} does not say which image", arguments.name))
+            .hint("name it with its tag or digest: docker://NAME:TAG or docker://NAME@DIGEST"));
+    }
+    let repository = Registries::new(&arguments.registry)?.repository(&reference)?;
+    let digest = strake_remote::digest(&repository, &reference)?;
+    let uses = repository.uses(digest).unwrap_or_else(|error| {
+        super::warn(&format!("cannot tell what else leads to {digest}: {error}"));
+        Uses { is_whole: true, ..Uses::default() }
+    });
+    if !arguments.force {
+        needed(&reference, &uses)?;
+    }
+    remove(&repository, digest, &arguments.name)?;
+    let mut lines = Lines::default();
+    for tag in &uses.tags {
+        let name = Reference { tag: Some(tag.clone()), digest: None, ..reference.clone() };
+        lines.push(super::manifest_line(&name, digest, arguments.json));
+    }
+    if uses.tags.is_empty() {
+        lines.push(super::manifest_line(&reference.pinned(digest), digest, arguments.json));
+    }
+    if uses.referrers > 0 {
+        let count = uses.referrers;
+        super::warn(&format!("{count} manifests about {digest}, such as signatures, are still there"));
+    }
+    output::say(&lines)
+}
+
+/// Fails if something else leads to the manifest.
+fn needed(reference: &Reference, uses: &Uses) -> Result<(), Failure> {
+    let is_other = |tag: &&String| Some(*tag) != reference.tag.as_ref();
+    let tags: Vec<&str> = uses.tags.iter().filter(is_other).map(String::as_str).collect();
+    let indexes: Vec<&str> = uses.indexes.iter().map(String::as_str).collect();
+    if !tags.is_empty() {
+        return Err(Failure::new(format!(
+            "the manifest of docker://{reference} also has the tags {}, which would be deleted with it",
+            list(&tags)
+        ))
+        .hint("strake delete --force deletes all of them"));
+    }
+    if !indexes.is_empty() {
+        return Err(Failure::new(format!(
+            "docker://{reference} is listed by the indexes with the tags {}, which would be broken",
+            list(&indexes)
+        ))
+        .hint("delete the indexes first; strake delete --force deletes it all the same"));
+    }
+    if !uses.is_whole {
+        super::warn("the repository has so many tags that not all of them were looked at");
+    }
+    Ok(())
+}
+
+fn remove(repository: &Repository, digest: Digest, name: &str) -> Result<(), Failure> {
+    match repository.delete(digest) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new(format!("{name}: not found (404)"))),
+        // distribution says 405, and so do others; the specification has 400 as well.
+        Err(error @ RemoteError::Status { status: 400 | 405, .. }) => Err(Failure::from(error).hint(
+            "the registry does not allow that: distribution needs REGISTRY_STORAGE_DELETE_ENABLED=true",
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
