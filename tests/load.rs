@@ -16,19 +16,19 @@ use strake_testkit::workspace;
 use crate::strake::{Ran, program, ran};
 
 /// How many paths with data an image has, between its shell and its customisation layer.
-const DATA: usize = 6;
+pub(crate) const DATA: usize = 6;
 
 /// How many layers it has.
 const LAYERS: u64 = DATA as u64 + 2;
 
 /// A store with a shell and paths with data, each a layer. Images print what is in the data.
-struct Images {
+pub(crate) struct Images {
     store: TestStore,
     directory: tempfile::TempDir,
 }
 
 impl Images {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let store = TestStore::empty();
         let shell = store.real(SHELL);
         fs::create_dir_all(shell.parent().unwrap()).unwrap();
@@ -38,7 +38,7 @@ impl Images {
     }
 
     /// The conf of an image whose data are of these versions.
-    fn conf(&self, name: &str, versions: [u8; DATA]) -> PathBuf {
+    pub(crate) fn conf(&self, name: &str, versions: [u8; DATA]) -> PathBuf {
         let mut layers = vec![vec![SHELL.trim_end_matches("/bin/sh").to_owned()]];
         for (place, version) in versions.into_iter().enumerate() {
             let path = format!("/nix/store/{place:0>16}{version:0>16}-data");
@@ -56,12 +56,12 @@ impl Images {
     }
 
     /// What an image of these versions prints.
-    fn printed(versions: [u8; DATA]) -> String {
+    pub(crate) fn printed(versions: [u8; DATA]) -> String {
         let words = versions.iter().enumerate().map(|(place, version)| format!("{place}.{version} "));
         words.collect::<String>() + "\n"
     }
 
-    fn strake(&self, words: &[&str]) -> Command {
+    pub(crate) fn strake(&self, words: &[&str]) -> Command {
         let mut strake = program();
         strake.arg(words[0]).arg("--store-root").arg(self.store.root()).args(&words[1..]);
         strake
@@ -74,14 +74,14 @@ impl Images {
 const SHELL: &str = "/nix/store/11111111111111111111111111111111-busybox/bin/sh";
 
 /// An engine, and how to get at it.
-struct UnderTest<'e> {
+pub(crate) struct UnderTest<'e> {
     /// The value of `--to`.
-    to: &'e str,
-    variables: Vec<(&'e str, String)>,
+    pub(crate) to: &'e str,
+    pub(crate) variables: Vec<(&'e str, String)>,
     /// Runs the image of this name.
-    run: Box<dyn Fn(&str) -> String + 'e>,
+    pub(crate) run: Box<dyn Fn(&str) -> String + 'e>,
     /// Whether the engine keeps chains, so that what lies above a changed layer is sent as well.
-    has_chains: bool,
+    pub(crate) has_chains: bool,
 }
 
 impl UnderTest<'_> {
@@ -101,7 +101,7 @@ impl UnderTest<'_> {
 }
 
 /// The same steps with any engine.
-fn check(engine: &UnderTest<'_>) {
+pub(crate) fn check(engine: &UnderTest<'_>) {
     let images = Images::new();
     let (first, second) = ([0; DATA], [0, 0, 0, 1, 0, 0]);
     let (one, two) = (images.conf("one", first), images.conf("two", second));
@@ -277,21 +277,21 @@ fn containerd() {
 }
 
 /// Programs that stand before those of the machine.
-struct Bin(tempfile::TempDir);
+pub(crate) struct Bin(tempfile::TempDir);
 
 impl Bin {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn put(&self, name: &str, script: &str) {
+    pub(crate) fn put(&self, name: &str, script: &str) {
         let file = self.0.path().join(name);
         fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// The value of `PATH` with them.
-    fn first(&self) -> String {
+    pub(crate) fn first(&self) -> String {
         let peers =
             [require("ctr"), require("docker")].map(|peer| peer.parent().unwrap().display().to_string());
         format!("{}:{}:{}", self.0.path().display(), peers.join(":"), std::env::var("PATH").unwrap())

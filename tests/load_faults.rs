@@ -16,6 +16,7 @@ use strake_testkit::command::{command, output_of, stdout_of, text};
 use strake_testkit::peer::{Dockerd, require};
 use strake_testkit::workspace;
 
+use crate::load::{DATA, Images};
 use crate::strake::{Ran, program, ran};
 
 /// Loads the example into the Docker at this socket.
@@ -216,6 +217,74 @@ fn places_that_are_none() {
     ran(output_of(strake.args(["inspect", "kind:hello:1"]))).refused(&["can only be a destination"]);
     let mut strake = program();
     ran(output_of(strake.args(["load", "--to", "lxc", "x"]))).refused(&["--to", "docker, podman"]);
+}
+
+/// A way to a daemon on which something is done before the load of this number.
+fn before_load(to: PathBuf, number: u64, act: impl Fn() + Send + 'static) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    thread::spawn(move || {
+        let mut loads = 0;
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut daemon = UnixStream::connect(&to).unwrap();
+            let mut first = [0; 512];
+            let got = client.read(&mut first).unwrap();
+            if first.starts_with(b"POST /images/load") {
+                loads += 1;
+                if loads == number {
+                    act();
+                }
+            }
+            daemon.write_all(&first[..got]).unwrap();
+            let (mut answers, mut answered) = (daemon.try_clone().unwrap(), client.try_clone().unwrap());
+            let answering = thread::spawn(move || {
+                let _ = std::io::copy(&mut answers, &mut answered);
+                let _ = answered.shutdown(Shutdown::Both);
+            });
+            thread::spawn(move || {
+                let _ = std::io::copy(&mut client, &mut daemon);
+                let _ = daemon.shutdown(Shutdown::Both);
+                let _ = answering.join();
+            });
+        }
+    });
+    (directory, socket)
+}
+
+#[test]
+#[ignore = "needs root, dockerd"]
+fn layers_that_are_deleted_after_the_question() {
+    let docker = Arc::new(Dockerd::start());
+    let images = Images::new();
+    let (one, two) = (images.conf("one", [0; DATA]), images.conf("two", [0, 0, 0, 0, 0, 1]));
+    let host = docker.host();
+    let load = |host: &str, conf: &Path| {
+        let mut strake = images.strake(&["load", "--to", "docker", "--json", conf.to_str().unwrap()]);
+        let run = ran(output_of(strake.env("DOCKER_HOST", host)));
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let event = run.stderr.lines().rfind(|line| line.contains("\"loaded\"")).unwrap().to_owned();
+        serde_json::from_str::<serde_json::Value>(&event).unwrap()["layers_sent"].clone()
+    };
+    load(&host, &one);
+    let socket = PathBuf::from(host.trim_start_matches("unix://"));
+    let prune = {
+        let docker = docker.clone();
+        move || drop(stdout_of(docker.docker(["image", "prune", "--all", "--force"])))
+    };
+    // The first is the question.
+    let (_directory, through) = before_load(socket, 2, prune);
+    assert_eq!(load(&format!("unix://{}", through.display()), &two), DATA + 2);
+    let said = stdout_of(docker.docker(["run", "--rm", "--network=none", "team/app:1"]));
+    assert_eq!(text(&said), Images::printed([0, 0, 0, 0, 0, 1]));
+
+    // Another user, who may not use the socket.
+    let example = workspace().join("examples/hello");
+    let mut other = command("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    other.arg(env!("CARGO_BIN_EXE_strake")).args(["load", "--no-cache", "--to", "docker", "--store-root"]);
+    let other = other.arg(&example).arg(example.join("conf.json")).env("DOCKER_HOST", &host).current_dir("/");
+    ran(output_of(other)).failed(&["Permission denied", "hint: add yourself to the group"]);
 }
 
 /// A way to a daemon that is cut after so many bytes of what is sent.

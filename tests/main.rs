@@ -179,3 +179,6 @@ mod load;
 
 /// Engines that fail while they load, and ways to them.
 mod load_faults;
+
+/// The same into newer engines, which only `tests/run --all` has.
+mod load_newer;

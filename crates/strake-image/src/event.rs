@@ -47,6 +47,8 @@ pub struct LoadedImage<'e> {
     pub layers_sent: usize,
     /// How many layers were there.
     pub layers_had: usize,
+    /// Whether uncompressed layers were sent that a push from there would send uncompressed as well.
+    pub stays_uncompressed: bool,
     /// The command that runs the image, where one command does.
     pub run: Option<Vec<String>>,
     /// How long it took.

@@ -180,8 +180,19 @@ impl Reporter {
 
     /// An engine has the image.
     fn loaded(&self, loaded: &LoadedImage<'_>) {
-        let LoadedImage { engine, names, id, replaced, is_new, sent, layers_sent, layers_had, run, took } =
-            loaded;
+        let LoadedImage {
+            engine,
+            names,
+            id,
+            replaced,
+            is_new,
+            sent,
+            layers_sent,
+            layers_had,
+            stays_uncompressed,
+            run,
+            took,
+        } = loaded;
         match self.style {
             Style::Quiet | Style::Script => {}
             Style::Lines => {
@@ -197,6 +208,9 @@ impl Reporter {
                 };
                 let replaced = replaced.map(|other| format!(", in place of {other:.19}")).unwrap_or_default();
                 self.say(&format!("{engine}: {name}: {what}{replaced} ({:.2} s)", took.as_secs_f64()));
+                if *stays_uncompressed {
+                    self.say("docker push would push these layers uncompressed: use strake copy, or load with --compress gzip");
+                }
                 if let Some(run) = run {
                     self.say(&format!("run it with: {}", run.join(" ")));
                 }

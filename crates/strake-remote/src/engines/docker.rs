@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::io::Read;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use strake_image::Digest;
@@ -26,6 +27,7 @@ const NOT_UNPACKED: &str = "Error unpacking image";
 /// A Docker daemon.
 pub struct Docker {
     api: Api,
+    store: OnceLock<Store>,
 }
 
 /// Which of its stores a daemon has.
@@ -38,7 +40,7 @@ enum Store {
 impl Docker {
     /// The daemon at this place. It is not asked anything yet.
     pub fn new(endpoint: &Endpoint) -> Result<Self, EngineError> {
-        Ok(Self { api: Api::new(endpoint, format!("Docker at {endpoint}"))? })
+        Ok(Self { api: Api::new(endpoint, format!("Docker at {endpoint}"))?, store: OnceLock::new() })
     }
 
     /// Reads an image, as the docker-archive that `docker save` writes.
@@ -55,7 +57,8 @@ impl Docker {
         let info = self.api.get("/info")?.unwrap_or_default();
         let status = info["DriverStatus"].as_array().map(Vec::as_slice).unwrap_or_default();
         let is_containerd = |row: &Value| row[0] == "driver-type" && row[1] == "io.containerd.snapshotter.v1";
-        Ok(if status.iter().any(is_containerd) { Store::Containerd } else { Store::Classic })
+        let store = if status.iter().any(is_containerd) { Store::Containerd } else { Store::Classic };
+        Ok(*self.store.get_or_init(|| store))
     }
 
     /// The images that have this name: one, or none.
@@ -195,6 +198,10 @@ impl Engine for Docker {
             }
         }
         Ok(true)
+    }
+
+    fn keeps_blobs(&self) -> bool {
+        self.store.get() == Some(&Store::Containerd)
     }
 
     fn run_command(&self, name: &str) -> Option<Vec<String>> {

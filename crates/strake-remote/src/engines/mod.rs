@@ -48,6 +48,11 @@ pub trait Engine: Send + Sync {
         Ok(true)
     }
 
+    /// Whether layers are kept there as they are sent, so that a push from there sends them so. Known after `look`.
+    fn keeps_blobs(&self) -> bool {
+        false
+    }
+
     /// How to run the image of this name.
     fn run_command(&self, name: &str) -> Option<Vec<String>>;
 }

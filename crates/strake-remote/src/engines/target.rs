@@ -73,6 +73,11 @@ impl<'c> EngineTarget<'c> {
             let (target, title, descriptor) = (&*self.name, &*layer.layer.title, &layer.descriptor);
             report(Event::Blob { target, title, descriptor, outcome, took: std::time::Duration::ZERO });
         }
+        let is_plain = |place: usize| {
+            listed.image.layers[place].layer.stored.is_same_blob(&listed.image.layers[place].descriptor)
+                && listed.image.layers[place].layer.is_plain()
+        };
+        let sent_plain = (0..there.len()).any(|place| !there[place] && is_plain(place));
         report(Event::Loaded(&LoadedImage {
             engine: &engine.name(),
             names,
@@ -82,6 +87,7 @@ impl<'c> EngineTarget<'c> {
             sent,
             layers_sent: there.iter().filter(|is_there| !**is_there).count(),
             layers_had: there.iter().filter(|is_there| **is_there).count(),
+            stays_uncompressed: engine.keeps_blobs() && sent_plain,
             run: names.first().and_then(|name| engine.run_command(name)),
             took: (self.context.clock)().duration_since(begun).unwrap_or_default(),
         }));
