@@ -39,6 +39,9 @@ mod cache;
 /// What is said, where, and with which exit code.
 mod terminal;
 
+/// What is said of misuse that could make a wrong image in silence, and what is understood.
+mod misuse;
+
 /// What is said of wrong values, and of registries that refuse, to the letter.
 mod values;
 
@@ -56,6 +59,9 @@ mod copy;
 
 /// skopeo, umoci, podman and docker take what strake copies, and strake takes what they wrote.
 mod copy_peers;
+
+/// Links in /etc that runtimes do not follow.
+mod etc;
 
 /// Names of images, as those that take layouts and archives look for them.
 mod names;

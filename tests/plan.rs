@@ -46,7 +46,7 @@ fn paths(plan: &Value) -> Vec<String> {
 
 #[test]
 fn all_of_a_graph_or_what_is_needed() {
-    let all = plan(&["--graph", &debian(), "--name", "All"]);
+    let all = plan(&["--graph", &debian(), "--name", "all"]);
     assert_eq!(paths(&all).len(), graph().len());
     assert_eq!(all["store_layers"].as_array().unwrap().len(), 100);
     assert_eq!(all["closure"].as_array().unwrap().len(), graph().len());

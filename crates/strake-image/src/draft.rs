@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 use strake_plan::{StoreDir, StorePath};
 
 use crate::digest::Digest;
+use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 use crate::media_type::MediaType;
 use crate::platform::Platform;
 use crate::recipe::Recipe;
@@ -18,6 +20,25 @@ pub struct Draft {
     pub layers: Vec<LayerDraft>,
     /// All that is not in the layers.
     pub about: About,
+}
+
+impl Draft {
+    /// The image under one other name.
+    #[must_use]
+    pub fn named(mut self, name: String) -> Self {
+        match &mut self.about {
+            About::Settings(settings) => settings.repo_tag = name,
+            About::Given(given) => given.tags = vec![name],
+        }
+        self
+    }
+
+    /// Those of `/etc`, `/etc/passwd` and `/etc/group` that are absolute symbolic links, as far as that is seen without decompressing
+    /// or fetching any layer.
+    pub fn etc_links(&self) -> Result<Vec<&'static str>, Error> {
+        let changes = self.layers.iter().map(|layer| layer.recipe.etc_changes());
+        Ok(EtcChanges::links(changes.collect::<Result<Vec<_>, _>>()?))
+    }
 }
 
 /// What an image is but for its layers.

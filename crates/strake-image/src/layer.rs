@@ -11,6 +11,7 @@ use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::draft::LayerDraft;
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 use crate::recipe::{Checking, Depth, Recipe, Tarball};
 use crate::sink::{Discard, Sink, Tee};
 use crate::survey::Survey;
@@ -51,6 +52,11 @@ impl Layer {
     /// Whether it is stored uncompressed.
     pub fn is_plain(&self) -> bool {
         self.stored.digest == self.diff_id
+    }
+
+    /// What it does to the files in which runtimes look users up, where its bytes were read to describe it.
+    pub fn etc_changes(&self) -> EtcChanges {
+        self.survey.as_ref().map(|survey| survey.etc.clone()).unwrap_or_default()
     }
 
     /// The layer's bytes as they are stored.

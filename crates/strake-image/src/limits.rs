@@ -68,6 +68,9 @@ pub(crate) const MAX_LINK_STEPS: u64 = 16 * 1024 * 1024;
 /// Bytes of what is known of directories, but for their names: 16 MiB. Directories that differ only in name and time share it.
 pub(crate) const MAX_ATTRIBUTES: usize = 16 * 1024 * 1024;
 
+/// Bytes of an archive that comes through a pipe, and is put aside: 64 GiB. A pipe may never end.
+pub(crate) const MAX_PIPED: u64 = 64 * 1024 * 1024 * 1024;
+
 /// Memory for a Nix database that is read, in bytes: 64 MiB.
 pub(crate) const MAX_DATABASE_MEMORY: u64 = 64 * 1024 * 1024;
 

@@ -72,6 +72,16 @@ impl NewFile {
         &self.file
     }
 
+    /// A file for this user in this directory that is gone when it is dropped.
+    pub(crate) fn passing(directory: &Path) -> io::Result<Self> {
+        Self::unnamed(DirectoryHandle::open(directory)?, "passing".into(), Mode::RUSR | Mode::WUSR)
+    }
+
+    /// The name that it has in its directory in the meantime, if it has one.
+    pub(crate) fn temporary(&self) -> Option<&OsStr> {
+        self.temporary.as_deref()
+    }
+
     /// Gives the file this name, in its directory, in place of the one that it was begun with.
     pub fn commit_as(mut self, name: &str) -> io::Result<()> {
         self.name = name.into();

@@ -66,6 +66,13 @@ impl Store {
         self.real(&path)
     }
 
+    /// The place of a file by its name in the store, unless links lead out of the store.
+    pub(crate) fn inside(&self, path: &Path) -> Option<PathBuf> {
+        let located = self.locate(path);
+        let inside = located.strip_prefix(self.real(Path::new(self.dir.as_str()))).ok()?;
+        inside.components().all(|part| matches!(part, Component::Normal(_))).then_some(located)
+    }
+
     fn real(&self, path: &Path) -> PathBuf {
         match path.strip_prefix("/") {
             Ok(relative) if path.starts_with(self.dir.as_str()) => self.root.join(relative),

@@ -48,7 +48,7 @@ fn all<R: Read>(mut reader: TarReader<R>) -> io::Result<Vec<ListedMember>> {
 
 /// Fails unless an archive is one that `verify` takes as a layer.
 pub fn layer(archive: &[u8]) -> io::Result<()> {
-    check_layer(archive)
+    check_layer(archive, &mut crate::etc_changes::EtcChanges::default())
 }
 
 /// A kind of JSON document.

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::draft::{Contents, LayerDraft};
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 use crate::layer::Layer;
 use crate::manifest::ParsedIndex;
 use crate::media_type::MediaType;
@@ -92,7 +93,16 @@ pub enum Problem {
 
 /// Reads the whole image and holds it against all that it says of itself.
 pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    verify_noting(image, context, &mut Vec::new())
+}
+
+/// The same. Those of `/etc`, `/etc/passwd` and `/etc/group` that are absolute symbolic links go into `etc_links`.
+pub fn verify_noting(
+    image: ParsedImage,
+    context: &Context,
+    etc_links: &mut Vec<&'static str>,
+) -> Vec<Problem> {
+    let (mut problems, mut etc) = (Vec::new(), Vec::new());
     let layers = image.layers.len();
     if let Some(history) = image.config.history_layers.filter(|history| *history != layers) {
         problems.push(Problem::History { history, layers });
@@ -119,24 +129,39 @@ pub fn verify(image: ParsedImage, context: &Context) -> Vec<Problem> {
                 problems.push(Problem::Missing { number, digest: layer.stored.digest });
             }
             Ok(layer) => {
+                etc.push(layer.etc_changes());
                 problems.extend(said.and_then(|said| other_codec(number, layer.stored.codec(), said)));
                 problems.extend(misnamed(number, &layer));
             }
         }
         Ok::<(), Infallible>(())
     });
+    for link in EtcChanges::links(etc) {
+        if !etc_links.contains(&link) {
+            etc_links.push(link);
+        }
+    }
     problems
 }
 
 /// Reads all that an index lists.
 pub fn verify_index(index: ParsedIndex, context: &Context) -> Vec<Problem> {
+    verify_index_noting(index, context, &mut Vec::new())
+}
+
+/// The same. What of any of its images [`verify_noting`] notes goes into `etc_links`.
+pub fn verify_index_noting(
+    index: ParsedIndex,
+    context: &Context,
+    etc_links: &mut Vec<&'static str>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     if index.images.is_empty() {
         problems.push(Problem::NoImage);
     }
     for (platform, image) in index.images {
         let platform = reference::list(&[&platform.to_string()]);
-        let found = verify(image, context).into_iter().map(Box::new);
+        let found = verify_noting(image, context, etc_links).into_iter().map(Box::new);
         problems.extend(found.map(|problem| Problem::Listed { platform: platform.clone(), problem }));
     }
     problems.extend(verify_attachments(index.attachments, context));

@@ -32,6 +32,10 @@ const CLOSED_PIPE: u8 = 141;
 /// The exit code for a wrong command line, as clap has it.
 pub(crate) const USAGE: u8 = 2;
 
+/// What may be wrong with an image in a file.
+const NOT_WHAT_IT_IS: &str =
+    "it was damaged, or is not what docker-archive:, oci: or oci-archive: says that it is";
+
 /// What went wrong, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -159,6 +163,11 @@ impl Failure {
             .hint("a name is like docker://registry.example.org/team/hello:1.0, in small letters")
     }
 
+    /// What comes out of a pipe is no archive.
+    pub(crate) fn no_archive(place: impl fmt::Display) -> Self {
+        Self::new(format!("{place} is not a tar archive")).hint(NOT_WHAT_IT_IS)
+    }
+
     /// There is no image in this place.
     pub(crate) fn open(place: &str, error: &OpenError) -> Self {
         if let OpenError::Fetch(error) = error
@@ -178,8 +187,7 @@ impl Failure {
             _ if place.contains("docker://") => {
                 failure.hint("whoever has put it there has put something wrong there; ask for another tag")
             }
-            _ => failure
-                .hint("it was damaged, or is not what docker-archive:, oci: or oci-archive: says that it is"),
+            _ => failure.hint(NOT_WHAT_IT_IS),
         }
     }
 

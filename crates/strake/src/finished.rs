@@ -1,13 +1,16 @@
 //! Opens images that are finished.
 
+use std::path::{Path, PathBuf};
+
 use strake_image::layout::{self, Layout};
 use strake_image::manifest::Opened;
 use strake_image::parsed::{OpenError, ParsedImage};
-use strake_image::{Draft, Platform, PlatformPick, Store, archive, reference};
+use strake_image::{About, Draft, Platform, PlatformPick, Store, archive, reference};
 
 use crate::engine_place::EnginePlace;
 use crate::engines::Engines;
 use crate::failure::Failure;
+use crate::incoming::{self, Incoming};
 use crate::place::{self, FilePlace, Form, Place};
 use crate::registry::Registries;
 
@@ -47,11 +50,14 @@ fn open_all(place: &Place, registries: &Registries) -> Result<Opened, Failure> {
             Place::Registry(reference) => {
                 strake_remote::open_all(registries.repository(reference)?, reference)?
             }
-            Place::Engine(place) => Opened::Image(Box::new(archived(&fetched(place)?)?)),
-            Place::File(file) => match layout(file)? {
-                None => Opened::Image(Box::new(archived(file)?)),
-                Some(layout) => layout.all(&in_layout(file, &machine()))?,
-            },
+            Place::Engine(place) => Opened::Image(Box::new(fetched(place)?)),
+            Place::File(file) => {
+                let path = readable(file)?;
+                match layout(file.form, &path)? {
+                    None => Opened::Image(Box::new(archived(file, &path)?)),
+                    Some(layout) => layout.all(&in_layout(file, &machine()))?,
+                }
+            }
         })
     };
     opened().map_err(|problem| problem.worded(|error| Failure::open(&place.to_string(), error)))
@@ -130,6 +136,20 @@ pub(crate) fn other_platform(base: &ParsedImage, architecture: &str) -> Option<S
         .then(|| format!("the base image is for {platform}, and the image for linux/{architecture}"))
 }
 
+/// What is to be said where a runtime may not follow links in an image.
+pub(crate) fn etc_links<'l>(links: impl IntoIterator<Item = &'l &'static str>) -> Option<String> {
+    let links: Vec<&str> = links.into_iter().copied().collect();
+    let (are, what) = match links[..] {
+        [] => return None,
+        [_] => ("is an absolute symbolic link", "a file in its place"),
+        _ => ("are absolute symbolic links", "files in their place"),
+    };
+    let links = links.join(" and ");
+    Some(format!(
+        "{links} {are}, with which containerd 2.2 starts no container; --materialize-etc of strake plan, or materializeEtc of the Nix library, writes {what}"
+    ))
+}
+
 /// What is to be said where a base image may be another one tomorrow.
 pub(crate) fn not_pinned(text: &str) -> Option<String> {
     match place::base(text) {
@@ -145,28 +165,43 @@ fn image(place: &Place, pick: &PlatformPick, registries: &Registries) -> Result<
         Place::Registry(reference) => {
             strake_remote::open(registries.repository(reference)?, reference, pick)?
         }
-        Place::Engine(place) => archived(&fetched(place)?)?,
-        Place::File(file) => match layout(file)? {
-            None => archived(file)?,
-            Some(layout) => layout.image(&in_layout(file, pick))?,
-        },
+        Place::Engine(place) => fetched(place)?,
+        Place::File(file) => {
+            let path = readable(file)?;
+            match layout(file.form, &path)? {
+                None => archived(file, &path)?,
+                Some(layout) => layout.image(&in_layout(file, pick))?,
+            }
+        }
     })
 }
 
-/// An image out of an engine, as a file that is gone when strake ends.
-fn fetched(place: &EnginePlace) -> Result<FilePlace, Failure> {
+/// An image out of an engine, by way of a file that is gone when strake ends.
+fn fetched(place: &EnginePlace) -> Result<ParsedImage, Problem> {
     let path = Engines::default().fetch(place)?.into_path();
-    Ok(FilePlace { form: Form::DockerArchive, path, name: None })
+    Ok(archive::open_image(&path, &archive::ArchivePick::First, &std::env::temp_dir())?)
+}
+
+/// Where a file or directory can be read as often as is needed. An archive out of a pipe is put aside.
+fn readable(place: &FilePlace) -> Result<PathBuf, Failure> {
+    match &place.at {
+        Some(path) => Ok(path.clone()),
+        None if place.form != Form::OciDirectory && incoming::is_pipe(&place.path) => {
+            match incoming::take(&place.path)? {
+                Incoming::Archive(path) => Ok(path),
+                Incoming::Text(_) => Err(Failure::no_archive(place)),
+            }
+        }
+        None => Ok(place.path.clone()),
+    }
 }
 
 /// The layout in a file or directory. `None`: a docker-archive is.
-fn layout(place: &FilePlace) -> Result<Option<Layout>, OpenError> {
-    match place.form {
+fn layout(form: Form, path: &Path) -> Result<Option<Layout>, OpenError> {
+    match form {
         Form::DockerArchive => Ok(None),
-        Form::OciDirectory => Layout::directory(&place.path).map(Some),
-        Form::OciArchive | Form::HybridArchive => {
-            Layout::archive(&place.path, &std::env::temp_dir()).map(Some)
-        }
+        Form::OciDirectory => Layout::directory(path).map(Some),
+        Form::OciArchive | Form::HybridArchive => Layout::archive(path, &std::env::temp_dir()).map(Some),
     }
 }
 
@@ -174,7 +209,7 @@ fn in_layout(place: &FilePlace, platform: &PlatformPick) -> layout::LayoutPick {
     layout::LayoutPick { name: place.name.clone(), platform: platform.clone() }
 }
 
-fn archived(place: &FilePlace) -> Result<ParsedImage, Problem> {
+fn archived(place: &FilePlace, path: &Path) -> Result<ParsedImage, Problem> {
     let pick = match place.name.as_deref() {
         None => archive::ArchivePick::First,
         Some(name) => match name.strip_prefix('@') {
@@ -185,7 +220,18 @@ fn archived(place: &FilePlace) -> Result<ParsedImage, Problem> {
             })?),
         },
     };
-    Ok(archive::open_image(&place.path, &pick, &std::env::temp_dir())?)
+    Ok(archive::open_image(path, &pick, &std::env::temp_dir())?)
+}
+
+/// The names of a finished image that Docker takes: in a layout a name can be anything, like a tag alone.
+pub(crate) fn names_for_docker(about: &About) -> Option<Vec<String>> {
+    match about {
+        About::Settings(_) => None,
+        About::Given(given) => {
+            let docker = |name: &&String| reference::with_tag(name).as_ref() == Some(*name);
+            Some(given.tags.iter().filter(docker).cloned().collect())
+        }
+    }
 }
 
 /// What this machine runs, where nobody has asked for a platform.

@@ -22,19 +22,24 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 
 /// Reads a file whole.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut text = Vec::new();
-    let read = if is_stdin(path) && descriptors::stdin_is_closed() {
-        Err(std::io::Error::other("it is closed"))
+    let failed = |error| Failure::new(format!("cannot read {}: {error}", name(path)));
+    if is_stdin(path) && descriptors::stdin_is_closed() {
+        Err(failed(std::io::Error::other("it is closed")))
     } else if is_stdin(path) {
-        std::io::stdin().lock().take(MAX + 1).read_to_end(&mut text)
+        limited(&mut std::io::stdin().lock(), &name(path))
     } else {
-        File::open(path).and_then(|file| file.take(MAX + 1).read_to_end(&mut text))
-    };
-    match read {
+        limited(&mut File::open(path).map_err(failed)?, &name(path))
+    }
+}
+
+/// Reads what is called `name` to its end.
+pub(crate) fn limited(bytes: &mut dyn Read, name: &str) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    match bytes.take(MAX + 1).read_to_end(&mut text) {
         Ok(length) if length as u64 > MAX => {
-            Err(Failure::new(format!("{} is larger than {} MiB", name(path), MAX / 1024 / 1024)))
+            Err(Failure::new(format!("{name} is larger than {} MiB", MAX / 1024 / 1024)))
         }
         Ok(_) => Ok(text),
-        Err(error) => Err(Failure::new(format!("cannot read {}: {error}", name(path)))),
+        Err(error) => Err(Failure::new(format!("cannot read {name}: {error}"))),
     }
 }

@@ -7,7 +7,9 @@ mod engine_place;
 mod engines;
 mod failure;
 mod finished;
+mod incoming;
 mod input;
+mod named;
 mod options;
 mod output;
 mod picture;
@@ -16,6 +18,7 @@ mod planning;
 mod references;
 mod registry;
 mod report;
+mod script;
 mod source;
 mod terminal;
 mod values;
@@ -36,7 +39,11 @@ const SCRIPT_NAME: &str = "stream_layered_image";
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let (style, result) = match parse(&arguments) {
-        Ok(command) => (command.style(), run(&command)),
+        Ok(command) => {
+            let result = run(&command);
+            incoming::clear();
+            (command.style(), result)
+        }
         Err(error) if error.use_stderr() => {
             let shown: Vec<OsString> = arguments.iter().map(|word| terminal::shown(word)).collect();
             terminal::say_usage(&parse(&shown).err().filter(clap::Error::use_stderr).unwrap_or(error));

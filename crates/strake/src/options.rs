@@ -26,6 +26,7 @@ pub(crate) fn plan(plan: &Plan, roots: &[PathBuf]) -> Result<PlanOptions, Failur
         contents: plan.contents.clone(),
         root: plan.root.as_deref().map(absolute).transpose()?,
         nix_database: plan.nix_database,
+        materialize_etc: plan.materialize_etc,
         inherit: plan.inherit.map(|inherit| match inherit {
             Inherit::Env => spec::Inherit::Env,
             Inherit::All => spec::Inherit::All,

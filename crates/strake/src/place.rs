@@ -24,6 +24,8 @@ pub(crate) struct FilePlace {
     pub(crate) path: PathBuf,
     /// What stands behind the path: the image's name, or its place as `@N`.
     pub(crate) name: Option<String>,
+    /// What is opened in place of the path, where that can be read only once.
+    pub(crate) at: Option<PathBuf>,
 }
 
 /// The forms of images in files.
@@ -54,6 +56,15 @@ pub(crate) enum Destination {
 
 impl Form {
     const ALL: [Self; 4] = [Self::DockerArchive, Self::OciDirectory, Self::OciArchive, Self::HybridArchive];
+
+    /// What it is, for people.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::DockerArchive => "a docker-archive",
+            Self::OciDirectory => "an OCI layout",
+            Self::OciArchive | Self::HybridArchive => "an archive of an OCI layout",
+        }
+    }
 
     fn word(self) -> &'static str {
         match self {
@@ -140,7 +151,11 @@ pub(crate) fn target(argument: &Path) -> Result<Destination, Failure> {
     if argument == Path::new("-") {
         return Ok(Destination::Stdout);
     }
-    place(argument)?.map(Destination::Place).ok_or_else(|| unknown(argument))
+    let place = place(argument)?.ok_or_else(|| unknown(argument))?;
+    if let Place::File(file) = &place {
+        file.new_name()?;
+    }
+    Ok(Destination::Place(place))
 }
 
 fn unknown(argument: &Path) -> Failure {
@@ -187,13 +202,13 @@ fn place(argument: &Path) -> Result<Option<Place>, Failure> {
         return Err(Failure::usage(format!("{text:?} is not complete"))
             .hint("an image is docker-archive:FILE[:NAME], oci:DIR[:NAME] or oci-archive:FILE[:NAME]"));
     }
-    Ok(Some(Place::File(FilePlace { form, path: path.into(), name })))
+    Ok(Some(Place::File(FilePlace { form, path: path.into(), name, at: None })))
 }
 
 /// A base image as the user or a conf names it: a place, or only a docker-archive's path.
 pub(crate) fn base(text: &str) -> Result<Place, Failure> {
     let path = Path::new(text);
-    let archive = || FilePlace { form: Form::DockerArchive, path: path.into(), name: None };
+    let archive = || FilePlace { form: Form::DockerArchive, path: path.into(), name: None, at: None };
     Ok(place(path)?.unwrap_or_else(|| Place::File(archive())))
 }
 
@@ -201,7 +216,7 @@ impl Place {
     /// As a conf names it, which must be absolute then: a docker-archive by its path, as dockerTools does.
     pub(crate) fn in_conf(&self) -> String {
         match self {
-            Self::File(FilePlace { form: Form::DockerArchive, name: None, path }) => {
+            Self::File(FilePlace { form: Form::DockerArchive, name: None, path, .. }) => {
                 path.display().to_string()
             }
             place => place.to_string(),
@@ -237,7 +252,7 @@ mod tests {
     fn sources_and_destinations() {
         let oci = |path: &str, name: Option<&str>| {
             let name = name.map(str::to_owned);
-            Place::File(FilePlace { form: Form::OciDirectory, path: path.into(), name })
+            Place::File(FilePlace { form: Form::OciDirectory, path: path.into(), name, at: None })
         };
         let (source, targets) = split(&paths(&["oci:a:b:1", "oci:c", "-"])).unwrap();
         assert_eq!(source, Source::Image(oci("a", Some("b:1"))));
@@ -258,6 +273,8 @@ mod tests {
             &["a", "oci:"],
             &["a", "oci:x:"],
             &["oci:a", "b", "-"],
+            &["a", "docker-archive:b:Hello:1"],
+            &["a", "oci:b:a b"],
         ] {
             assert!(split(&paths(refused)).is_err(), "{refused:?}");
         }

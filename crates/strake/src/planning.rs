@@ -3,23 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use strake_image::Store;
+use strake_image::parsed::ParsedImage;
 use strake_image::plan::{self, BaseImage};
-use strake_image::spec::Conf;
+use strake_image::spec::{Conf, Customisations};
+use strake_image::{EtcChanges, Store};
 
 use crate::cli::{Plan, PlanCommand};
 use crate::failure::Failure;
 use crate::place::{self, FilePlace, Place};
 use crate::registry::Registries;
-use crate::{finished, input, options, references};
+use crate::{finished, input, named, options, references};
 
-/// Plans an image of these roots, in the store below `store_root`.
+/// Plans an image of these roots, in the store below `store_root`. What is odd about it goes into `warnings`.
 pub(crate) fn conf(
     plan: &Plan,
     store_root: &Path,
     roots: &[PathBuf],
     registries: &Registries,
+    warnings: &mut Vec<String>,
 ) -> Result<Conf, Failure> {
+    named::only_store_paths(roots, &references::usual_store(store_root))?;
     let graph =
         plan.graph.as_deref().map(|file| references::graph(file, plan.key.key.as_deref())).transpose()?;
     let store = match &graph {
@@ -35,10 +38,23 @@ pub(crate) fn conf(
     let from_image = plan.from.as_deref().map(|text| from_image(text, registries)).transpose()?;
     let open = |text: &str| finished::base(text, &options.architecture, &store, registries);
     let base = from_image.as_deref().map(open).transpose()?;
-    let base = from_image.as_deref().zip(base.as_ref()).map(|(place, image)| BaseImage { place, image });
-    let planned = plan::plan(&options, &store, &closure, base).map_err(failed)?;
+    let base_image =
+        from_image.as_deref().zip(base.as_ref()).map(|(place, image)| BaseImage { place, image });
+    let planned = plan::plan(&options, &store, &closure, base_image).map_err(failed)?;
+    warnings.extend(etc_links(&planned.conf, base.as_ref(), &store));
     planned.lock.iter().try_for_each(|lock| options::update_lock(&plan.layering, lock))?;
     Ok(planned.conf)
+}
+
+/// What is to be said of links in the image, as far as what they are in is here.
+fn etc_links(conf: &Conf, base: Option<&ParsedImage>, store: &Store) -> Option<String> {
+    let of_base = base.iter().flat_map(|base| &base.layers);
+    let of_base = of_base.map(|layer| layer.recipe.etc_changes().unwrap_or_default());
+    let own = match &conf.customisation {
+        Some(Customisations::One(files)) => files.etc_changes(store).ok(),
+        _ => None,
+    };
+    finished::etc_links(&EtcChanges::links(of_base.chain(own)))
 }
 
 /// Completes the conf in a file.

@@ -4,48 +4,65 @@ use std::path::{Path, PathBuf};
 
 use strake_image::manifest::{Opened, ParsedIndex};
 use strake_image::parsed::ParsedImage;
-use strake_image::plan::store_path;
 use strake_image::spec::{Spec, Surroundings};
 use strake_image::{Context, Draft, Platform, PlatformPick, Store};
 
 use crate::cli::{Arch, OnePlatform, Plan};
 use crate::failure::Failure;
-use crate::place::{Place, Source};
+use crate::finished;
+use crate::named::{self, Named};
+use crate::place::{self, Place, Source};
+use crate::planning;
 use crate::registry::Registries;
-use crate::{finished, input, place, planning, references};
 
-/// The image that is meant: a conf, or what is planned of store paths.
-pub(crate) fn spec(
-    image: &[PathBuf],
+/// The text of a conf: one that is written down, or one that was planned just now.
+pub(crate) struct ConfText {
+    /// What messages call it; `None` of one that was planned.
+    name: Option<String>,
+    pub(crate) text: Vec<u8>,
+}
+
+impl ConfText {
+    /// The conf, checked.
+    pub(crate) fn spec(&self) -> Result<Spec, Failure> {
+        Spec::parse(&self.text).map_err(|error| match &self.name {
+            Some(name) => Failure::spec(name, &error),
+            None => Failure::planned(&error),
+        })
+    }
+}
+
+/// What a source turns out to be.
+pub(crate) enum Meant {
+    Conf(ConfText),
+    Image(Place),
+}
+
+/// Finds out what a source is, and plans an image of store paths.
+pub(crate) fn meant(
+    source: Source,
     plan: &Plan,
     store_root: &Path,
     registries: &Registries,
-) -> Result<Spec, Failure> {
-    let store = references::usual_store(store_root);
-    let conf = match image {
-        [argument] => conf_file(&store, argument)?,
-        _ => None,
+) -> Result<Meant, Failure> {
+    let named = match source {
+        Source::Plan(arguments) => named::named(&arguments, store_root)?,
+        Source::Image(place) => Named::Image(place),
     };
-    if let Some(file) = conf {
-        let name = input::name(&file);
-        if *plan != Plan::default() {
+    Ok(match named {
+        Named::Image(place) => Meant::Image(place),
+        Named::Conf(name, _) if *plan != Plan::default() => {
             return Err(Failure::usage(format!("{name} is a conf, which has been planned"))
                 .hint("give what the image is to be to strake plan, or store paths in place of the conf"));
         }
-        return Spec::parse(&input::read(&file)?).map_err(|error| Failure::spec(&name, &error));
-    }
-    let conf = planning::conf(plan, store_root, image, registries)?;
-    let text = serde_json::to_vec(&conf).expect("a conf can be written");
-    Spec::parse(&text).map_err(|error| Failure::planned(&error))
-}
-
-/// The conf's place, if the argument is one: stdin, a file outside the store, or a store path that is a JSON file.
-fn conf_file(store: &Store, argument: &Path) -> Result<Option<PathBuf>, Failure> {
-    let path = if input::is_stdin(argument) { None } else { store_path(store, argument)? };
-    let Some(path) = path else { return Ok(Some(argument.to_owned())) };
-    let real = store.locate(Path::new(path.as_str()));
-    let json = Path::new(path.name()).extension().is_some_and(|extension| extension == "json");
-    Ok((json && real.is_file()).then_some(real))
+        Named::Conf(name, text) => Meant::Conf(ConfText { name: Some(name), text }),
+        Named::StorePaths(roots) => {
+            // What is odd about it is said when the image is drafted.
+            let conf = planning::conf(plan, store_root, &roots, registries, &mut Vec::new())?;
+            let text = serde_json::to_vec(&conf).expect("a conf can be written");
+            Meant::Conf(ConfText { name: None, text })
+        }
+    })
 }
 
 /// The image's draft: everything that it is made of has been found. What is odd about it goes into `warnings`.
@@ -60,7 +77,7 @@ pub(crate) fn draft(
     let store = &Store::new(spec.store_dir.clone(), context.store.root());
     let now = (context.clock)();
     let surroundings = Surroundings { store, now, user_name: &user_name, group_name: &group_name };
-    spec.draft(&surroundings, |text| {
+    let draft = spec.draft(&surroundings, |text| {
         let base = match &spec.described_base {
             Some(described) if finished::is_absent(text, store)? => {
                 described.open(text).map_err(|error| Failure::base(text, &error))?
@@ -69,8 +86,11 @@ pub(crate) fn draft(
         };
         warnings.extend(finished::not_pinned(text));
         warnings.extend(finished::other_platform(&base, &spec.architecture));
-        Ok(base)
-    })
+        Ok::<_, Failure>(base)
+    })?;
+    // What cannot be read is found out where it is needed.
+    warnings.extend(finished::etc_links(&draft.etc_links().unwrap_or_default()));
+    Ok(draft)
 }
 
 /// A source that was opened.
@@ -92,24 +112,46 @@ pub(crate) struct Opener<'o> {
     pub(crate) one: &'o OnePlatform,
     /// The platform of a finished image; `None`: all for which it is there.
     pub(crate) platform: Option<PlatformPick>,
+    /// Whether the plan may be for another of several sources.
+    pub(crate) is_one_of_several: bool,
 }
 
 impl Opener<'_> {
     /// Opens a source, of whatever form.
     pub(crate) fn open(&self, source: Source, warnings: &mut Vec<String>) -> Result<OpenedSource, Failure> {
-        Ok(match source {
-            Source::Plan(image) => {
+        Ok(match meant(source, self.plan, self.context.store.root(), self.registries)? {
+            Meant::Conf(conf) => {
                 no_platform(self.one)?;
-                let spec = spec(&image, self.plan, self.context.store.root(), self.registries)?;
-                OpenedSource::Draft(draft(&spec, self.context, self.registries, warnings)?)
+                OpenedSource::Draft(draft(&conf.spec()?, self.context, self.registries, warnings)?)
             }
-            Source::Image(place) => {
+            Meant::Image(place) => {
+                if !self.is_one_of_several {
+                    only_arch(self.plan, &place)?;
+                }
                 match finished::opened(&place, self.platform.as_ref(), self.registries)? {
                     Opened::Image(image) => OpenedSource::Image(place, image),
                     Opened::Index(index) => OpenedSource::Index(place, index),
                 }
             }
         })
+    }
+
+    /// Opens one image, for this machine's platform unless another is asked for.
+    pub(crate) fn open_one(
+        mut self,
+        source: &[PathBuf],
+        warnings: &mut Vec<String>,
+    ) -> Result<Draft, Failure> {
+        self.platform = self.platform.or_else(|| Some(finished::machine()));
+        match self.open(place::source(source)?, warnings)? {
+            OpenedSource::Draft(draft) => Ok(draft),
+            OpenedSource::Image(place, image) => finished::draft(&place, *image),
+            OpenedSource::Index(place, index) => {
+                let platforms: Vec<Platform> =
+                    index.images.into_iter().map(|(platform, _)| platform).collect();
+                Err(Failure::several_platforms(place, &platforms))
+            }
+        }
     }
 }
 
@@ -122,30 +164,10 @@ pub(crate) fn open_source(
     registries: &Registries,
     warnings: &mut Vec<String>,
 ) -> Result<OpenedSource, Failure> {
-    let plan = plan_for(arch.arch.as_deref());
-    let opener = Opener { context, registries, plan: &plan, one: &arch.one, platform: arch.wanted() };
+    let plan = &plan_for(arch.arch.as_deref());
+    let (one, platform, is_one_of_several) = (&arch.one, arch.wanted(), false);
+    let opener = Opener { context, registries, plan, one, platform, is_one_of_several };
     opener.open(place::source(source)?, warnings)
-}
-
-/// Opens one image, for this machine's platform unless `arch` says another.
-pub(crate) fn open_image(
-    source: &[PathBuf],
-    arch: &Arch,
-    context: &Context,
-    registries: &Registries,
-    warnings: &mut Vec<String>,
-) -> Result<Draft, Failure> {
-    let plan = plan_for(arch.arch.as_deref());
-    let platform = arch.wanted().or_else(|| Some(finished::machine()));
-    let opener = Opener { context, registries, plan: &plan, one: &arch.one, platform };
-    match opener.open(place::source(source)?, warnings)? {
-        OpenedSource::Draft(draft) => Ok(draft),
-        OpenedSource::Image(place, image) => finished::draft(&place, *image),
-        OpenedSource::Index(place, index) => {
-            let platforms: Vec<Platform> = index.images.into_iter().map(|(platform, _)| platform).collect();
-            Err(Failure::several_platforms(place, &platforms))
-        }
-    }
 }
 
 /// A plan that says nothing but the architecture.
@@ -154,7 +176,7 @@ pub(crate) fn plan_for(arch: Option<&str>) -> Plan {
 }
 
 /// Makes sure that no platform is asked of something that is made for just one.
-pub(crate) fn no_platform(one: &OnePlatform) -> Result<(), Failure> {
+fn no_platform(one: &OnePlatform) -> Result<(), Failure> {
     match &one.platform {
         None => Ok(()),
         Some(_) => {
@@ -165,7 +187,7 @@ pub(crate) fn no_platform(one: &OnePlatform) -> Result<(), Failure> {
 }
 
 /// Makes sure that nothing is asked of a finished image that only a plan can say.
-pub(crate) fn only_arch(plan: &Plan, place: &Place) -> Result<(), Failure> {
+fn only_arch(plan: &Plan, place: &Place) -> Result<(), Failure> {
     if *plan == plan_for(plan.arch.as_deref()) {
         return Ok(());
     }

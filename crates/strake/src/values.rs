@@ -16,6 +16,19 @@ pub(crate) fn time(text: &str) -> Result<String, &'static str> {
     is_time.then(|| text.to_owned()).ok_or("a time is now, or in ISO 8601 like 2024-12-31T23:59:59Z")
 }
 
+/// An image's name with its tag, which is `latest` where none is said.
+pub(crate) fn repo_tag(text: &str) -> Result<String, &'static str> {
+    const WHY: &str = "a name is lowercase, like hello:1.0 or registry.example.org/team/hello:1.0";
+    reference::with_tag(text).ok_or(WHY)
+}
+
+/// An image's name without a tag.
+pub(crate) fn image_name(text: &str) -> Result<String, &'static str> {
+    const WHY: &str = "a name is lowercase and has no tag, like hello or registry.example.org/team/hello; --tag is for the tag";
+    let is_one = reference::split_tag(text).1.is_none() && reference::with_tag(text).is_some();
+    is_one.then(|| text.to_owned()).ok_or(WHY)
+}
+
 /// Numbers of a user and a group; a user's alone stands for both.
 pub(crate) fn owner(text: &str) -> Result<(u32, u32), &'static str> {
     let (uid, gid) = text.split_once(':').unwrap_or((text, text));
@@ -42,11 +55,6 @@ pub(crate) fn architecture(text: &str) -> Result<String, &'static str> {
 /// A platform.
 pub(crate) fn platform(text: &str) -> Result<Platform, &'static str> {
     Platform::parse(text).ok_or("a platform is like linux/amd64 or linux/arm/v7")
-}
-
-/// An image's name with its tag, by default `latest`.
-pub(crate) fn repo_tag(text: &str) -> Result<String, &'static str> {
-    reference::with_tag(text).ok_or("a name is like hello:1.0 or registry.example.org/team/hello:1.0")
 }
 
 /// A tag.

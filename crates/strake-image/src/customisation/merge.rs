@@ -123,6 +123,21 @@ impl<'s> Merge<'s> {
         Ok(())
     }
 
+    /// Where the symbolic link under a path leads, if it is an absolute one.
+    pub(super) fn link(&self, path: &ImagePath) -> Option<&[u8]> {
+        match &self.tree.get(path)?.what {
+            What::Symlink(target) if target.starts_with(b"/") => Some(target),
+            _ => None,
+        }
+    }
+
+    /// Puts something under a path whose directory is there, in place of what is there.
+    pub(super) fn replace(&mut self, path: ImagePath, what: What) {
+        let origin =
+            self.tree.get(&path).map_or_else(|| IMPLIED.into(), |planned| Rc::clone(&planned.origin));
+        self.tree.insert(path, Planned { origin, what });
+    }
+
     /// The tree's members in order, owned by root, with this modification time.
     pub(super) fn finish(mut self, mtime: i64) -> Vec<(Member, FileContent)> {
         self.tree

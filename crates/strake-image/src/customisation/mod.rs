@@ -5,6 +5,7 @@
 
 mod capabilities;
 mod contents;
+mod etc;
 mod merge;
 mod path;
 mod rules;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use strake_plan::Closure;
 
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 use crate::nix_database;
 use crate::recipe::Files;
 use crate::store::Store;
@@ -47,6 +49,10 @@ pub struct Customisation {
     /// A Nix database in which the image's store paths are registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nix_database: Option<NixDatabase>,
+    /// `true`: copies of the files in place of `/etc/passwd` and `/etc/group`, where these, or `/etc`, would be links into the store.
+    /// containerd 2.2 starts no container in which they are absolute links.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub materialize_etc: Option<bool>,
 }
 
 /// A file, a directory or a symbolic link: just one of `text`, `file`, `symlink` and `directory` is given.
@@ -198,6 +204,18 @@ impl Customisation {
             && self.nix_database.is_none()
     }
 
+    /// Whether something in it may be a symbolic link.
+    pub fn may_have_links(&self) -> bool {
+        let is_link = |entry: &Entry| entry.symlink.is_some();
+        !self.contents.is_empty() || self.root.is_some() || self.entries.iter().any(is_link)
+    }
+
+    /// Those of `/etc`, `/etc/passwd` and `/etc/group` that are absolute symbolic links in the layer.
+    pub fn etc_changes(&self, store: &Store) -> Result<EtcChanges, CustomisationError> {
+        let files = Self { rules: Vec::new(), nix_database: None, ..self.clone() }.recipe(store, None, 0)?;
+        Ok(files.etc_changes())
+    }
+
     /// Finds everything that belongs into the layer. `closure` is what the image's store holds.
     pub fn recipe(
         &self,
@@ -214,6 +232,9 @@ impl Customisation {
         }
         for entry in &self.entries {
             merge.insert(&ImagePath::parse(&entry.path)?, "an entry of the conf", entry.what(store)?)?;
+        }
+        if self.materialize_etc == Some(true) {
+            etc::materialise(&mut merge, store)?;
         }
         if let Some(database) = &self.nix_database {
             database.add(&mut merge, closure.ok_or(CustomisationError::NoClosure)?)?;

@@ -35,6 +35,11 @@ impl ImagePath {
         Self(path.strip_prefix(b"/").unwrap_or(path).to_vec())
     }
 
+    /// The path of what has this name in the directory.
+    pub(super) fn join(&self, name: &[u8]) -> Self {
+        Self([&self.0, &b"/"[..], name].concat())
+    }
+
     /// The directory it is in.
     pub(super) fn parent(&self) -> Option<Self> {
         if self.0.is_empty() {

@@ -24,7 +24,7 @@ use rustix::io::Errno;
 
 pub(crate) use change_times::keeps_change_times;
 pub(crate) use stat::{changed, device, mode, modified};
-pub(crate) use system::{Outlet, TO_NAME, link_unnamed, list, open_beneath, open_unnamed};
+pub(crate) use system::{Outlet, TO_NAME, link_unnamed, list, name_of, open_beneath, open_unnamed};
 
 /// Writes some of the data to a descriptor, and waits until it takes some.
 fn write_some(target: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {

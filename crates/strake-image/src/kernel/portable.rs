@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -39,6 +39,11 @@ pub(crate) fn open_beneath(
 #[expect(clippy::unnecessary_wraps, reason = "another system's can fail")]
 pub(crate) fn open_unnamed(_directory: BorrowedFd<'_>, _mode: Mode) -> Result<Option<OwnedFd>, Errno> {
     Ok(None)
+}
+
+/// The name by which an open file can be opened again. `None`: only its own.
+pub(crate) fn name_of(_file: BorrowedFd<'_>) -> Option<PathBuf> {
+    None
 }
 
 /// Gives such a file a name.

@@ -8,6 +8,7 @@ use strake_plan::layering::{BudgetError, LayeringError, budget, check_count, lay
 use strake_plan::{Closure, StorePath};
 
 use super::options::PlanOptions;
+use super::programs::{ProgramError, Programs};
 use super::request::{Request, RequestError};
 use super::tag::tag;
 use crate::error::Error;
@@ -45,6 +46,9 @@ pub enum PlanError {
     /// There is neither a name nor a root.
     #[error("the image has no name")]
     NoName,
+    /// What a container is to run is not there.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// There are too many layers.
     #[error(transparent)]
     Budget(#[from] BudgetError),
@@ -79,6 +83,9 @@ pub fn plan(
         database.roots = kept;
     }
     let name = name(options, &request.roots)?;
+    let (roots, customisation) = (&request.roots, &request.customisation);
+    let programs = Programs { store, roots, customisation, base: base.map(|base| base.image) };
+    programs.complete(&mut request.config, options)?;
     let above = usize::from(!request.customisation.is_empty());
     let (layers, lock) = if options.no_store_paths {
         (Vec::new(), None)
@@ -161,13 +168,31 @@ fn store_layers(
 
 /// The image's name without a tag.
 fn name(options: &PlanOptions, roots: &[StorePath]) -> Result<String, PlanError> {
-    let allowed = |character| "abcdefghijklmnopqrstuvwxyz0123456789._-".contains(character);
-    let character = |character| if allowed(character) { character } else { '-' };
     match (&options.name, roots.first()) {
         (Some(name), _) => Ok(name.to_lowercase()),
-        (None, Some(root)) => Ok(root.name().to_lowercase().chars().map(character).collect()),
+        (None, Some(root)) => Ok(image_name(root.name())),
         (None, None) => Err(PlanError::NoName),
     }
+}
+
+/// The name that an image gets of a store path's: what cannot stand between words in one becomes a hyphen.
+fn image_name(name: &str) -> String {
+    let name = name.to_lowercase();
+    let mut image = String::with_capacity(name.len());
+    let mut separator = String::new();
+    for character in name.chars() {
+        if !character.is_ascii_alphanumeric() {
+            separator.push(character);
+            continue;
+        }
+        let allowed = matches!(&*separator, "" | "." | "_" | "__") || separator.chars().all(|it| it == '-');
+        if !image.is_empty() {
+            image.push_str(if allowed { &separator } else { "-" });
+        }
+        image.push(character);
+        separator.clear();
+    }
+    if image.is_empty() { "image".to_owned() } else { image }
 }
 
 #[cfg(test)]

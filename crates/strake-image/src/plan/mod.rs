@@ -2,8 +2,8 @@
 //!
 //! [`plan()`] makes a conf of options and a references graph; [`complete`] gives a conf that has everything else its layers
 //! of store paths. Both know only what they are given: the caller reads the graph, opens the base image and says which
-//! architecture is meant. Of the machine they read links that stand for store paths and, to leave out what a base image
-//! holds, its layers.
+//! architecture is meant. Of the machine they read links that stand for store paths, which programs are in these and, to leave
+//! out what a base image holds, its layers.
 //!
 //! ```
 //! use strake_image::plan::{PlanOptions, plan};
@@ -28,6 +28,7 @@ mod config;
 mod named;
 mod options;
 mod others;
+mod programs;
 mod request;
 mod roots;
 mod tag;
@@ -37,5 +38,6 @@ pub use conf::{BaseImage, ImagePlan, PlanError, plan, wanted};
 pub use config::{ConfigError, ConfigOptions, pair, port};
 pub use options::PlanOptions;
 pub use others::{ConfLayers, ConfLayersError};
+pub use programs::{NoProgram, ProgramError};
 pub use request::RequestError;
 pub use roots::{RootError, in_store, store_path, store_paths};

@@ -31,6 +31,9 @@ pub struct PlanOptions {
     /// Whether the image's store paths are registered in a Nix database in it, with roots and contents as the garbage
     /// collector's roots.
     pub nix_database: bool,
+    /// Whether files take the place of `/etc/passwd` and `/etc/group` where these would be links into the store. `None`: they do,
+    /// unless `customisation` says otherwise.
+    pub materialize_etc: Option<bool>,
     /// How much of the base image's config goes on.
     pub inherit: Option<Inherit>,
     /// Whether store paths that the base image holds are left out.
@@ -63,6 +66,7 @@ impl Default for PlanOptions {
             root: None,
             customisation: Customisation::default(),
             nix_database: false,
+            materialize_etc: None,
             inherit: None,
             skip_base_paths: false,
             architecture: "amd64".to_owned(),

@@ -70,6 +70,10 @@ fn customisation(options: &PlanOptions, store: &Store) -> Result<Customisation, 
     if options.root.is_some() {
         customisation.root.clone_from(&options.root);
     }
+    if customisation.may_have_links() || options.materialize_etc.is_some() {
+        customisation.materialize_etc =
+            options.materialize_etc.or(customisation.materialize_etc).or(Some(true));
+    }
     if options.nix_database && customisation.nix_database.is_none() {
         customisation.nix_database = Some(NixDatabase::default());
     }

@@ -1,10 +1,11 @@
 //! The store paths that arguments stand for.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use strake_plan::StorePath;
 use strake_plan::store_path::StorePathError;
 
+use crate::limits::MAX_LINKS;
 use crate::store::Store;
 
 /// Why an argument stands for no store path.
@@ -36,15 +37,7 @@ pub fn store_path(store: &Store, argument: &Path) -> Result<Option<StorePath>, R
 /// path. `None` where it is not in the store.
 pub fn in_store(store: &Store, argument: &Path) -> Result<Option<(StorePath, String)>, RootError> {
     let directory = store.dir();
-    let named = if argument.starts_with(directory.as_str()) {
-        argument.to_owned()
-    } else {
-        let Ok(target) = std::fs::read_link(argument) else { return Ok(None) };
-        if !target.starts_with(directory.as_str()) {
-            return Ok(None);
-        }
-        target
-    };
+    let Some(named) = named_in(directory.as_str(), argument) else { return Ok(None) };
     let text = named.to_str().ok_or_else(|| RootError::NotText(argument.to_owned()))?.trim_end_matches('/');
     let end = text[directory.as_str().len()..]
         .char_indices()
@@ -55,6 +48,24 @@ pub fn in_store(store: &Store, argument: &Path) -> Result<Option<(StorePath, Str
         .store_path(&text[..end])
         .map_err(|source| RootError::Name { argument: argument.to_owned(), source })?;
     Ok(Some((path, text.to_owned())))
+}
+
+/// The name in the store that a path leads to by way of symbolic links, or has.
+fn named_in(directory: &str, path: &Path) -> Option<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..=MAX_LINKS {
+        if path.starts_with(directory) {
+            return Some(path);
+        }
+        // Its components as they are: a slash at the end, which would stand for the directory behind the link, is none.
+        let parts: Vec<Component<'_>> = path.components().collect();
+        let links = (1..=parts.len()).map(|end| (end, parts[..end].iter().collect::<PathBuf>()));
+        let mut links = links.filter_map(|(end, link)| Some((end, std::fs::read_link(&link).ok()?, link)));
+        let (end, target, link) = links.next()?;
+        let rest: PathBuf = parts[end..].iter().collect();
+        path = link.parent().unwrap_or(Path::new("")).join(target).join(rest);
+    }
+    None
 }
 
 /// The store paths that all these arguments stand for.
@@ -92,6 +103,13 @@ mod tests {
         check(Path::new("/nix/store/aaa-x/bin/x"), Ok(Some(("x", "/nix/store/aaa-x/bin/x"))));
         check(&link("/nix/store/bbb-y"), Ok(Some(("y", "/nix/store/bbb-y"))));
         check(&link("/nix/store/bbb-y/lib"), Ok(Some(("y", "/nix/store/bbb-y/lib"))));
+        // Links to links, what lies behind them, and a slash.
+        let again = link(link("/nix/store/ccc-z").to_str().unwrap());
+        check(&again, Ok(Some(("z", "/nix/store/ccc-z"))));
+        check(&again.join("bin/z"), Ok(Some(("z", "/nix/store/ccc-z/bin/z"))));
+        check(Path::new(&format!("{}/", again.display())), Ok(Some(("z", "/nix/store/ccc-z"))));
+        std::os::unix::fs::symlink("ring", place.path().join("ring")).unwrap();
+        check(&place.path().join("ring"), Ok(None));
         check(&link("/etc"), Ok(None));
         check(place.path(), Ok(None));
         check(Path::new("/nonexistent"), Ok(None));

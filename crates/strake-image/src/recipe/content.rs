@@ -6,6 +6,8 @@ use super::stored::Stored;
 use super::tarball::{Source, Tarball};
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
+use crate::tar::TarReader;
 
 const BUFFER: usize = 256 * 1024;
 
@@ -51,6 +53,25 @@ impl Tarball {
             bytes = Stored::Stream(Box::new(decoder.map_err(|error| self.read_error(error))?));
         }
         Ok(TarContent { bytes, position: 0, is_checked })
+    }
+}
+
+impl Tarball {
+    /// What its members do to the files in which runtimes look users up, where it is a plain archive, or was read already.
+    pub(super) fn etc_changes(&self) -> Result<EtcChanges, Error> {
+        let mut changes = EtcChanges::default();
+        match &self.source {
+            Source::Compressed { digests, .. } => changes = digests.etc().clone(),
+            Source::File { .. } if self.is_layer && self.codec()?.is_none() => {
+                let mut archive = TarReader::seeking(self.content()?);
+                // A malformed one is found out by those who read all of it.
+                while let Ok(Some(found)) = archive.next_member() {
+                    changes.add(&found.member);
+                }
+            }
+            Source::File { .. } | Source::Remote(_) | Source::Elsewhere { .. } => {}
+        }
+        Ok(changes)
     }
 }
 

@@ -8,6 +8,7 @@ use super::layer_archive;
 use crate::codec::Codec;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 
 const BUFFER: usize = 256 * 1024;
 
@@ -21,6 +22,8 @@ pub struct Digests {
     decompressed: io::Result<Digest>,
     /// Why that is no archive which can be unpacked. Nothing, too, if it was not looked at.
     archive: io::Result<()>,
+    /// What its members do to the files in which runtimes look users up, as far as they were looked at.
+    etc: EtcChanges,
 }
 
 /// How closely something packed is looked at.
@@ -42,25 +45,30 @@ impl Digests {
         stored.by_ref().take(8).read_to_end(&mut start)?;
         let codec = Codec::detect(&start).filter(|_| depth != Depth::Bytes);
         let whole = start.chain(&mut stored);
-        let mut archive = Ok(());
+        let (mut archive, mut etc) = (Ok(()), EtcChanges::default());
         let decompressed = match codec {
             None => {
-                archive = look(whole, depth);
+                archive = look(whole, depth, &mut etc);
                 None
             }
             Some(codec) => Some(codec.decoder(BufReader::with_capacity(BUFFER, whole)).and_then(|decoder| {
                 let mut decompressed = Hashing::new(decoder);
-                archive = look(&mut decompressed, depth);
+                archive = look(&mut decompressed, depth, &mut etc);
                 decompressed.finish()
             })),
         };
         let stored = stored.finish()?;
-        Ok(Self { stored, codec, decompressed: decompressed.unwrap_or(Ok(stored)), archive })
+        Ok(Self { stored, codec, decompressed: decompressed.unwrap_or(Ok(stored)), archive, etc })
     }
 
     /// The digest of the bytes as they are.
     pub fn stored(&self) -> Digest {
         self.stored
+    }
+
+    /// What its members do to the files in which runtimes look users up, if they were looked at.
+    pub(crate) fn etc(&self) -> &EtcChanges {
+        &self.etc
     }
 
     /// How the bytes seem to be compressed, going by their beginning.
@@ -92,10 +100,10 @@ impl Digests {
 }
 
 /// Looks at a layer's members, if that is asked for. It may stop in front of the layer's end.
-fn look(layer: impl Read, depth: Depth) -> io::Result<()> {
+fn look(layer: impl Read, depth: Depth, etc: &mut EtcChanges) -> io::Result<()> {
     match depth {
         Depth::Bytes | Depth::Content => Ok(()),
-        Depth::Members => layer_archive::check(BufReader::with_capacity(BUFFER, layer)),
+        Depth::Members => layer_archive::check(BufReader::with_capacity(BUFFER, layer), etc),
     }
 }
 

@@ -15,6 +15,7 @@ use rustix::fs::{Mode, OFlags, Stat};
 use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 use crate::fingerprint::{self, FileSystems, Fingerprint};
 use crate::kernel;
 use crate::sink::{Digesting, Discard, Sink, Watch};
@@ -62,6 +63,13 @@ impl Files {
             }
         }
         Key::new(hasher.finish())
+    }
+
+    /// What it does to the files in which runtimes look users up.
+    pub fn etc_changes(&self) -> EtcChanges {
+        let mut changes = EtcChanges::default();
+        self.files.iter().for_each(|(member, _)| changes.add(member));
+        changes
     }
 
     pub(super) fn survey(&self) -> Result<Survey, Error> {
@@ -142,7 +150,14 @@ impl Files {
         }
         let size = writer.finish()?;
         let (fingerprint, listings) = (Fingerprint(fingerprints), Listings::default());
-        Ok(Survey { size, fingerprint, settled_at, checkpoints: Checkpoints::default(), listings })
+        Ok(Survey {
+            size,
+            fingerprint,
+            settled_at,
+            checkpoints: Checkpoints::default(),
+            listings,
+            etc: self.etc_changes(),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead};
 
+use crate::etc_changes::EtcChanges;
 use crate::tar::{Kind, Member, TarMember, TarReader, sparse_name};
 
 /// How a zstd stream begins with a frame that is to be skipped, from its second byte on. Docker and containerd take such a layer
@@ -11,8 +12,10 @@ const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 /// Reads a layer to its end, and fails unless it is an archive that Go's `archive/tar` reads, with members that Docker and
 /// containerd unpack, its end, and nothing behind that.
 ///
+/// `etc` gets what the members do to the files in which runtimes look users up.
+///
 /// No bytes at all are a layer without members: Docker, containerd, podman and umoci take it, as some old images have such.
-pub(crate) fn check(mut layer: impl BufRead) -> io::Result<()> {
+pub(crate) fn check(mut layer: impl BufRead, etc: &mut EtcChanges) -> io::Result<()> {
     let start = layer.fill_buf()?;
     if start.is_empty() {
         return Ok(());
@@ -23,6 +26,7 @@ pub(crate) fn check(mut layer: impl BufRead) -> io::Result<()> {
     let mut archive = TarReader::buffered(layer);
     while let Some(TarMember { member, is_sparse, .. }) = archive.next_member()? {
         check_member(&member)?;
+        etc.add(&member);
         if is_sparse {
             archive.check_sparse(&member)?;
         }

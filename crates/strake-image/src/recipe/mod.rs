@@ -28,6 +28,7 @@ use crate::cache::Key;
 use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 use crate::sink::{Sink, Watch};
 use crate::survey::Survey;
 
@@ -84,6 +85,16 @@ impl Recipe {
             Self::StorePaths(recipe) => recipe.key(),
             Self::Tarball(recipe) => recipe.key(),
             Self::Files(recipe) => recipe.key(),
+        }
+    }
+
+    /// What the layer does to the files in which runtimes look users up, as far as that is seen without decompressing or fetching
+    /// anything.
+    pub fn etc_changes(&self) -> Result<EtcChanges, Error> {
+        match self {
+            Self::StorePaths(_) => Ok(EtcChanges::default()),
+            Self::Tarball(recipe) => recipe.etc_changes(),
+            Self::Files(recipe) => Ok(recipe.etc_changes()),
         }
     }
 

@@ -19,6 +19,7 @@ use super::c_name;
 use crate::cache::Key;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 use crate::fingerprint::{FileSystems, Fingerprint};
 use crate::kernel;
 use crate::sink::{Digesting, Discard, Sink, Watch};
@@ -146,7 +147,14 @@ impl StorePaths {
             return Err(Error::Changed { path: path.as_str().into() });
         }
         let (fingerprint, listings) = (Fingerprint(fingerprints), walker.into_listings());
-        Ok(Survey { size: writer.finish()?, fingerprint, settled_at, checkpoints, listings })
+        Ok(Survey {
+            size: writer.finish()?,
+            fingerprint,
+            settled_at,
+            checkpoints,
+            listings,
+            etc: EtcChanges::default(),
+        })
     }
 
     /// Writes a range of the stream, beginning at the last checkpoint in front of it.

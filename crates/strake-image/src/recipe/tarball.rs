@@ -20,6 +20,7 @@ use crate::codec::Codec;
 use crate::compression::CompressedFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
+use crate::etc_changes::EtcChanges;
 use crate::fingerprint::{self, FileSystems, Fingerprint};
 use crate::kernel;
 use crate::sink::{Sink, Watch};
@@ -153,7 +154,7 @@ impl Tarball {
 
     /// The digest of the bytes as they are; that they have the diff id is checked on the way.
     pub(super) fn digest(&self, watch: Watch<'_>, depth: Depth) -> Result<(Digest, Survey), Error> {
-        let survey = self.survey()?;
+        let mut survey = self.survey()?;
         let found = match &self.source {
             Source::File { .. } | Source::Remote(_) => {
                 let depth = if self.is_layer { depth } else { Depth::Bytes };
@@ -161,9 +162,14 @@ impl Tarball {
                 if watch.cancelled.load(Ordering::Relaxed) {
                     return Err(Error::Cancelled);
                 }
-                self.checked(&digests.map_err(|error| self.read_error(error))?, depth)?
+                let digests = digests.map_err(|error| self.read_error(error))?;
+                survey.etc = digests.etc().clone();
+                self.checked(&digests, depth)?
             }
-            Source::Compressed { digests, .. } => self.checked(digests, depth)?,
+            Source::Compressed { digests, .. } => {
+                survey.etc = digests.etc().clone();
+                self.checked(digests, depth)?
+            }
             Source::Elsewhere { .. } => self.digest.unwrap_or(self.diff_id),
         };
         Ok((found, survey))
@@ -284,6 +290,7 @@ impl Tarball {
             settled_at,
             checkpoints: Checkpoints::default(),
             listings: Listings::default(),
+            etc: EtcChanges::default(),
         })
     }
 
@@ -295,6 +302,7 @@ impl Tarball {
             settled_at: fingerprint::never(),
             checkpoints: Checkpoints::default(),
             listings: Listings::default(),
+            etc: EtcChanges::default(),
         }
     }
 

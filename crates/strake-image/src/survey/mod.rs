@@ -4,6 +4,7 @@ mod checkpoints;
 
 use std::time::SystemTime;
 
+use crate::etc_changes::EtcChanges;
 use crate::fingerprint::Fingerprint;
 use crate::tree::Listings;
 pub(crate) use checkpoints::{Checkpoint, Checkpoints};
@@ -21,6 +22,8 @@ pub struct Survey {
     pub(crate) checkpoints: Checkpoints,
     /// The directories that were listed, so that the next walk need not; empty if they are not kept.
     pub(crate) listings: Listings,
+    /// What the layer does to the files in which runtimes look users up, if it was looked at.
+    pub(crate) etc: EtcChanges,
 }
 
 impl Survey {

@@ -18,7 +18,8 @@ An image is a CONF or store paths, as strake stream takes them, or one of
   hybrid-archive:FILE[:NAME|:@N]  a tar archive of one that Docker reads as well
   docker://NAME[:TAG][@DIGEST]    an image in a registry
   docker-daemon:NAME[:TAG]        an image in Docker
-  containers-storage:NAME[:TAG]   an image in podman's storage";
+  containers-storage:NAME[:TAG]   an image in podman's storage
+A FILE, a DIR or stdin (-) without such a word in front is what its content says";
 
 const DESTINATIONS: &str = "\
 A destination is one of these, - for a docker-archive on stdout, or one of
@@ -185,7 +186,14 @@ pub(crate) struct Export {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) opening: ImageArgs,
+    pub(crate) build: BuildArgs,
+    #[command(flatten)]
+    pub(crate) one: OnePlatform,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    /// For store paths: what the image is to be. Of an image that is there for several platforms --arch says which
+    #[command(flatten)]
+    pub(crate) plan: Plan,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,7 @@ pub(crate) use registry::{Delete, ListTags, RegistryArgs, Tag};
 
 use crate::output;
 use crate::report::Style;
+use crate::values;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, \
                           141 the reader of the output went away before it was whole.";
@@ -136,7 +137,7 @@ pub(crate) struct Stream {
     #[arg(required = true, value_name = "CONF|PATH")]
     pub(crate) image: Vec<PathBuf>,
     /// Name and tag of the image, instead of the plan's
-    #[arg(short = 't', long, alias = "repo_tag", value_name = "NAME:TAG")]
+    #[arg(short = 't', long, alias = "repo_tag", value_name = "NAME:TAG", value_parser = values::repo_tag)]
     pub(crate) repo_tag: Option<String>,
     /// Write into FILE, which appears when it is whole
     #[arg(short, long, value_name = "FILE")]
@@ -155,10 +156,11 @@ pub(crate) struct Stream {
 
 #[derive(Debug, Args)]
 pub(crate) struct Describe {
-    /// The conf, or - for stdin
-    pub(crate) conf: PathBuf,
+    /// The image: a conf, or - for stdin; or store paths
+    #[arg(required = true, value_name = "CONF|PATH")]
+    pub(crate) image: Vec<PathBuf>,
     /// Name and tag of the image, instead of the conf's
-    #[arg(short = 't', long, value_name = "NAME:TAG")]
+    #[arg(short = 't', long, value_name = "NAME:TAG", value_parser = values::repo_tag)]
     pub(crate) repo_tag: Option<String>,
     /// A conf that is described already: layers that are in it are not digested again (repeat for more)
     #[arg(long, value_name = "CONF")]
@@ -174,6 +176,9 @@ pub(crate) struct Describe {
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) build: BuildArgs,
+    /// For store paths: what the image is to be
+    #[command(flatten)]
+    pub(crate) plan: Plan,
 }
 
 #[derive(Debug, Args)]

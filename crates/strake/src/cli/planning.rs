@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use super::EXIT_CODES;
 use crate::values;
@@ -107,13 +107,14 @@ pub(crate) struct Layers {
 }
 
 /// What a conf says already.
-const PLANNED_ANEW: [&str; 20] = [
+const PLANNED_ANEW: [&str; 21] = [
     "roots",
     "name",
     "contents",
     "root",
     "customisation",
     "nix_database",
+    "materialize_etc",
     "from",
     "arch",
     "owner",
@@ -135,10 +136,10 @@ const PLANNED_ANEW: [&str; 20] = [
 #[command(next_help_heading = "Image")]
 pub(crate) struct Plan {
     /// The image's name [default: the first store path's]
-    #[arg(long)]
+    #[arg(long, value_parser = values::image_name)]
     pub(crate) name: Option<String>,
     /// Its tag [default: a hash of the plan]
-    #[arg(long)]
+    #[arg(long, value_parser = values::tag)]
     pub(crate) tag: Option<String>,
     /// A store path whose tree is linked at the image's root: bin/hello becomes /bin/hello (repeat for more)
     #[arg(long, value_name = "PATH")]
@@ -152,6 +153,9 @@ pub(crate) struct Plan {
     /// Register the image's store paths in a Nix database in it
     #[arg(long)]
     pub(crate) nix_database: bool,
+    /// Whether files take the place of /etc/passwd and /etc/group where these would be links into the store [default: true]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) materialize_etc: Option<bool>,
     /// The base image: a docker-archive, or a place such as oci:DIR
     #[arg(long, value_name = "IMAGE")]
     pub(crate) from: Option<String>,

@@ -12,13 +12,21 @@ use crate::cli::Describe;
 use crate::failure::Failure;
 use crate::registry::Registries;
 use crate::report::Reporter;
-use crate::{finished, input, source};
+use crate::source::Meant;
+use crate::{finished, input, place, source};
 
 pub(crate) fn run(arguments: &Describe) -> Result<(), Failure> {
-    let text = input::read(&arguments.conf)?;
-    let name = input::name(&arguments.conf);
-    let spec = Spec::parse(&text).map_err(|error| Failure::spec(&name, &error))?;
-    let mut conf: Map<String, Value> = serde_json::from_slice(&text).expect("a conf is a JSON object");
+    let (plan, store_root) = (&arguments.plan, &arguments.build.store_root);
+    let source = place::source(&arguments.image)?;
+    let conf = match source::meant(source, plan, store_root, &Registries::usual()?)? {
+        Meant::Conf(conf) => conf,
+        Meant::Image(place) => {
+            let failure = Failure::new(format!("{place} is a finished image, whose layers have digests"));
+            return Err(failure.hint("strake describe takes a conf, or store paths"));
+        }
+    };
+    let spec = conf.spec()?;
+    let mut conf: Map<String, Value> = serde_json::from_slice(&conf.text).expect("a conf is a JSON object");
     if let Some(repo_tag) = &arguments.repo_tag {
         conf.insert("repo_tag".to_owned(), json!(repo_tag));
     }

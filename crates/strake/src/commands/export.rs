@@ -6,15 +6,23 @@ use strake_image::sink::DescriptorSink;
 
 use crate::cli::Export;
 use crate::failure::Failure;
+use crate::output;
 use crate::registry::Registries;
-use crate::{output, source};
+use crate::source::Opener;
 
 pub(crate) fn run(arguments: &Export) -> Result<(), Failure> {
-    let registries = Registries::new(&arguments.opening.registry)?;
+    let registries = Registries::new(&arguments.registry)?;
     let mut warnings = Vec::new();
-    let context = super::context(&arguments.opening.build, false, &mut warnings);
-    let arch = &arguments.opening.arch;
-    let draft = source::open_image(&arguments.source, arch, &context, &registries, &mut warnings)?;
+    let context = super::context(&arguments.build, false, &mut warnings);
+    let opener = Opener {
+        context: &context,
+        registries: &registries,
+        plan: &arguments.plan,
+        one: &arguments.one,
+        platform: arguments.one.wanted(arguments.plan.arch.as_deref()),
+        is_one_of_several: false,
+    };
+    let draft = opener.open_one(&arguments.source, &mut warnings)?;
     let output = output::archive(arguments.output.as_deref())?;
     super::warn_all(&warnings);
     let layers = context.describe_all(draft.layers)?;

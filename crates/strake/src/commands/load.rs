@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &Load) -> Result<(), Failure> {
         plan: &arguments.plan,
         one: &arguments.one,
         platform: Some(wanted.unwrap_or_else(finished::machine)),
+        is_one_of_several: false,
     };
     let draft = match opener.open(source, &mut warnings)? {
         OpenedSource::Draft(draft) => draft,

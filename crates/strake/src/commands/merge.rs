@@ -11,6 +11,7 @@ use crate::cli::Merge;
 use crate::failure::Failure;
 use crate::registry::Registries;
 use crate::report::{Done, Reporter};
+use crate::source::Opener;
 use crate::{output, source};
 
 pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
@@ -20,8 +21,17 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let context = super::context(&arguments.opening.build, arguments.writing.verify, &mut warnings);
     let mut images: Vec<Draft> = Vec::with_capacity(arguments.sources.len());
     for image in &arguments.sources {
-        let (image, arch) = (slice::from_ref(image), &arguments.opening.arch);
-        images.push(source::open_image(image, arch, &context, &registries, &mut warnings)?);
+        let arch = &arguments.opening.arch;
+        let plan = source::plan_for(arch.arch.as_deref());
+        let opener = Opener {
+            context: &context,
+            registries: &registries,
+            plan: &plan,
+            one: &arch.one,
+            platform: arch.wanted(),
+            is_one_of_several: false,
+        };
+        images.push(opener.open_one(slice::from_ref(image), &mut warnings)?);
     }
     // By their digests, as names in different archives may mean different layers.
     for layer in images.iter_mut().flat_map(|draft| &mut draft.layers) {

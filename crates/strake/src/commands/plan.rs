@@ -15,12 +15,11 @@ pub(crate) fn run(arguments: &PlanCommand) -> Result<(), Failure> {
     } else if let Some(conf) = &arguments.conf {
         json(&planning::complete(arguments, conf)?)
     } else {
-        json(&planning::conf(
-            &arguments.plan,
-            &arguments.store_root,
-            &arguments.roots,
-            &Registries::usual()?,
-        )?)
+        let (plan, roots, mut warnings) = (&arguments.plan, &arguments.roots, Vec::new());
+        let registries = Registries::usual()?;
+        let conf = planning::conf(plan, &arguments.store_root, roots, &registries, &mut warnings)?;
+        super::warn_all(&warnings);
+        json(&conf)
     };
     super::put(arguments.output.as_deref(), &text)
 }

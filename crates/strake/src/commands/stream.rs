@@ -1,4 +1,4 @@
-//! `strake stream`: a conf becomes a docker-archive.
+//! `strake stream`: an image becomes a docker-archive.
 
 use std::time::Instant;
 
@@ -6,27 +6,32 @@ use strake_image::Event;
 use strake_image::archive::ArchiveTarget;
 use strake_image::deliver::{Options, deliver};
 
-use crate::cli::Stream;
+use crate::cli::{OnePlatform, Stream};
 use crate::failure::Failure;
 use crate::registry::Registries;
 use crate::report::{Done, Reporter};
-use crate::{output, source};
+use crate::source::Opener;
+use crate::{finished, output};
 
 pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let begun = Instant::now();
     let registries = Registries::usual()?;
-    let mut spec = source::spec(&arguments.image, &arguments.plan, &arguments.build.store_root, &registries)?;
-    if let Some(repo_tag) = &arguments.repo_tag {
-        spec.repo_tag.clone_from(repo_tag);
-    }
     let mut warnings = Vec::new();
     let context = super::context(&arguments.build, arguments.writing.verify, &mut warnings);
-    let draft = source::draft(&spec, &context, &registries, &mut warnings)?;
+    let (one, plan) = (&OnePlatform::default(), &arguments.plan);
+    let platform = one.wanted(plan.arch.as_deref());
+    let (context_of, registries) = (&context, &registries);
+    let opener = Opener { context: context_of, registries, plan, one, platform, is_one_of_several: false };
+    let mut draft = opener.open_one(&arguments.image, &mut warnings)?;
+    if let Some(repo_tag) = &arguments.repo_tag {
+        draft = draft.named(repo_tag.clone());
+    }
     let output = output::archive(arguments.output.as_deref())?;
     let reporter = Reporter::new(arguments.style(), &[&draft.layers], 1, &context.progress);
     reporter.warnings(&warnings);
 
     let archive = ArchiveTarget::new(output, draft.about.mtime(), &context.progress.written)?;
+    let archive = archive.named(finished::names_for_docker(&draft.about));
     let report = |event: Event<'_>| reporter.event(event);
     let delivered = deliver(&context, draft.into(), &mut [Box::new(archive)], &Options::default(), &report)?;
     reporter.done(&Done { images: &delivered.images, index: None, elapsed: begun.elapsed() });

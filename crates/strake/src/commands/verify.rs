@@ -4,10 +4,10 @@ use strake_image::verify;
 
 use crate::cli::{BuildArgs, Verify};
 use crate::failure::Failure;
-use crate::output;
 use crate::registry::Registries;
 use crate::source::{self, OpenedSource};
 use crate::terminal::Lines;
+use crate::{finished, output};
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let registries = Registries::new(&arguments.opening.registry)?;
@@ -18,6 +18,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let arch = &arguments.opening.arch;
     let source = source::open_source(&arguments.source, arch, &context, &registries, &mut warnings)?;
     super::warn_all(&warnings);
+    let mut etc_links = Vec::new();
     let (name, count, problems) = match source {
         OpenedSource::Draft(draft) => {
             let count = draft.layers.len();
@@ -30,18 +31,19 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
         }
         OpenedSource::Image(place, image) => {
             let count = image.layers.len();
-            let problems = verify::verify(*image, &context);
+            let problems = verify::verify_noting(*image, &context, &mut etc_links);
             let problems = problems.iter().map(ToString::to_string).collect();
             (place.to_string(), format!("{count} layers"), problems)
         }
         OpenedSource::Index(place, index) => {
             let layers: usize = index.images.iter().map(|(_, image)| image.layers.len()).sum();
             let count = format!("{} images, {layers} layers", index.images.len());
-            let problems = verify::verify_index(*index, &context);
+            let problems = verify::verify_index_noting(*index, &context, &mut etc_links);
             let problems = problems.iter().map(ToString::to_string).collect();
             (place.to_string(), count, problems)
         }
     };
+    super::warn_all(finished::etc_links(&etc_links).as_slice());
     let mut lines = Lines::default();
     for problem in &problems {
         lines.push(problem);

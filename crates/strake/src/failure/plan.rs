@@ -1,6 +1,8 @@
 //! Failures of planning.
 
-use strake_image::plan::{CompleteError, ConfLayersError, ConfigError, PlanError, RequestError, RootError};
+use strake_image::plan::{
+    CompleteError, ConfLayersError, ConfigError, NoProgram, PlanError, ProgramError, RequestError, RootError,
+};
 use strake_plan::layering::LayeringError;
 
 use super::Failure;
@@ -18,6 +20,7 @@ impl Failure {
     pub(crate) fn plan(pipeline: &str, error: PlanError) -> Self {
         match error {
             PlanError::Request(error) => error.into(),
+            PlanError::Program(error) => error.into(),
             PlanError::Budget(error) => Self::budget(&error),
             PlanError::Layering(error) => Self::layering(pipeline, &error),
             PlanError::Base(error) => error.into(),
@@ -67,6 +70,21 @@ impl From<RequestError> for Failure {
             RequestError::Config(error) => error.into(),
             RequestError::Contents(_) => Self::new(error.to_string())
                 .hint("links in an image can only lead to store paths; --root DIR copies any directory"),
+        }
+    }
+}
+
+impl From<ProgramError> for Failure {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Missing(NoProgram { key, .. }) => {
+                let text = error.to_string();
+                let option = key.to_lowercase();
+                Self::usage(format!("--{option}{}", text.strip_prefix(key).unwrap_or(&text))).hint(
+                    "name a program that is there, or its whole path; with --env PATH=… the container looks for it",
+                )
+            }
+            ProgramError::Config(error) => error.into(),
         }
     }
 }

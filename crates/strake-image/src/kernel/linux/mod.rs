@@ -6,7 +6,7 @@ mod staging;
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
@@ -59,6 +59,11 @@ pub(crate) fn open_unnamed(directory: BorrowedFd<'_>, mode: Mode) -> Result<Opti
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The name by which an open file can be opened again, from its beginning, whether or not it has a name of its own.
+pub(crate) fn name_of(file: BorrowedFd<'_>) -> Option<PathBuf> {
+    Some(PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))).filter(|name| name.exists())
 }
 
 /// Gives such a file a name.

@@ -33,6 +33,8 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
         plan: &arguments.plan,
         one: &arguments.one,
         platform: sources::platform(arguments, &places),
+        // With --index there may be confs and store paths, too, which the plan is for.
+        is_one_of_several: arguments.index,
     };
     let batch = sources::open(sources, arguments, &opener, &mut warnings)?;
     let only = targets::only(&places, &batch)?;

@@ -11,7 +11,7 @@ use crate::cli::Copy;
 use crate::failure::Failure;
 use crate::finished;
 use crate::place::{self, Destination, Place, Source};
-use crate::source::{self, OpenedSource, Opener};
+use crate::source::{OpenedSource, Opener};
 
 /// Takes the arguments apart. Of an index each source is one argument, and the last argument is the only destination
 /// unless `--` stands in front of several.
@@ -62,10 +62,6 @@ pub(super) fn open(
 ) -> Result<Batch, Failure> {
     let mut images = Vec::with_capacity(sources.len());
     for source in sources {
-        // With --index there may be confs and store paths, too, which the plan is for.
-        if let (Source::Image(place), false) = (&source, arguments.index) {
-            source::only_arch(&arguments.plan, place)?;
-        }
         match opener.open(source, warnings)? {
             OpenedSource::Draft(draft) => images.push(draft),
             OpenedSource::Image(place, image) => images.push(finished::draft(&place, *image)?),

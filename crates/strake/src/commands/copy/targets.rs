@@ -8,7 +8,6 @@ use strake_image::compression::Compression;
 use strake_image::deliver::{Batch, BatchIndex};
 use strake_image::layout::{LayoutArchiveTarget, LayoutTarget};
 use strake_image::manifest::Listing;
-use strake_image::reference;
 use strake_image::{About, Codec, Context, Digest, Document, Draft, Format, Target};
 use strake_remote::{Reference, RegistryTarget, RemoteError, Repository};
 
@@ -204,11 +203,11 @@ pub(super) fn create<'c>(
         targets.push(match form {
             Form::DockerArchive => {
                 let archive = ArchiveTarget::new(output::archive(Some(path))?, about.mtime(), written)?;
-                Box::new(archive.named(names.or_else(|| names_for_docker(about))))
+                Box::new(archive.named(names.or_else(|| finished::names_for_docker(about))))
             }
             Form::HybridArchive => {
                 let (output, aside) = (output::archive(Some(path))?, std::env::temp_dir());
-                let names = names.or_else(|| names_for_docker(about));
+                let names = names.or_else(|| finished::names_for_docker(about));
                 Box::new(LayoutArchiveTarget::new(output, about.mtime(), names, aside, written)?.hybrid())
             }
             Form::OciArchive => {
@@ -224,15 +223,4 @@ pub(super) fn create<'c>(
     }
     targets.extend(registries.into_iter().map(|target| Box::new(target) as _));
     Ok(targets)
-}
-
-/// The names of a finished image that Docker takes: in a layout a name can be anything, like a tag alone.
-fn names_for_docker(about: &About) -> Option<Vec<String>> {
-    match about {
-        About::Settings(_) => None,
-        About::Given(given) => {
-            let docker = |name: &&String| reference::with_tag(name).as_ref() == Some(*name);
-            Some(given.tags.iter().filter(docker).cloned().collect())
-        }
-    }
 }

@@ -1,0 +1,75 @@
+//! What can be read only once: stdin, and files that are pipes. An archive is read here and there, so one that comes that way is put
+//! aside.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use strake_image::Piped;
+use strake_image::recognise::begins_as_archive;
+
+use crate::failure::Failure;
+use crate::{descriptors, input};
+
+/// The first member's headers are in so many bytes.
+pub(crate) const START: u64 = 64 * 1024;
+
+/// Under this name stdin can be opened.
+const STDIN: &str = "/dev/stdin";
+
+/// What came.
+pub(crate) enum Incoming {
+    /// Something that is no archive.
+    Text(Vec<u8>),
+    /// An archive, which can be read here.
+    Archive(PathBuf),
+}
+
+/// What was put aside. It is there as long as the process runs.
+static KEPT: Mutex<Vec<Piped>> = Mutex::new(Vec::new());
+
+/// Removes what was put aside.
+pub(crate) fn clear() {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+/// Whether a file can be read only once.
+pub(crate) fn is_pipe(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Takes what comes from stdin, under the name `-`, or from a pipe.
+pub(crate) fn take(path: &Path) -> Result<Incoming, Failure> {
+    let failed = |error: io::Error| Failure::new(format!("cannot read {}: {error}", input::name(path)));
+    if input::is_stdin(path) && descriptors::stdin_is_closed() {
+        return Err(failed(io::Error::other("it is closed")));
+    }
+    let is_stdin = input::is_stdin(path);
+    let mut bytes = if is_stdin { stdin() } else { File::open(path) }.map_err(failed)?;
+    // Linux opens a file that is stdin anew under that name, from its beginning.
+    let is_file = cfg!(target_os = "linux") && is_stdin && is_at_its_beginning(&mut bytes);
+    let mut start = Vec::new();
+    bytes.by_ref().take(START).read_to_end(&mut start).map_err(failed)?;
+    if !begins_as_archive(&start) {
+        let text = input::limited(&mut start.chain(bytes), &input::name(path))?;
+        return Ok(Incoming::Text(text));
+    }
+    if is_file {
+        return Ok(Incoming::Archive(STDIN.into()));
+    }
+    let piped = Piped::new(&mut start.chain(bytes), &std::env::temp_dir()).map_err(failed)?;
+    let place = piped.path().to_owned();
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(piped);
+    Ok(Incoming::Archive(place))
+}
+
+fn stdin() -> io::Result<File> {
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
+fn is_at_its_beginning(file: &mut File) -> bool {
+    file.metadata().is_ok_and(|found| found.is_file())
+        && file.stream_position().is_ok_and(|position| position == 0)
+}
