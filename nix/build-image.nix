@@ -13,7 +13,7 @@
 #   diskSize, buildVMMemorySize, useFUSEOverlayFS     mean nothing without one
 #
 # and layering, maxLayers, layeringPipeline and layeringLock as for streamLayeredImage, so that store paths need not be
-# in one layer.
+# in one layer, and materializeEtc.
 {
   archiveOf,
   archived,
@@ -54,6 +54,7 @@ lib.makeOverridable (
     maxLayers ? 100,
     layeringPipeline ? null,
     layeringLock ? null,
+    materializeEtc ? false,
   }@arguments:
   assert lib.assertMsg (runAsRoot == null) ''
     the image ${name}: runAsRoot would need a virtual machine, which strake does not start.
@@ -72,7 +73,7 @@ lib.makeOverridable (
 
     baseJson = writeText "${baseName}-config.json" (builtins.toJSON run);
     packed = customisationLayer {
-      inherit baseName copied extraCommands;
+      inherit baseName copied extraCommands materializeEtc;
       keepDirlinks = keepContentsDirlinks;
       database = includeNixDB;
       registered = [ baseJson ];

@@ -11,6 +11,7 @@
 #   metadata      what the history says of these layers: created_by, author, comment
 #   reproducible  false: packages whose bytes differ from machine to machine, so that they are not described
 #   contents      the old name of copyToRoot
+#   materializeEtc   as for nix2container.buildImage
 #
 # and layering, with maxLayers, for other layers than the most popular ones (layering-flags.nix).
 #
@@ -36,6 +37,7 @@
     created_by = "strake";
   },
   layering ? null,
+  materializeEtc ? true,
 }:
 let
   copied = copiedOf "buildLayer" { inherit copyToRoot contents; };
@@ -59,7 +61,7 @@ makeConf {
     uname = "root";
     gname = "root";
     inherit metadata;
-    customisation = customisationsOf { inherit copied perms; };
+    customisation = customisationsOf { inherit copied perms materializeEtc; };
   };
   roots = deps ++ copied;
   inherit copied;

@@ -10,6 +10,7 @@
 #   database          whether to register the contents, and all that they and `registered` need, in a Nix database
 #   registered        more that is to be registered
 #   unregistered      paths among these that are not in the image
+#   materializeEtc    whether files take the place of /etc/passwd and /etc/group where these would be links into the store
 #   extraCommands     commands to run in the tree
 #   fakeRootCommands  commands to run in it as root, or as what seems to be root
 #   enableFakechroot  whether the tree is / for these
@@ -32,6 +33,7 @@
   database ? false,
   registered ? [ ],
   unregistered ? [ ],
+  materializeEtc ? false,
   extraCommands ? "",
   fakeRootCommands ? "",
   enableFakechroot ? false,
@@ -109,6 +111,28 @@ symlinkJoin {
           concatMap (path: [ "--root" "${path}" ]) roots
           ++ concatMap (path: [ "--exclude" "${path}" ]) unregistered
         )} .
+    ''}
+    ${optionalString materializeEtc ''
+      case "$(readlink etc || true)" in
+        ${storeDir}/*)
+          if [ -d etc ]; then
+            target=$(readlink etc)
+            rm etc
+            mkdir etc
+            find "$target/" -mindepth 1 -maxdepth 1 -exec ln -s -t etc {} +
+          fi
+          ;;
+      esac
+      for file in etc/passwd etc/group; do
+        case "$(readlink "$file" || true)" in
+          ${storeDir}/*)
+            if [ -f "$file" ]; then
+              install -m 644 "$file" "$file.new"
+              mv "$file.new" "$file"
+            fi
+            ;;
+        esac
+      done
     ''}
     (eval "$extraCommands")
     cd "$tree"

@@ -4,10 +4,12 @@
 #   copied    packages whose trees are copied to the root
 #   perms     [ { path; regex; mode; uid; gid; } … ]: regex is matched anywhere in a file's name in the image. Owners that
 #             are not said are root, as in nix2container
+#   materializeEtc    whether files take the place of /etc/passwd and /etc/group where these would be links into the store
 { lib }:
 {
   copied,
   perms ? [ ],
+  materializeEtc ? true,
 }:
 let
   paths = map (path: "${path}") copied;
@@ -32,5 +34,6 @@ if astray != [ ] then
 else
   map (path: {
     root = path;
+    materialize_etc = materializeEtc;
     rules = map rule (builtins.filter (perm: "${perm.path}" == path) perms);
   }) paths

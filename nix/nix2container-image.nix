@@ -10,7 +10,7 @@
 #   initializeNixDatabase  whether all store paths are registered in a Nix database, which belongs to nixUid and nixGid
 #   created, meta
 #
-# and layering, layeringLock, knownLayers and describe as for streamLayeredImage; images are described unless told otherwise.
+# and materializeEtc (true: see docs/nix.md), layering, layeringLock, knownLayers and describe as for streamLayeredImage; images are described unless told otherwise.
 #
 # The result is that of streamLayeredImage, with nix2container's names for programs: copyToDockerDaemon, copyToPodman and
 # copyToRegistry, which use the image's own name.
@@ -44,6 +44,7 @@ lib.makeOverridable (
     created ? "0001-01-01T00:00:00Z",
     contents ? null,
     meta ? { },
+    materializeEtc ? true,
     layering ? if layeringLock != null then "cost" else null,
     layeringLock ? null,
     knownLayers ? [ ],
@@ -73,7 +74,7 @@ lib.makeOverridable (
         uname = "root";
         gname = "root";
         customisation =
-          customisationsOf { inherit copied perms; }
+          customisationsOf { inherit copied perms materializeEtc; }
           ++ lib.optional initializeNixDatabase {
             # Without a list, all that nothing else in the image needs.
             nix_database.roots = [ ];

@@ -28,6 +28,8 @@
 #   inheritConfig      how much of the base image's config goes on: env (what dockerTools does) or all
 #   skipBasePaths      whether store paths that the base image holds are left out
 #   customisation      files with owners, modes and capabilities, as docs/conf.md says: without commands, without fakeroot
+#   materializeEtc     whether files take the place of /etc/passwd and /etc/group where these would be links into the store;
+#                      with customisation they do, without it the image is dockerTools'
 #   describe           whether building the image finds out all its digests, too; see docs/nix.md
 {
   archiveOf,
@@ -70,6 +72,7 @@ lib.makeOverridable (
     inheritConfig ? "env",
     skipBasePaths ? false,
     customisation ? null,
+    materializeEtc ? customisation != null,
     describe ? false,
   }:
   assert lib.assertMsg (maxLayers > 1) "the image ${name}: maxLayers must be greater than 1, not ${toString maxLayers}";
@@ -90,13 +93,19 @@ lib.makeOverridable (
     );
 
     packed = customisationLayer {
-      inherit baseName extraCommands fakeRootCommands enableFakechroot;
+      inherit
+        baseName
+        enableFakechroot
+        extraCommands
+        fakeRootCommands
+        materializeEtc
+        ;
       contents = contentsList;
       database = includeNixDB;
       registered = [ baseJson ];
       unregistered = [ baseJson ];
     };
-    described = customisation // {
+    described = { materialize_etc = materializeEtc; } // customisation // {
       contents = map (path: "${path}") contentsList ++ customisation.contents or [ ];
     };
     # What a description names must be in the image's store.

@@ -295,3 +295,64 @@ pub(crate) fn listing(archive: &std::path::Path, options: &[&str]) -> String {
     tar.arg(archive).args(options);
     text(&stdout_of(tar))
 }
+
+/// Files in place of links in `/etc`: where a layer is packed, where it is described, and not in dockerTools' own images.
+#[test]
+#[ignore = "needs root, nix-build"]
+fn files_in_place_of_links_in_etc() {
+    let library = Library::new();
+    let listed = |expression: &str| {
+        let conf = library.conf(&library.build(&format!("({expression}).conf")));
+        let layer = library.machine.real(conf["customisation_layer"].as_str().unwrap()).join("layer.tar");
+        let listed = text(&stdout_of(command("tar", ["-tvf".as_ref(), layer.as_os_str()])));
+        let mut etc: Vec<String> = Vec::new();
+        for line in listed.lines() {
+            let (mode, name) = (line.split(' ').next().unwrap(), line.split(" ./").nth(1).unwrap());
+            if name.starts_with("etc") {
+                let link = if name.contains(" -> ") { " (a link)" } else { "" };
+                etc.push(format!("{mode} {}{link}", name.split(" -> ").next().unwrap()));
+            }
+        }
+        etc
+    };
+    let linked = "lrwxrwxrwx";
+    let links = ["nsswitch.conf (a link)", "passwd (a link)"].map(|name| format!("{linked} etc/{name}"));
+    let as_links = listed("examples.withUser");
+    assert!(links.iter().all(|link| as_links.contains(link)), "{as_links:?}");
+    let files = ["-rw-r--r-- etc/group", "-rw-r--r-- etc/passwd", "lrwxrwxrwx etc/nsswitch.conf (a link)"];
+    let mut found = listed("examples.withUser.override { materializeEtc = true; }");
+    found.sort();
+    assert_eq!(found[..2], files[..2]);
+    assert!(found.iter().any(|line| line == files[2]), "{found:?}");
+    // A link to all of it, and files that commands add to.
+    let directory = "pkgs.runCommand \"directory\" { } ''mkdir $out; ln -s ${pkgs.fakeNss or library.fakeNss}/etc $out/etc''";
+    let added = format!(
+        "library.streamLayeredImage {{ name = \"x\"; contents = [ ({directory}) ]; materializeEtc = true; extraCommands = \"echo app:x:1:1::/: >> etc/passwd\"; }}"
+    );
+    let mut found = listed(&added);
+    found.sort();
+    assert_eq!(found[..2], files[..2]);
+    assert!(found.iter().any(|line| line == files[2]), "{found:?}");
+    // What is described is made by strake.
+    for (expression, expected) in [
+        (
+            "library.streamLayeredImage { name = \"x\"; contents = [ library.fakeNss ]; customisation = { }; }",
+            true,
+        ),
+        (
+            "library.streamLayeredImage { name = \"x\"; contents = [ library.fakeNss ]; customisation = { }; materializeEtc = false; }",
+            false,
+        ),
+        ("library.nix2container.buildImage { name = \"x\"; copyToRoot = [ library.fakeNss ]; }", true),
+        (
+            "library.nix2container.buildImage { name = \"x\"; copyToRoot = [ library.fakeNss ]; materializeEtc = false; }",
+            false,
+        ),
+    ] {
+        let conf = library.conf(&library.build(&format!("({expression}).conf")));
+        let customisation =
+            conf["customisation"].as_array().map_or(&conf["customisation"], |several| &several[0]);
+        assert_eq!(customisation["materialize_etc"], expected, "{expression}");
+        assert!(library.stream(&library.build(expression)).len() > 1000);
+    }
+}
