@@ -15,6 +15,8 @@ use strake_testkit::peer::{Dockerd, require};
 use strake_testkit::registries::{Program, RealRegistry, Setup};
 use strake_testkit::workspace;
 
+use crate::load::nodes;
+
 /// What other programs of a page's commands are, and what is run in their place.
 struct Peers {
     docker: Dockerd,
@@ -174,7 +176,12 @@ fn programs(home: &Path, peers: &Peers) {
                 "[ \"$1 $2\" = 'load image-archive' ] && exec {ctr} --namespace=k8s.io images import --all-platforms --digests --snapshotter=native - < \"$3\""
             ),
         ),
-        ("k3s", format!("[ \"$1\" = ctr ] && exec {ctr} \"${{@:2:4}}\" --snapshotter=native \"${{@:6}}\"")),
+        (
+            "k3s",
+            format!(
+                "[ \"$4 $5\" = 'images import' ] && exec {ctr} \"${{@:2:4}}\" --snapshotter=native \"${{@:6}}\"; exec {ctr} \"${{@:2}}\""
+            ),
+        ),
     ] {
         let file = home.join("bin").join(name);
         fs::write(&file, format!("#!/bin/bash\n{line}\n")).unwrap();
@@ -200,6 +207,7 @@ fn every_command_of_a_new_user() {
         containerd: Containerd::start(),
         registry: RealRegistry::start(Program::Distribution3, Setup::default()),
     };
+    let _node = nodes(&peers.docker, "kind", &["kind-control-plane"]);
     let mut pages: Vec<String> = fs::read_dir(workspace().join("docs/start"))
         .unwrap()
         .map(|entry| format!("docs/start/{}", entry.unwrap().file_name().into_string().unwrap()))

@@ -298,8 +298,25 @@ impl Bin {
     }
 }
 
-/// Starts a node as kind does: a privileged container with the cluster's label, in which a containerd runs.
-fn node(docker: &Dockerd, name: &str, command: &str) -> tempfile::TempDir {
+/// Starts the nodes of a kind cluster, and waits until they answer. What they write is below directories that are gone with these.
+pub(crate) fn nodes(docker: &Dockerd, cluster: &str, names: &[&str]) -> Vec<tempfile::TempDir> {
+    // The nodes' image is strake's, too. All that is in it comes from this machine.
+    let images = Images::new();
+    let empty = images.store.write_conf("node", &[], |conf| conf["repo_tag"] = "node:1".into());
+    let mut load = images.strake(&["load", "--to", "docker", empty.to_str().unwrap()]);
+    stdout_of(load.env("DOCKER_HOST", docker.host()).take());
+    let started = names.iter().map(|name| node(docker, cluster, name, "exec containerd")).collect();
+    for name in names {
+        strake_testkit::wait::until(
+            || output_of(&mut docker.docker(["exec", name, "ctr", "version"])).status.success().then_some(()),
+            || format!("for {name}: {}", text(&output_of(&mut docker.docker(["logs", name])).stderr)),
+        );
+    }
+    started
+}
+
+/// Starts a node as kind does: a container with the cluster's label, in which a containerd runs.
+fn node(docker: &Dockerd, cluster: &str, name: &str, command: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for place in ["etc", "lib", "run", "mnt"] {
         fs::create_dir(directory.path().join(place)).unwrap();
@@ -318,7 +335,8 @@ fn node(docker: &Dockerd, name: &str, command: &str) -> tempfile::TempDir {
     ]
     .map(str::to_owned)
     .to_vec();
-    words.extend(["--label", "io.x-k8s.kind.cluster=blue", "--entrypoint", "/bin/sh"].map(str::to_owned));
+    let label = format!("io.x-k8s.kind.cluster={cluster}");
+    words.extend(["--label", &label, "--entrypoint", "/bin/sh"].map(str::to_owned));
     for shared in ["/usr", "/bin", "/sbin", "/lib", "/lib64"] {
         words.extend(["-v".to_owned(), format!("{shared}:{shared}:ro")]);
     }
@@ -341,21 +359,10 @@ fn node(docker: &Dockerd, name: &str, command: &str) -> tempfile::TempDir {
 fn kind() {
     let docker = Dockerd::start();
     let images = Images::new();
-    // The nodes' image is strake's, too. All that is in it comes from this machine.
-    let empty = images.store.write_conf("node", &[], |conf| conf["repo_tag"] = "node:1".into());
     let host = ("DOCKER_HOST", docker.host());
-    stdout_of(
-        images.strake(&["load", "--to", "docker", empty.to_str().unwrap()]).env(host.0, &host.1).take(),
-    );
-    let _nodes = ["blue-control-plane", "blue-worker"].map(|name| node(&docker, name, "exec containerd"));
+    let _nodes = nodes(&docker, "blue", &["blue-control-plane", "blue-worker"]);
     let inside =
         |name: &str, script: &str| text(&stdout_of(docker.docker(["exec", name, "sh", "-c", script])));
-    for name in ["blue-control-plane", "blue-worker"] {
-        strake_testkit::wait::until(
-            || output_of(&mut docker.docker(["exec", name, "ctr", "version"])).status.success().then_some(()),
-            || format!("for {name}: {}", text(&output_of(&mut docker.docker(["logs", name])).stderr)),
-        );
-    }
     let bin = Bin::new();
     // On each node: the image's own shell, in its own file system.
     let run = |name: &str| {
@@ -390,7 +397,7 @@ fn kind() {
     assert_eq!((engine.run)("three:1"), Images::printed([0, 0, 0, 0, 0, 7]));
 
     // A node of three fails: that is said with its name, and the others have the image.
-    let _broken = node(&docker, "blue-worker2", "exec sleep 1000");
+    let _broken = node(&docker, "blue", "blue-worker2", "exec sleep 1000");
     let four = images.conf("four", [0, 0, 0, 0, 0, 8]);
     let run = engine.load(&images, &four, &["-t", "four:1"]);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
