@@ -25,7 +25,7 @@ fn remembered(store: &TestStore, directory: &Path) -> usize {
     let run = stream_with_cache(store, &store.conf("plain"), directory).run();
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(run.stdout == store.oracle(&store.conf("plain")));
-    run.stderr.lines().filter(|line| line.contains("  remembered  ")).count()
+    run.stderr.lines().filter(|line| line.contains("  cached  ")).count()
 }
 
 #[test]

@@ -22,13 +22,13 @@ fn types(place: &Path, image: &str) -> Vec<String> {
     manifest(place, image)["layers"].as_array().unwrap().iter().map(end).collect()
 }
 
-/// Runs a copy that must go well and returns how many bytes were digested and compressed.
+/// Runs a copy that must go well and returns how many bytes were hashed and compressed.
 fn work(place: &Path, arguments: &[&str]) -> (u64, u64) {
     let ran = strake(place, &[&["copy", "--json"], arguments].concat());
     assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
     let events: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let done = events.iter().find(|event| event["event"] == "done").unwrap();
-    (done["digested"].as_u64().unwrap(), done["compressed"].as_u64().unwrap())
+    (done["hashed"].as_u64().unwrap(), done["compressed"].as_u64().unwrap())
 }
 
 /// A golden store whose files are old enough for digests to be remembered, and a place.

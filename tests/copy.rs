@@ -298,3 +298,67 @@ fn inspect_shows() {
         serde_json::from_str(&strake_ok(place, &["inspect", "--config", "oci:layout"])).unwrap();
     assert_eq!(config["os"], "linux");
 }
+
+/// Digests, annotations, sizes as they are stored and uncompressed, where they are known.
+#[test]
+fn inspect_shows_manifests_and_sizes() {
+    let (_store, place) = images("plain");
+    let place = place.path();
+    let annotated =
+        ["copy", "--annotation", "org.example.team=a b", "--compress", "gzip", "oci:layout", "oci:small"];
+    strake_ok(place, &annotated);
+    let json_of =
+        |arguments: &[&str]| -> Value { serde_json::from_str(&strake_ok(place, arguments)).unwrap() };
+    let json = |image: &str| json_of(&["inspect", "--json", image]);
+    let sum = |shown: &Value, key: &str| {
+        shown["layers"].as_array().unwrap().iter().map(|layer| layer[key].as_u64().unwrap()).sum::<u64>()
+    };
+    let (whole, small) = (json("oci:layout"), json("oci:small"));
+    for (image, shown) in [("oci:layout", &whole), ("oci:small", &small)] {
+        let manifest = strake_ok(place, &["inspect", "--raw", image]);
+        assert_eq!(shown["manifest"], strake_testkit::registry::digest(manifest.as_bytes()));
+        let manifest: Value = serde_json::from_str(&manifest).unwrap();
+        let layers = manifest["layers"].as_array().unwrap();
+        for (listed, layer) in layers.iter().zip(shown["layers"].as_array().unwrap()) {
+            assert_eq!((&listed["digest"], &listed["size"]), (&layer["digest"], &layer["size"]));
+        }
+        assert_eq!(shown["size"], sum(shown, "size"));
+    }
+    assert_eq!(
+        (&whole["annotations"], &whole["uncompressed_size"]),
+        (&serde_json::json!({}), &whole["size"])
+    );
+    assert_eq!(small["annotations"], serde_json::json!({"org.example.team": "a b"}));
+    assert!(small["size"].as_u64() < whole["size"].as_u64());
+    // What nobody has decompressed is not known; the cache may know the layers that were made here.
+    let small = json_of(&["inspect", "--json", "--no-cache", "oci:small"]);
+    assert_eq!(small["uncompressed_size"], Value::Null);
+    let table = strake_ok(place, &["inspect", "--no-cache", "oci:small"]);
+    let manifest = format!("manifest     {}\n", small["manifest"].as_str().unwrap());
+    for words in [&*manifest, "annotation   org.example.team=a b\n", " unknown  "] {
+        assert!(table.contains(words), "{words:?} is not in {table}");
+    }
+    // A docker-archive has no manifest.
+    assert_eq!(json("docker-archive:image.tar")["manifest"], Value::Null);
+}
+
+#[test]
+fn verify_says_it_as_json() {
+    let (_store, place) = images("plain");
+    let place = place.path();
+    let json = |ran: &crate::strake::Ran| -> Value { serde_json::from_slice(&ran.stdout).unwrap() };
+    let right = strake(place, &["verify", "--json", "oci:layout"]);
+    let expected =
+        serde_json::json!({ "image": "oci:layout", "ok": true, "images": 1, "layers": 8, "problems": [] });
+    assert_eq!((json(&right), right.code, &*right.stderr), (expected, Some(0), ""));
+    let manifest: Value =
+        serde_json::from_str(&strake_ok(place, &["inspect", "--raw", "oci:layout"])).unwrap();
+    let digest = manifest["layers"][0]["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+    std::fs::remove_file(place.join("layout/blobs/sha256").join(digest)).unwrap();
+    let wrong = strake(place, &["verify", "--json", "oci:layout"]);
+    let problem = format!("layer 1: the blob sha256:{digest} is missing");
+    let expected = serde_json::json!({ "image": "oci:layout", "ok": false, "images": 1, "layers": 8, "problems": [problem] });
+    assert_eq!((json(&wrong), wrong.code), (expected, Some(1)));
+    let event: Value = serde_json::from_str(&wrong.stderr).unwrap();
+    assert_eq!((&event["event"], &event["message"]), (&"error".into(), &"oci:layout has a problem".into()));
+}

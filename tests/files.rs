@@ -18,7 +18,7 @@ fn streamed(store: &TestStore, cache: &Path) -> (usize, String) {
     let run = stream_with_cache(store, &store.conf("plain"), cache).run();
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(run.stdout == store.oracle(&store.conf("plain")));
-    (run.stderr.lines().filter(|line| line.contains("  remembered  ")).count(), run.stderr)
+    (run.stderr.lines().filter(|line| line.contains("  cached  ")).count(), run.stderr)
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn with_or_without_the_cache() {
                 stream_with_cache(&store, &store.conf(name), cache.path()).args(arguments.to_vec()).run();
             assert_eq!(ran.code, Some(0), "{}", ran.stderr);
             let stored =
-                ran.stderr.lines().filter(|line| line.contains("sizes-1.0") && line.contains("remembered"));
+                ran.stderr.lines().filter(|line| line.contains("sizes-1.0") && line.contains("cached"));
             assert_eq!(
                 stored.count() > 0,
                 remembered && ["plain", "base"].contains(&name),

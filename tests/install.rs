@@ -6,6 +6,7 @@ use strake_testkit::command::{command, output_of, stdout_of, text};
 use strake_testkit::peer::require;
 use strake_testkit::workspace;
 
+use crate::help::commands;
 use crate::strake::{program, ran};
 
 fn completions(shell: &str, place: &Path) -> String {
@@ -14,14 +15,6 @@ fn completions(shell: &str, place: &Path) -> String {
     let file = place.join(shell);
     fs::write(&file, stdout_of(strake)).unwrap();
     file.to_str().unwrap().to_owned()
-}
-
-/// The commands that `strake --help` lists.
-fn commands() -> Vec<String> {
-    let help = text(&stdout_of(command(env!("CARGO_BIN_EXE_strake"), ["--help"])));
-    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let names = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    names.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -80,7 +73,7 @@ fn man_pages() {
     };
     let made = pages();
     assert_eq!(made, pages());
-    for verb in commands().iter().filter(|verb| *verb != "help") {
+    for verb in &commands() {
         let (page, _) = made.iter().find(|(_, name)| *name == format!("strake-{verb}.1")).expect(verb);
         let help = text(&stdout_of(command(env!("CARGO_BIN_EXE_strake"), [verb, "--help"])));
         let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);

@@ -42,6 +42,9 @@ mod terminal;
 /// What is said of misuse that could make a wrong image in silence, and what is understood.
 mod misuse;
 
+/// What `-h` and `--help` say.
+mod help;
+
 /// What is said of wrong values, and of registries that refuse, to the letter.
 mod values;
 
@@ -136,6 +139,9 @@ mod diff_ids;
 
 /// Who asks, as files, programs and options say it, and who is told.
 mod registry_auth;
+
+/// Credentials, certificates and files for each side of a copy; passwords that are on no command line.
+mod registry_sides;
 
 /// Whom registries can trust, and who can trust them; proxies.
 mod registry_tls;

@@ -36,7 +36,10 @@ fn all_of_an_index() {
     strake_ok(place, &["copy", "oci:several:multi", "oci:new:b"]);
     for image in ["oci:new:a:1", "oci-archive:new.tar", "oci:back:multi", "oci:new:b"] {
         assert_eq!(raw(place, image), several.index, "{image}");
-        assert!(strake_ok(place, &["verify", image]).ends_with(": 3 images, 9 layers\n"), "{image}");
+        assert!(
+            strake_ok(place, &["verify", image]).ends_with("OK: 3 images, 9 layers verified\n"),
+            "{image}"
+        );
     }
     // The same blobs, and no more than these: the index under its name is in index.json.
     let blobs = |layout: &str| {
@@ -108,7 +111,10 @@ fn listed_anew() {
         (&["--compress", "gzip"], "oci:gzip"),
     ] {
         strake_ok(place, &[&["copy"], flags, &["oci:several", target]].concat());
-        assert!(strake_ok(place, &["verify", target]).ends_with(": 3 images, 9 layers\n"), "{target}");
+        assert!(
+            strake_ok(place, &["verify", target]).ends_with("OK: 3 images, 9 layers verified\n"),
+            "{target}"
+        );
         let new: Value = serde_json::from_str(&raw(place, target)).unwrap();
         assert_eq!(new["annotations"], index["annotations"]);
         for number in 0..4 {
@@ -215,10 +221,10 @@ fn an_index_of_several_images() {
             &["docker-archive:x", "no place for an index"],
         ),
         (&["--index", "amd64.json", "arm64.json", "-"], &["stdout is a docker-archive"]),
-        (&["--index", "amd64.json", "arm64.json"], &["arm64.json is no destination"]),
+        (&["--index", "amd64.json", "arm64.json"], &["arm64.json is not a destination"]),
         (&["--index", "oci:x"], &["there is no image to copy"]),
         (&["--index", "oci:new", "oci:x"], &["for several platforms: linux/amd64, linux/arm64"]),
-        (&["amd64.json"], &["amd64.json is no destination"]),
+        (&["amd64.json"], &["amd64.json is not a destination"]),
     ] {
         let ran = copy(arguments);
         // Images that cannot stand together are no fault of the command line.
@@ -260,7 +266,7 @@ fn to_a_registry_and_back() {
     assert!(said.contains("misses 0 blobs"), "{said}");
     strake_ok(place, &["copy", plain, &name("a"), "oci:back:multi", "oci-archive:back.tar"]);
     assert_eq!(raw(place, "oci:back"), several.index);
-    assert!(strake_ok(place, &["verify", plain, &name("a")]).ends_with(": 3 images, 9 layers\n"));
+    assert!(strake_ok(place, &["verify", plain, &name("a")]).ends_with("OK: 3 images, 9 layers verified\n"));
     let elsewhere = |tag: &str| format!("docker://{}/other:{tag}", registry.address());
     // With layers compressed on the way, and with files beside it.
     strake_ok(place, &["copy", plain, "--compress", "gzip", "oci:several", &elsewhere("a")]);

@@ -20,7 +20,10 @@ pub(crate) struct User {
 }
 
 /// What could tell strake something about registries.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 19] = [
+    "STRAKE_CREDS",
+    "STRAKE_SRC_CREDS",
+    "STRAKE_DEST_CREDS",
     "REGISTRY_AUTH_FILE",
     "DOCKER_CONFIG",
     "XDG_RUNTIME_DIR",

@@ -13,11 +13,11 @@ use strake_testkit::store::TestStore;
 use crate::registry::User;
 use crate::strake::Ran;
 
-const NAME: &str = "tester";
-const SECRET: &str = "s3cr3t:word";
+pub(crate) const NAME: &str = "tester";
+pub(crate) const SECRET: &str = "s3cr3t:word";
 const IDENTITY: &str = "an-1dentity-t0ken";
 
-fn basic() -> Auth {
+pub(crate) fn basic() -> Auth {
     Auth::Basic(NAME.to_owned(), SECRET.to_owned())
 }
 
@@ -25,7 +25,7 @@ fn tokens() -> Tokens {
     Tokens::new(NAME, SECRET)
 }
 
-fn start(auth: Auth) -> Registry {
+pub(crate) fn start(auth: Auth) -> Registry {
     Registry::start(Personality { auth, ..Personality::default() })
 }
 
@@ -34,7 +34,7 @@ fn auth() -> String {
 }
 
 /// A file with credentials under this key.
-fn auths(key: &str) -> String {
+pub(crate) fn auths(key: &str) -> String {
     json!({"auths": {key: {"auth": auth()}}}).to_string()
 }
 
@@ -309,8 +309,9 @@ fn credentials_on_the_command_line_are_for_one_registry() {
     let creds = format!("--creds={NAME}:{SECRET}");
     user.ok(&["copy", "oci:image", &name(&other)]);
     user.run(&["copy", &creds, "oci:image", &name(&registry), &name(&other)])
-        .refused(&["--creds is for one", "hint:"]);
-    user.run(&["copy", &creds, &name(&other), &name(&registry)]).refused(&["--creds is for one", "hint:"]);
+        .refused(&["--creds is for one", "hint: use --src-creds and --dest-creds"]);
+    user.run(&["copy", &creds, &name(&other), &name(&registry)])
+        .refused(&["--creds is for one", "hint: use --src-creds and --dest-creds"]);
     // A conf may name any registry for its base image.
     let store = TestStore::empty();
     let conf = store.write_conf("base", &[], |conf| conf["from_image"] = json!(name(&other)));

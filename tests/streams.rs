@@ -141,7 +141,11 @@ fn stderr_that_nobody_can_read_changes_nothing() {
         for redirections in ["2>&-", "2>/dev/full", "2> >(exec <&-; exit)", "2</dev/null", "<&- 2>&-"] {
             let found = world.run(command, redirections);
             assert_eq!(found.code, usual.code, "{command:?} {redirections}");
-            assert!(found.stdout == usual.stdout, "{command:?} {redirections}");
+            // Meanwhile what is cached has become older.
+            assert!(
+                found.stdout == usual.stdout || command == ["cache", "show"],
+                "{command:?} {redirections}"
+            );
             assert!(found.file == usual.file, "{command:?} {redirections}");
         }
     });

@@ -49,10 +49,13 @@ fn of_options() {
     copy(&["--annotation", "x"], &format!("error: invalid value 'x' for '--annotation <KEY=VALUE>': {pair}"));
     copy(
         &["--platform", "linux"],
-        "error: invalid value 'linux' for '--platform <OS/ARCH[/VARIANT]>': a platform is like linux/amd64 or linux/arm/v7",
+        "error: invalid value 'linux' for '--platform <OS/ARCH>': a platform is like linux/amd64 or linux/arm/v7",
     );
     // A password is not repeated.
-    copy(&["--creds", "secret"], "strake: error: --creds is not USER:PASSWORD");
+    copy(
+        &["--creds", "secret"],
+        "strake: error: --creds is not USER:PASSWORD\nhint: --creds USER with --password-stdin reads the password from stdin, STRAKE_CREDS=USER:PASSWORD from the environment",
+    );
     copy(&["--dry-run"], "strake: error: --dry-run is for images that only go to registries");
     assert!(!user.path("new").exists());
 }
@@ -62,22 +65,116 @@ fn of_arguments() {
     let user = User::new();
     let form = "hint: a destination is docker://NAME, docker-daemon:NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout; strake copy --help has them all";
     for (arguments, expected) in [
-        (&["copy", "gone", "new"][..], format!("strake: error: new is no destination\n{form}")),
+        (&["copy", "gone", "new"][..], format!("strake: error: new is not a destination\n{form}")),
         (
             &["copy", "oci:", "oci:new"],
             "strake: error: \"oci:\" is not complete\nhint: an image is docker-archive:FILE[:NAME], oci:DIR[:NAME] or oci-archive:FILE[:NAME]".to_owned(),
         ),
         (
             &["copy", "docker://A", "oci:new"],
-            "strake: error: \"A\" is not the name of an image in a registry\nhint: a name is like docker://registry.example.org/team/hello:1.0, in small letters".to_owned(),
+            "strake: error: \"A\" is not the name of an image in a registry\nhint: a name is like docker://registry.example.org/team/hello:1.0, in lowercase".to_owned(),
         ),
         (
             &["pin", "A"],
-            "strake: error: \"A\" is not the name of an image in a registry\nhint: a name is like docker://registry.example.org/team/hello:1.0, in small letters".to_owned(),
+            "strake: error: \"A\" is not the name of an image in a registry\nhint: a name is like docker://registry.example.org/team/hello:1.0, in lowercase".to_owned(),
         ),
         (&["copy", "gone", "--", "-", "-"], "strake: error: stdout can only be one of the destinations".to_owned()),
     ] {
         check(&user, arguments, 2, &expected);
+    }
+}
+
+/// Names without `docker://`, flakes, and places as skopeo has them.
+#[test]
+fn of_what_is_no_image() {
+    let user = User::new();
+    let docker = "for an image in a registry use docker://myapp:1.0";
+    let gone = "No such file or directory (os error 2)";
+    for (arguments, code, expected) in [
+        (&["copy", "gone", "myapp:1.0"][..], 2, format!("myapp:1.0 is not a destination\nhint: {docker}")),
+        (&["copy", "oci:image", "--", "myapp:1.0"], 2, format!("myapp:1.0 is not a destination\nhint: {docker}")),
+        (&["copy", "myapp:1.0", "oci:new"], 1, format!("cannot read myapp:1.0: {gone}\nhint: {docker}")),
+        (&["inspect", "myapp:1.0"], 1, format!("cannot read myapp:1.0: {gone}\nhint: {docker}")),
+        (
+            &["stream", "nixpkgs#hello", "-o", "new"],
+            1,
+            format!("cannot read nixpkgs#hello: {gone}\nhint: build it first: \"$(nix build --no-link --print-out-paths nixpkgs#hello)\""),
+        ),
+        (
+            &["plan", ".#app", "--name", "app"],
+            1,
+            ".#app is not a store path\nhint: build it first: \"$(nix build --no-link --print-out-paths .#app)\"".to_owned(),
+        ),
+        (
+            &["copy", "dir:app", "oci:new"],
+            1,
+            format!("cannot read dir:app: {gone}\nhint: skopeo copy dir:app oci:DIR makes a layout of it: use oci:DIR"),
+        ),
+        (
+            &["copy", "gone", "dir:app"],
+            2,
+            "dir:app is not a destination\nhint: for a directory use oci:DIR".to_owned(),
+        ),
+    ] {
+        check(&user, arguments, code, &format!("strake: error: {expected}"));
+    }
+    assert!(!user.path("new").exists());
+}
+
+/// Options and commands of skopeo, crane and docker.
+#[test]
+fn of_other_programs() {
+    let user = User::new();
+    let option = |option: &str, verb: &str| {
+        let usage = match verb {
+            "copy" => "strake copy [OPTIONS] <SOURCE> <DEST>...",
+            _ => "strake inspect [OPTIONS] <SOURCE>...",
+        };
+        format!("error: unexpected argument '{option}' found\n\nUsage: {usage}")
+    };
+    for (arguments, expected, hint) in [
+        (
+            &["copy", "--all", "oci:a", "oci:b"][..],
+            option("--all", "copy"),
+            "strake copy copies the images for all platforms; --platform OS/ARCH selects one",
+        ),
+        (&["copy", "--insecure", "oci:a", "oci:b"], option("--insecure", "copy"), "use --tls-verify=false"),
+        (
+            &["copy", "--dest-compress-format=zstd", "oci:a", "oci:b"],
+            option("--dest-compress-format", "copy"),
+            "use --compress gzip or --compress zstd, with a level as in --compress gzip:9",
+        ),
+        (
+            &["copy", "--override-os", "linux", "oci:a", "oci:b"],
+            option("--override-os", "copy"),
+            "use --platform OS/ARCH[/VARIANT]",
+        ),
+        (
+            &["inspect", "--format", "{{.Digest}}", "oci:a"],
+            option("--format", "inspect"),
+            "use --json, and jq to select from it",
+        ),
+        (
+            &["inspect", "--uploads", "3", "oci:a"],
+            option("--uploads", "inspect"),
+            "only strake copy uploads blobs",
+        ),
+        (
+            &["copy", "oci:a", "oci:b", "--format", "v2s2"],
+            "error: invalid value 'v2s2' for '--format <FORMAT>'\n  [possible values: oci, docker]"
+                .to_owned(),
+            "docker is Docker's schema 2, oci the OCI image specification's format",
+        ),
+        (
+            &["push", "app:1"],
+            "error: unrecognized subcommand 'push'\n\nUsage: strake <COMMAND>".to_owned(),
+            "strake copy IMAGE docker://NAME:TAG pushes an image",
+        ),
+    ] {
+        let ran = user.run(arguments);
+        let (said, end) = ran.stderr.split_once("\n\nFor more information, try '--help'.\n").unwrap();
+        assert_eq!((said.trim_end(), ran.code), (&*expected, Some(2)), "{arguments:?}");
+        assert_eq!(end, format!("hint: {hint}\n"), "{arguments:?}");
     }
 }
 

@@ -76,6 +76,10 @@ impl Content for CompressedContent<'_> {
         self.descriptor().map_or(self.layer.weight(), |descriptor| descriptor.size)
     }
 
+    fn source_size(&self) -> u64 {
+        self.layer.source_size()
+    }
+
     fn title(&self) -> &str {
         self.layer.title()
     }

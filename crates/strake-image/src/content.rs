@@ -17,6 +17,11 @@ pub trait Content: Sync {
     /// About how many bytes they are.
     fn weight(&self) -> u64;
 
+    /// Bytes of layers that are read to write them: none for documents.
+    fn source_size(&self) -> u64 {
+        0
+    }
+
     /// What to call them in front of people.
     fn title(&self) -> &str;
 

@@ -11,6 +11,13 @@ use crate::layer::Layer;
 pub enum Event<'e> {
     /// A layer is described, and about to be written.
     Layer(&'e Layer),
+    /// Blobs are about to be sent to a target that asks for what it lacks.
+    Sending {
+        /// How many of the next [`Event::Blob`]s are about blobs that were not there.
+        blobs: usize,
+        /// Bytes of layers that are read for them: what [`Progress::passed`](crate::Progress::passed) grows by.
+        bytes: u64,
+    },
     /// A blob is at a target that asks for what it lacks.
     Blob {
         /// The target.

@@ -13,7 +13,7 @@ use crate::draft::LayerDraft;
 use crate::error::Error;
 use crate::etc_changes::EtcChanges;
 use crate::recipe::{Checking, Depth, Recipe, Tarball};
-use crate::sink::{Discard, Sink, Tee};
+use crate::sink::{Counted, Discard, Sink, Tee};
 use crate::survey::Survey;
 
 /// A layer.
@@ -134,6 +134,10 @@ impl Content for LayerContent<'_> {
         self.layer.stored.size
     }
 
+    fn source_size(&self) -> u64 {
+        self.weight()
+    }
+
     fn title(&self) -> &str {
         &self.layer.title
     }
@@ -147,7 +151,7 @@ impl Content for LayerContent<'_> {
     ///
     /// A digest that turns out to be wrong is removed from the cache.
     fn write(&self, sink: &mut dyn Sink) -> Result<Descriptor, Error> {
-        let written = self.write_stored(sink);
+        let written = self.write_stored(&mut Counted::new(sink, &self.context.progress.passed));
         if let (Err(Error::Changed { .. } | Error::Digest { .. }), Some(cache)) =
             (&written, &self.context.cache)
         {

@@ -1,4 +1,4 @@
-//! How far the work is: counters that whoever works adds to.
+//! How far the work is: counters.
 
 use std::sync::atomic::AtomicU64;
 
@@ -9,6 +9,9 @@ pub struct Progress {
     pub written: AtomicU64,
     /// Bytes hashed.
     pub hashed: AtomicU64,
+    /// Bytes of layers that were read to be written or sent, before they are compressed: each layer once for all targets that get it
+    /// in one pass.
+    pub passed: AtomicU64,
     /// Bytes that went into compressors.
     pub compressed: AtomicU64,
 }

@@ -190,6 +190,7 @@ impl Target for RegistryTarget<'_> {
                 }
             }
         }
+        report(sending(contents, &missing));
         let sent = self.send_all(contents, &missing, true, report)?;
         let mut made: HashMap<usize, Descriptor> =
             sent.into_iter().map(|blob| (blob.place, blob.descriptor)).collect();
@@ -230,6 +231,7 @@ impl Target for RegistryTarget<'_> {
                 if places.is_empty() {
                     return Err(error.into());
                 }
+                report(sending(contents, &places));
                 self.send_all(contents, &places, false, report)?;
                 self.repository.put_manifest(manifest, &tags)?;
             }
@@ -254,6 +256,12 @@ impl Target for RegistryTarget<'_> {
         }
         Ok(())
     }
+}
+
+/// The contents in these places are about to be sent.
+fn sending(contents: &[&dyn Content], places: &[usize]) -> Event<'static> {
+    let bytes = places.iter().map(|place| contents[*place].source_size()).fold(0, u64::saturating_add);
+    Event::Sending { blobs: places.len(), bytes }
 }
 
 impl From<RemoteError> for TargetError {

@@ -3,6 +3,7 @@
 mod engine;
 mod plan;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -40,7 +41,7 @@ const NOT_WHAT_IT_IS: &str =
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
-    hint: Option<&'static str>,
+    hint: Option<Cow<'static, str>>,
     exit_code: u8,
     /// The HTTP status that a registry has answered with.
     status: Option<u16>,
@@ -56,8 +57,8 @@ impl Failure {
         Self { exit_code: USAGE, ..Self::new(message) }
     }
 
-    pub(crate) fn hint(self, hint: &'static str) -> Self {
-        Self { hint: Some(hint), ..self }
+    pub(crate) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
     }
 
     /// Stdout failed, outside an archive.
@@ -160,7 +161,7 @@ impl Failure {
     /// This is not the name of an image in a registry.
     pub(crate) fn reference(name: &str, error: &ReferenceError) -> Self {
         Self::usage(format!("{name:?} {}", chain(error)))
-            .hint("a name is like docker://registry.example.org/team/hello:1.0, in small letters")
+            .hint("a name is like docker://registry.example.org/team/hello:1.0, in lowercase")
     }
 
     /// What comes out of a pipe is no archive.
@@ -193,7 +194,7 @@ impl Failure {
 
     /// A registry could not be talked to, or does not want what we want.
     fn remote(error: &RemoteError) -> Self {
-        Self { hint: hint(error), status: error.status(), ..Self::new(chain(error)) }
+        Self { hint: hint(error).map(Cow::from), status: error.status(), ..Self::new(chain(error)) }
     }
 
     /// There are images for several platforms where one is needed.
@@ -223,9 +224,9 @@ impl Failure {
             }
             terminal::say_event(&event);
         } else {
-            terminal::say(&format!("strake: error: {}", self.message));
-            if let Some(hint) = self.hint {
-                terminal::say(&format!("hint: {hint}"));
+            terminal::say_error(&self.message);
+            if let Some(hint) = &self.hint {
+                terminal::say_hint(hint);
             }
         }
     }
@@ -278,7 +279,7 @@ impl From<Error> for Failure {
         let failure = Self::new(chain(&error));
         match error {
             Error::Read { ref source, .. } if let Some(remote) = from_registry(source) => {
-                Self { hint: hint(remote), status: remote.status(), ..failure }
+                Self { hint: hint(remote).map(Cow::from), status: remote.status(), ..failure }
             }
             Error::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Self {
                 exit_code: CLOSED_PIPE,

@@ -43,6 +43,9 @@ pub(crate) fn is_pipe(path: &Path) -> bool {
 /// Takes what comes from stdin, under the name `-`, or from a pipe.
 pub(crate) fn take(path: &Path) -> Result<Incoming, Failure> {
     let failed = |error: io::Error| Failure::new(format!("cannot read {}: {error}", input::name(path)));
+    if input::is_stdin(path) {
+        input::take_stdin()?;
+    }
     if input::is_stdin(path) && descriptors::stdin_is_closed() {
         return Err(failed(io::Error::other("it is closed")));
     }

@@ -1,4 +1,4 @@
-//! strake lays container images straight over a Nix store.
+//! strake builds container images directly from a Nix store.
 
 mod cli;
 mod commands;
@@ -12,6 +12,7 @@ mod input;
 mod named;
 mod options;
 mod output;
+mod paint;
 mod picture;
 mod place;
 mod planning;
@@ -20,6 +21,7 @@ mod registry;
 mod report;
 mod script;
 mod source;
+mod suggestion;
 mod terminal;
 mod values;
 
@@ -46,7 +48,12 @@ fn main() -> ExitCode {
         }
         Err(error) if error.use_stderr() => {
             let shown: Vec<OsString> = arguments.iter().map(|word| terminal::shown(word)).collect();
-            terminal::say_usage(&parse(&shown).err().filter(clap::Error::use_stderr).unwrap_or(error));
+            let mut error = parse(&shown).err().filter(clap::Error::use_stderr).unwrap_or(error);
+            let hint = cli::hint(&mut error);
+            terminal::say_usage(&error);
+            if let Some(hint) = hint {
+                terminal::say_hint(hint);
+            }
             return ExitCode::from(failure::USAGE);
         }
         // What was asked for: help, or the version.

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use rustix::fs::{FileType, Stat, fstat};
 use strake_image::Output;
 
 use crate::descriptors;
@@ -14,6 +15,12 @@ use crate::terminal::Lines;
 /// Whether an archive goes to stdout: the user named no place, or `-`.
 pub(crate) fn is_stdout(path: Option<&Path>) -> bool {
     path.is_none_or(|path| path == Path::new("-"))
+}
+
+/// Whether an archive goes to stdout, and that is a pipe: most likely to a program that loads images.
+pub(crate) fn is_piped(path: Option<&Path>) -> bool {
+    let is_pipe = |status: Stat| FileType::from_raw_mode(status.st_mode) == FileType::Fifo;
+    is_stdout(path) && fstat(io::stdout()).is_ok_and(is_pipe)
 }
 
 /// Opens the place that the user named.

@@ -8,6 +8,7 @@ use strake_remote::Reference;
 
 use crate::engine_place::{self, EnginePlace};
 use crate::failure::Failure;
+use crate::suggestion;
 
 /// A place that an image can be in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,10 +160,10 @@ pub(crate) fn target(argument: &Path) -> Result<Destination, Failure> {
 }
 
 fn unknown(argument: &Path) -> Failure {
-    Failure::usage(format!("{} is no destination", argument.display())).hint(
-        "a destination is docker://NAME, docker-daemon:NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout; \
-         strake copy --help has them all",
-    )
+    let usual = "a destination is docker://NAME, docker-daemon:NAME, docker-archive:FILE, oci:DIR, oci-archive:FILE, or - for stdout; \
+                 strake copy --help has them all";
+    Failure::usage(format!("{} is not a destination", argument.display()))
+        .hint(suggestion::of_destination(argument).unwrap_or_else(|| usual.to_owned()))
 }
 
 fn is_place(argument: &Path) -> bool {

@@ -1,33 +1,37 @@
 //! What is said on stderr while an image is made.
 
-use std::io::{IsTerminal, stderr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+mod bar;
+mod groups;
+mod meter;
+
+use std::io::stderr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use strake_image::deliver::{MissingBlob, Preview};
 use strake_image::python::repr::repr_list;
-use strake_image::recipe::Recipe;
 use strake_image::reference::list;
 use strake_image::{
     Descriptor, Digest, Event, Image, Layer, LayerDraft, LoadedImage, Origin, Outcome, Progress,
 };
 
+use crate::paint;
 use crate::terminal::{self, escaped, say_event};
-
-/// How often the progress bar is drawn.
-const TICK: Duration = Duration::from_millis(100);
+use bar::Bar;
+use groups::Groups;
 
 /// How to speak to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     /// Not at all, but for errors.
     Quiet,
-    /// A progress bar on a terminal, else a line a layer.
+    /// A progress bar on a terminal, else lines about layers and blobs, not too many.
     Lines,
+    /// A line for each of them.
+    Verbose,
     /// An event a line, as JSON.
     Json,
     /// In the words of nixpkgs' script.
@@ -40,41 +44,59 @@ pub(crate) struct Done<'d> {
     /// The digest of the index that lists them, if one does.
     pub(crate) index: Option<Digest>,
     pub(crate) elapsed: Duration,
+    /// Whether an archive went into a pipe, which may lead to Docker.
+    pub(crate) is_piped: bool,
 }
 
 /// Speaks to the user.
 pub(crate) struct Reporter {
     style: Style,
+    /// Whether layers are written while others are hashed.
+    writes: bool,
     count: usize,
-    number: AtomicUsize,
+    layers: Mutex<Groups>,
+    blobs: Mutex<Groups>,
     bar: Option<Bar>,
     warned: AtomicBool,
     progress: Arc<Progress>,
 }
 
 impl Reporter {
-    /// Will report on the layers that are made from `drafts`, which each of `copies` targets takes.
-    pub(crate) fn new(
-        style: Style,
-        drafts: &[&[LayerDraft]],
-        copies: usize,
-        progress: &Arc<Progress>,
-    ) -> Self {
-        let bar =
-            (style == Style::Lines && stderr().is_terminal()).then(|| Bar::start(drafts, copies, progress));
+    /// Will report, from the planning of the image on.
+    pub(crate) fn new(style: Style, progress: &Arc<Progress>) -> Self {
+        let has_bar = matches!(style, Style::Lines | Style::Verbose) && paint::can_redraw(&stderr());
+        Self {
+            style,
+            writes: false,
+            count: 0,
+            layers: Mutex::new(Groups::new(0, true)),
+            blobs: Mutex::new(Groups::new(0, true)),
+            bar: has_bar.then(|| Bar::start(progress)),
+            warned: AtomicBool::new(false),
+            progress: progress.clone(),
+        }
+    }
+
+    /// Layers are about to be made from `drafts`; `writes`: into files.
+    pub(crate) fn layers(&mut self, drafts: &[&[LayerDraft]], writes: bool) {
         let mut layers = drafts.iter().copied().flatten();
-        if style == Style::Script && !layers.any(|draft| draft.origin == Origin::Base) {
+        if self.style == Style::Script && !layers.any(|draft| draft.origin == Origin::Base) {
             terminal::say("No 'fromImage' provided");
         }
-        let count = drafts.iter().map(|layers| layers.len()).sum();
-        let (number, warned) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { style, count, number, bar, warned, progress: progress.clone() }
+        self.writes = writes;
+        self.count = drafts.iter().map(|layers| layers.len()).sum();
+        self.layers = Mutex::new(Groups::new(self.count, self.style != Style::Lines));
+        self.bar.iter().for_each(|bar| bar.layers(drafts));
     }
 
     /// Something has happened.
     pub(crate) fn event(&self, event: Event<'_>) {
         match event {
             Event::Layer(layer) => self.layer(layer),
+            Event::Sending { blobs, bytes } => {
+                *lock(&self.blobs) = Groups::new(blobs, self.style == Style::Verbose);
+                self.bar.iter().for_each(|bar| bar.push(bytes));
+            }
             Event::Blob { target, title, descriptor, outcome, took } => {
                 self.blob(target, title, descriptor, (outcome, took));
             }
@@ -82,33 +104,37 @@ impl Reporter {
         }
     }
 
+    /// Whether lines about layers and blobs are wanted.
+    fn has_lines(&self) -> bool {
+        self.style == Style::Verbose || self.style == Style::Lines && self.bar.is_none()
+    }
+
     /// A layer is about to be written.
     fn layer(&self, layer: &Layer) {
-        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
-        let count = self.count;
+        let known = match layer {
+            layer if layer.is_elsewhere() => "present",
+            layer if layer.is_cached => "cached",
+            _ => "hashed",
+        };
+        if let (Some(bar), false) = (&self.bar, layer.is_elsewhere()) {
+            bar.layer(layer.stored.size, layer.is_cached, &layer.title, self.writes);
+        }
+        let summary = lock(&self.layers).add(layer.stored.size, known, &layer.title);
+        let number = summary.as_ref().map_or(0, |summary| summary.number);
         match self.style {
             Style::Quiet => {}
-            Style::Lines => {
-                let known = match layer {
-                    layer if layer.is_elsewhere() => "present",
-                    layer if layer.is_cached => "remembered",
-                    _ => "digested",
-                };
-                let size = HumanBytes(layer.stored.size).to_string();
-                let title = escaped(&layer.title);
-                let line = format!("{number:>3}/{count}  {size:>10}  {known:<10}  {title}");
-                match &self.bar {
-                    Some(bar) => bar.line.set_message(format!("{number}/{count} {title}")),
-                    None => terminal::say(&line),
+            Style::Lines | Style::Verbose => {
+                if let Some(summary) = summary.filter(|_| self.has_lines()) {
+                    self.say(&summary.line());
                 }
             }
             Style::Json => say_event(&json!({
                 "event": "layer",
                 "number": number,
-                "of": count,
+                "of": self.count,
                 "diff_id": layer.diff_id.to_string(),
                 "size": layer.stored.size,
-                "remembered": layer.is_cached,
+                "cached": layer.is_cached,
                 "title": layer.title,
                 "contents": layer.draft.contents.names(),
             })),
@@ -133,7 +159,7 @@ impl Reporter {
         if let Some(error) = &layer.not_cached
             && !self.warned.swap(true, Ordering::Relaxed)
         {
-            self.warning(&format!("cannot remember layer digests: {error}"));
+            self.warning(&format!("cannot cache layer digests: {error}"));
         }
     }
 
@@ -149,7 +175,7 @@ impl Reporter {
         match self.style {
             Style::Quiet => {}
             Style::Json => say_event(&json!({ "event": "warning", "message": message })),
-            Style::Lines | Style::Script => self.say(&format!("strake: warning: {message}")),
+            Style::Lines | Style::Verbose | Style::Script => self.say_painted(&terminal::warned(message)),
         }
     }
 
@@ -161,11 +187,16 @@ impl Reporter {
             Outcome::Sent => "sent",
         };
         match self.style {
-            Style::Lines if outcome != Outcome::Had => {
-                let (size, title) = (HumanBytes(blob.size).to_string(), escaped(title));
-                self.say(&format!("{word:>7}  {size:>10}  {:.12}  {title}", blob.digest.hex()));
+            Style::Lines | Style::Verbose if outcome != Outcome::Had => {
+                self.bar.iter().for_each(|bar| bar.blob(title));
+                let summary = lock(&self.blobs).add(blob.size, word, title);
+                if let Some(summary) = summary.filter(|_| self.has_lines()) {
+                    let size = HumanBytes(summary.bytes).to_string();
+                    let (words, title) = (&summary.words, escaped(&summary.title));
+                    self.say(&format!("{words:>7}  {size:>10}  {:.12}  {title}", blob.digest.hex()));
+                }
             }
-            Style::Quiet | Style::Script | Style::Lines => {}
+            Style::Quiet | Style::Script | Style::Lines | Style::Verbose => {}
             Style::Json => say_event(&json!({
                 "event": "blob",
                 "destination": target,
@@ -195,7 +226,7 @@ impl Reporter {
         } = loaded;
         match self.style {
             Style::Quiet | Style::Script => {}
-            Style::Lines => {
+            Style::Lines | Style::Verbose => {
                 let name = if names.is_empty() { id.to_string() } else { self::names(names) };
                 let layers = layers_sent + layers_had;
                 let what = if *is_new {
@@ -267,7 +298,7 @@ impl Reporter {
         let manifest = manifest.map(|digest| digest.to_string());
         match self.style {
             Style::Quiet | Style::Script => {}
-            Style::Lines => {
+            Style::Lines | Style::Verbose => {
                 let manifest = manifest.map(|digest| format!("  manifest {digest}")).unwrap_or_default();
                 self.say(&format!("{place}{manifest}"));
             }
@@ -279,7 +310,7 @@ impl Reporter {
 
     /// All is whole.
     pub(crate) fn done(self, done: &Done<'_>) {
-        let Done { images, index, elapsed } = done;
+        let Done { images, index, elapsed, is_piped } = done;
         let progress = &self.progress;
         let tags: &[String] = images.first().map_or(&[], |image| &image.tags);
         let layers: usize = images.iter().map(|image| image.layers.len()).sum();
@@ -289,11 +320,11 @@ impl Reporter {
             _ => None,
         };
         let size = progress.written.load(Ordering::Relaxed);
-        let digested = progress.hashed.load(Ordering::Relaxed);
+        let hashed = progress.hashed.load(Ordering::Relaxed);
         let compressed = progress.compressed.load(Ordering::Relaxed);
         match self.style {
             Style::Quiet => {}
-            Style::Lines => {
+            Style::Lines | Style::Verbose => {
                 let compressed = match compressed {
                     0 => String::new(),
                     bytes => format!(" and {} compressed", HumanBytes(bytes)),
@@ -304,12 +335,15 @@ impl Reporter {
                     (None, None) => String::new(),
                 };
                 self.say(&format!(
-                    "{}  {what}  {layers} layers, {} written and {} digested{compressed} in {:.2} s",
+                    "{}  {what}  {layers} layers, {} written and {} hashed{compressed} in {:.2} s",
                     names(tags),
                     HumanBytes(size),
-                    HumanBytes(digested),
+                    HumanBytes(hashed),
                     elapsed.as_secs_f64(),
                 ));
+                if let ([image], [name, ..], true) = (images, tags, is_piped) {
+                    self.say(&format!("after docker load: docker run --rm {}", run_arguments(image, name)));
+                }
             }
             Style::Json => say_event(&json!({
                 "event": "done",
@@ -319,7 +353,7 @@ impl Reporter {
                 "index": index.map(|digest| digest.to_string()),
                 "layers": layers,
                 "size": size,
-                "digested": digested,
+                "hashed": hashed,
                 "compressed": compressed,
                 "seconds": elapsed.as_secs_f64(),
             })),
@@ -330,10 +364,26 @@ impl Reporter {
     /// A line that stays, also above a progress bar.
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.line.println(&*escaped(line)),
+            Some(bar) => bar.say(&escaped(line)),
             None => terminal::say(line),
         }
     }
+
+    /// The same for one that is escaped and may have colours.
+    fn say_painted(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.say(line),
+            None => terminal::say_as_it_is(line),
+        }
+    }
+}
+
+/// What `docker run` needs for an image of this name: a command as well, if the image has none.
+fn run_arguments(image: &Image, name: &str) -> String {
+    let config: Value = serde_json::from_slice(image.config.text()).unwrap_or_default();
+    let has = |key: &str| config["config"][key].as_array().is_some_and(|words| !words.is_empty());
+    let command = if has("Entrypoint") || has("Cmd") { "" } else { " COMMAND" };
+    format!("{name}{command}")
 }
 
 fn names(tags: &[String]) -> String {
@@ -343,56 +393,6 @@ fn names(tags: &[String]) -> String {
     }
 }
 
-/// The progress bar. It goes away when it is dropped.
-struct Bar {
-    line: ProgressBar,
-    stop: Arc<AtomicBool>,
-    drawer: Option<JoinHandle<()>>,
-}
-
-impl Bar {
-    fn start(drafts: &[&[LayerDraft]], copies: usize, progress: &Arc<Progress>) -> Self {
-        let copies = copies.max(1) as u64;
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let template = "{bytes:>11}/{total_bytes} {wide_bar} {bytes_per_sec} {msg:40!}";
-        bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut recipes = Vec::new();
-        for layers in drafts {
-            let here = layers.iter().filter(|draft| !draft.recipe.is_elsewhere());
-            recipes.extend(here.map(|draft| draft.recipe.clone()));
-        }
-        let drawer = std::thread::spawn({
-            let (bar, stop, progress) = (bar.clone(), stop.clone(), progress.clone());
-            let stopped = move || stop.load(Ordering::Relaxed);
-            let show = move |bar: &ProgressBar| {
-                bar.set_position(progress.written.load(Ordering::Relaxed) / copies);
-            };
-            move || {
-                // What cannot be looked at here will be reported where it is read.
-                let all = recipes.iter().take_while(|_| !stopped());
-                for survey in all.flat_map(Recipe::survey) {
-                    bar.inc_length(survey.size);
-                    show(&bar);
-                }
-                while !stopped() {
-                    show(&bar);
-                    std::thread::park_timeout(TICK);
-                }
-            }
-        });
-        Self { line: bar, stop, drawer: Some(drawer) }
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(drawer) = self.drawer.take() {
-            drawer.thread().unpark();
-            // A panic over there has been reported.
-            let _ = drawer.join();
-        }
-        self.line.finish_and_clear();
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,6 +12,8 @@ use std::io::{self, Write as _};
 use serde_json::Value;
 use unicode_general_category::{GeneralCategory, get_general_category};
 
+use crate::paint::{self, Paint};
+
 /// Whether a character is shown as something else than itself: C0 and C1 controls, DEL, bidirectional overrides and isolates,
 /// zero-width characters, separators of lines and paragraphs, characters that nothing is assigned to.
 fn is_harmful(character: char) -> bool {
@@ -91,6 +93,31 @@ pub(crate) fn say(line: &str) {
     say_as_it_is(&escaped(line));
 }
 
+/// Says what has gone wrong.
+pub(crate) fn say_error(message: &str) {
+    say_as_it_is(&headed(Paint::Red, "strake: error:", message));
+}
+
+/// Says what to do about it.
+pub(crate) fn say_hint(hint: &str) {
+    say_as_it_is(&headed(Paint::Cyan, "hint:", hint));
+}
+
+/// Says what may be wrong.
+pub(crate) fn say_warning(warning: &str) {
+    say_as_it_is(&warned(warning));
+}
+
+/// A warning for stderr.
+pub(crate) fn warned(warning: &str) -> String {
+    headed(Paint::Yellow, "strake: warning:", warning)
+}
+
+/// A line for stderr that begins with a word in colour.
+pub(crate) fn headed(paint: Paint, head: &str, rest: &str) -> String {
+    format!("{} {}", paint.for_stderr(head), escaped(rest))
+}
+
 /// An argument as it can be shown.
 pub(crate) fn shown(argument: &OsStr) -> OsString {
     escaped(&argument.to_string_lossy()).into_owned().into()
@@ -112,7 +139,8 @@ pub(crate) fn say_event(event: &Value) {
     say_as_it_is(&json(event));
 }
 
-fn say_as_it_is(line: &str) {
+/// Says a line that is harmless.
+pub(crate) fn say_as_it_is(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
@@ -124,6 +152,19 @@ impl Lines {
     /// Adds a line, whatever is in it.
     pub(crate) fn push(&mut self, line: impl AsRef<str>) {
         self.0.push_str(&escaped(line.as_ref()));
+        self.0.push('\n');
+    }
+
+    /// Adds a line in colour.
+    pub(crate) fn push_painted(&mut self, paint: Paint, line: impl AsRef<str>) {
+        self.0.push_str(&paint.for_stdout(&escaped(line.as_ref())));
+        self.0.push('\n');
+    }
+
+    /// Adds a row of a table, which is no wider than the terminal.
+    pub(crate) fn push_row(&mut self, front: &str, last: &str) {
+        let (front, last) = (escaped(front), escaped(last));
+        self.0.push_str(&paint::row(&front, &last, paint::width(&io::stdout())));
         self.0.push('\n');
     }
 

@@ -64,7 +64,7 @@ impl<'c> EngineTarget<'c> {
                 }
                 (vec![true; listed.image.layers.len()], false)
             }
-            Presence::Layers(there) => (self.send(engine, &wanted, listed, there)?, true),
+            Presence::Layers(there) => (self.send(engine, &wanted, listed, there, report)?, true),
         };
         let mut sent = 0;
         for (layer, is_there) in listed.image.layers.iter().zip(&there) {
@@ -101,8 +101,10 @@ impl<'c> EngineTarget<'c> {
         wanted: &WantedImage<'_>,
         listed: &ListedImage<'_>,
         mut there: Vec<bool>,
+        report: &Report<'_>,
     ) -> Result<Vec<bool>, TargetError> {
         for _ in 0..ATTEMPTS {
+            report(self.sending(listed, &there));
             let imported = self.archive(engine, wanted, listed, &there)?;
             let was_all = !there.contains(&true);
             match imported {
@@ -115,6 +117,16 @@ impl<'c> EngineTarget<'c> {
             }
         }
         Err(EngineError::Incomplete { engine: engine.name() }.into())
+    }
+
+    /// All but these layers are about to be sent.
+    fn sending(&self, listed: &ListedImage<'_>, there: &[bool]) -> Event<'static> {
+        let missing: Vec<usize> = (0..there.len()).filter(|place| !there[*place]).collect();
+        // What was compressed is read from where it was put.
+        let is_read =
+            |place: &&usize| !self.compressed.contains_key(&listed.image.layers[**place].descriptor.digest);
+        let bytes = missing.iter().filter(is_read).map(|place| listed.contents[*place].source_size()).sum();
+        Event::Sending { blobs: missing.len(), bytes }
     }
 
     /// Sends an archive once.

@@ -3,33 +3,18 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, ValueEnum};
 use strake_image::compression::{Compression, CompressionError};
 use strake_image::{Platform, PlatformPick};
 
-use super::{BuildArgs, EXIT_CODES, Plan, RegistryArgs, Writing};
+use super::help::{DESTINATIONS, PLACES, SOURCE, SOURCE_AND_DESTINATIONS, SOURCES, end};
+use super::{BuildArgs, DestinationArgs, Plan, RegistryArgs, SourceArgs, UploadArgs, Writing};
 use crate::values;
 
-const PLACES: &str = "\
-An image is a CONF or store paths, as strake stream takes them, or one of
-  docker-archive:FILE[:NAME|:@N]  a docker-archive, by default its first image
-  oci:DIR[:NAME]                  an OCI image layout
-  oci-archive:FILE[:NAME]         a tar archive of one
-  hybrid-archive:FILE[:NAME|:@N]  a tar archive of one that Docker reads as well
-  docker://NAME[:TAG][@DIGEST]    an image in a registry
-  docker-daemon:NAME[:TAG]        an image in Docker
-  containers-storage:NAME[:TAG]   an image in podman's storage
-A FILE, a DIR or stdin (-) without such a word in front is what its content says";
-
-const DESTINATIONS: &str = "\
-A destination is one of these, - for a docker-archive on stdout, or one of
-  containerd:[NAMESPACE/]NAME[:TAG], k3s:NAME[:TAG]
-  kind:[CLUSTER/]NAME[:TAG], minikube:[PROFILE/]NAME[:TAG]";
-
-/// Whose media types a manifest has.
+/// The format of a manifest: its media types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ManifestFormat {
-    /// The OCI image specification's
+    /// The OCI image specification's format
     Oci,
     /// Docker's schema 2
     Docker,
@@ -50,8 +35,8 @@ impl FromStr for Compress {
 /// Which of several images for several platforms is meant.
 #[derive(Debug, Args)]
 pub(crate) struct Arch {
-    /// For Linux on this processor architecture, by Go's name for it. For a CONF or store paths: what it is for
-    #[arg(long, value_parser = values::architecture)]
+    /// Short for --platform linux/ARCH; for a CONF or store paths, the architecture of the image
+    #[arg(long, value_parser = values::architecture, hide_short_help = true)]
     pub(crate) arch: Option<String>,
     #[command(flatten)]
     pub(crate) one: OnePlatform,
@@ -78,8 +63,10 @@ pub(crate) struct ImageArgs {
 /// One platform.
 #[derive(Debug, Default, Args)]
 pub(crate) struct OnePlatform {
-    /// Only the image for this platform; an error if there is none [default: all platforms]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "arch", value_parser = values::platform)]
+    /// Only the image for this platform [default: all]
+    ///
+    /// The platform is OS/ARCH or OS/ARCH/VARIANT, as Go calls them: linux/arm64, linux/arm/v7.
+    #[arg(long, value_name = "OS/ARCH", conflicts_with = "arch", value_parser = values::platform)]
     pub(crate) platform: Option<Platform>,
 }
 
@@ -92,69 +79,96 @@ impl OnePlatform {
 
 #[derive(Debug, Args)]
 #[command(override_usage = "strake copy [OPTIONS] <SOURCE> <DEST>...")]
-#[command(after_help = format!("{PLACES}\n\n{DESTINATIONS}\n\n{EXIT_CODES}"))]
+#[command(after_long_help = end(&[PLACES, DESTINATIONS], [
+    "strake copy ./result docker://registry.example.org/team/app:1.0",
+    "strake copy --platform linux/arm64 docker://debian:12 oci:debian",
+]))]
+#[command(mut_args(without_plans))]
 pub(crate) struct Copy {
     /// The image, and where it goes to: its layers are read once for all destinations
-    #[arg(required = true, num_args = 1.., value_names = ["SOURCE", "DEST"])]
+    #[arg(required = true, num_args = 1.., value_names = ["SOURCE", "DEST"], help = SOURCE_AND_DESTINATIONS)]
     pub(crate) places: Vec<PathBuf>,
     /// Where it goes to, if everything before -- is what is copied
-    #[arg(last = true, value_name = "DEST")]
+    #[arg(last = true, value_name = "DEST", hide_short_help = true)]
     pub(crate) behind: Vec<PathBuf>,
-    /// Make an index of several images, each for another platform: all but the last argument, or all before --
+    /// Make an index of images for several platforms
+    ///
+    /// The images are all but the last argument, or all before --.
     #[arg(long, conflicts_with = "platform")]
     pub(crate) index: bool,
-    /// With --index: add the images to the index that DEST, in a registry, leads to, or replace those for the same platforms
-    #[arg(long, requires = "index", conflicts_with_all = ["dry_run", "format"])]
+    /// With --index: add the images to the index DEST in a registry
+    ///
+    /// Images for the same platforms are replaced.
+    #[arg(long, requires = "index", conflicts_with_all = ["dry_run", "format"], hide_short_help = true)]
     pub(crate) update: bool,
-    /// Whose media types the manifest in an OCI layout or a registry has [default: those that the image comes with, else oci]
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// Manifest format in an OCI layout or a registry [default: that of the image, else oci]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_short_help = true)]
     pub(crate) format: Option<ManifestFormat>,
-    /// Write an annotation into the manifest in an OCI layout or a registry (repeat for more)
-    #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment)]
+    /// Add an annotation to the manifest in an OCI layout or a registry (repeat for more)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment, hide_short_help = true)]
     pub(crate) annotation: Vec<String>,
-    /// Say what would be sent to registries, and send nothing
+    /// List what would be sent, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Also learn from this tag what layers the registry has compressed, besides those pushed, latest, main and the newest
-    #[arg(long, value_name = "TAG", value_parser = values::tag)]
+    /// A tag in the registry whose compressed layers are used again, besides those pushed, latest, main and the newest
+    #[arg(long, value_name = "TAG", value_parser = values::tag, hide_short_help = true)]
     pub(crate) previous: Option<String>,
-    /// Write the manifest's digest into FILE
+    /// Write the manifest's digest to FILE
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub(crate) digest_file: Option<PathBuf>,
-    /// Compress layers that are not compressed: none, gzip, zstd, or with a level as gzip:1 to gzip:12, zstd:1 to zstd:19. In
-    /// a docker-archive layers stay as they are [default: gzip into registries, else none]
+    /// Compress layers: gzip, zstd or none [default: gzip for registries]
+    ///
+    /// Layers that are compressed stay as they are. A level may stand behind the name: gzip:1 to gzip:12, zstd:1 to zstd:19. In a
+    /// docker-archive layers stay as they are. The default is none unless DEST is a registry.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) compress: Option<Compress>,
+    #[command(flatten)]
+    pub(crate) one: OnePlatform,
     #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]
-    pub(crate) build: BuildArgs,
+    pub(crate) uploads: UploadArgs,
     #[command(flatten)]
-    pub(crate) one: OnePlatform,
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
     /// For store paths: what the image is to be. Of an image that is there for several platforms --arch says which
     #[command(flatten)]
     pub(crate) plan: Plan,
 }
 
+/// Leaves what store paths are to be out of `-h`.
+pub(super) fn without_plans(option: Arg) -> Arg {
+    match option.get_help_heading() {
+        Some("Image" | "Container" | "Layers") => option.hide_short_help(true),
+        _ => option,
+    }
+}
+
 #[allow(clippy::struct_excessive_bools)] // Each switch stands for itself.
 #[derive(Debug, Args)]
-#[command(after_help = PLACES)]
+#[command(after_long_help = end(&[PLACES], [
+    "strake inspect docker://debian:12 --platform linux/arm64",
+    "strake inspect --json oci:debian",
+]))]
 pub(crate) struct Inspect {
     /// The image
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required = true, value_name = "SOURCE", help = SOURCE)]
     pub(crate) source: Vec<PathBuf>,
-    /// As JSON: names, digests, layers and config
+    /// Print names, digests, sizes, annotations, layers and config as JSON
     #[arg(long, conflicts_with_all = ["config", "manifest", "raw"])]
     pub(crate) json: bool,
-    /// Only the config
+    /// Print only the config
     #[arg(long, conflicts_with = "manifest")]
     pub(crate) config: bool,
-    /// Only the manifest, as it would be in an OCI layout
+    /// Print only the manifest, as it would be in an OCI layout
     #[arg(long)]
     pub(crate) manifest: bool,
-    /// Not set out for people: the bytes as they are where the image comes from, by default the manifest's
+    /// Print the manifest, or with --config the config, as it is stored
     #[arg(long)]
     pub(crate) raw: bool,
     #[command(flatten)]
@@ -162,12 +176,17 @@ pub(crate) struct Inspect {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = PLACES)]
+#[command(after_long_help = end(&[PLACES], [
+    "strake merge docker-archive:one.tar oci:two -o both.tar",
+    "strake merge oci:one oci:two | docker load",
+]))]
 pub(crate) struct Merge {
     /// The images
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required = true, value_name = "SOURCE", help = SOURCES)]
     pub(crate) sources: Vec<PathBuf>,
-    /// Write into FILE, which appears when it is whole
+    /// Write to FILE [default: stdout]
+    ///
+    /// The file appears when it is complete.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
@@ -177,12 +196,17 @@ pub(crate) struct Merge {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = PLACES)]
+#[command(after_long_help = end(&[PLACES], [
+    "strake export docker://debian:12 -o rootfs.tar",
+    "strake export oci:app | tar -t",
+]))]
 pub(crate) struct Export {
     /// The image
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required = true, value_name = "SOURCE", help = SOURCE)]
     pub(crate) source: Vec<PathBuf>,
-    /// Write into FILE, which appears when it is whole
+    /// Write to FILE [default: stdout]
+    ///
+    /// The file appears when it is complete.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
@@ -197,21 +221,33 @@ pub(crate) struct Export {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = PLACES)]
+// Nothing that was found out earlier counts, so the cache is not used in any case.
+#[command(mut_arg("no_cache", |no_cache| no_cache.hide(true)))]
+#[command(after_long_help = end(&[PLACES], [
+    "strake verify docker-archive:image.tar",
+    "strake verify --json docker://registry.example.org/team/app:1.0",
+]))]
 pub(crate) struct Verify {
     /// The image
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required = true, value_name = "SOURCE", help = SOURCE)]
     pub(crate) source: Vec<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) opening: ImageArgs,
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = end(&[], [
+    "strake pin debian:12",
+    "strake pin --json registry.example.org/team/app:1.0",
+]))]
 pub(crate) struct Pin {
-    /// The image's name, like registry.example.org/team/hello:1.0, with or without docker:// before it
+    /// Name of the image, like registry.example.org/team/hello:1.0, with or without `docker://`
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// As JSON, a platform a line
+    /// Print JSON, a platform a line
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

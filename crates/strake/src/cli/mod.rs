@@ -2,6 +2,8 @@
 
 mod build;
 mod copy;
+mod foreign;
+mod help;
 mod load;
 mod planning;
 mod registry;
@@ -11,22 +13,26 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use build::{BuildArgs, Writing};
+pub(crate) use build::{BuildArgs, Messages, Writing};
 pub(crate) use copy::{Arch, Copy, Export, Inspect, ManifestFormat, Merge, OnePlatform, Pin, Verify};
+pub(crate) use foreign::hint;
 pub(crate) use load::Load;
 pub(crate) use planning::{Config, Format, GraphKey, Inherit, Layering, Layers, Plan, PlanCommand, Strategy};
-pub(crate) use registry::{Delete, ListTags, RegistryArgs, Tag};
+pub(crate) use registry::{
+    Delete, DestinationArgs, ListTags, RegistryArgs, Side, SourceArgs, Tag, UploadArgs,
+};
 
 use crate::output;
 use crate::report::Style;
 use crate::values;
+use help::end;
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, \
-                          141 the reader of the output went away before it was whole.";
-
-/// Lays container images straight over a Nix store
+/// Builds container images directly from a Nix store
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, max_term_width = 100, after_long_help = end(&[], [
+    "strake stream ./result --entrypoint hello -t hello:1 | docker load",
+    "strake copy ./result docker://registry.example.org/team/app:1.0",
+]))]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -34,59 +40,55 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write an image as a docker-archive, to stdout or into a file
-    #[command(after_help = EXIT_CODES)]
+    /// Write an image as a docker-archive, to stdout or a file
     Stream(Box<Stream>),
     /// Decide which store paths of a closure share a layer
-    #[command(after_help = EXIT_CODES)]
     Layers(Box<Layers>),
-    /// Write down what an image is to be: a conf.json
+    /// Plan an image and write it as a conf
     Plan(Box<PlanCommand>),
-    /// Find out the digests and sizes of a conf's layers, and write the conf with them
-    #[command(after_help = EXIT_CODES)]
+    /// Compute the layer digests of a conf, and add them to it
     Describe(Box<Describe>),
-    /// Copy an image from one form to others
+    /// Copy an image between registries, engines, layouts and archives
     Copy(Box<Copy>),
-    /// Load an image into Docker, podman, containerd or a cluster: only the layers that are missing there
+    /// Load an image into Docker, podman, containerd or a cluster
     Load(Box<Load>),
     /// Show what is in an image
     Inspect(Box<Inspect>),
-    /// See whether an image is all that it says it is
+    /// Check an image: sizes, digests, layers, names
     Verify(Box<Verify>),
-    /// Find the digests of an image in a registry, for each platform
+    /// Print the digests of an image in a registry, for each platform
     Pin(Box<Pin>),
     /// List the tags of a repository in a registry
-    #[command(after_help = EXIT_CODES)]
     ListTags(Box<ListTags>),
     /// Give an image in a registry more tags
-    #[command(after_help = EXIT_CODES)]
     Tag(Box<Tag>),
     /// Delete an image from a registry
-    #[command(after_help = EXIT_CODES)]
     Delete(Box<Delete>),
-    /// Put several images into one docker-archive
-    #[command(after_help = EXIT_CODES)]
+    /// Write several images as one docker-archive
     Merge(Box<Merge>),
     /// Write an image's file system as one tar archive
-    #[command(after_help = EXIT_CODES)]
     Export(Box<Export>),
     /// Write a Nix database in which a closure is registered
-    #[command(after_help = EXIT_CODES)]
     NixDatabase(NixDatabase),
-    /// Look at the remembered layer digests, or clean them up
+    /// Show or clean up the digest cache
+    #[command(after_long_help = end(&[], ["strake cache show", "strake cache prune --older-than 7"]))]
     Cache {
         #[command(subcommand)]
         action: CacheAction,
     },
-    /// Write a script with which a shell completes strake's commands and options
+    /// Write a shell's completions for strake
+    #[command(after_long_help = end(&[], [
+        "strake completions bash > ~/.local/share/bash-completion/completions/strake",
+        "strake completions fish > ~/.config/fish/completions/strake.fish",
+    ]))]
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Write a man page for strake and one for each of its commands, as packages need them
-    #[command(hide = true)]
+    /// Write man pages for strake and its commands
+    #[command(hide = true, after_long_help = end(&[], ["strake man man1", "strake man /usr/share/man/man1"]))]
     Man {
-        /// Into this directory, which exists
+        /// Directory to write into, which must exist
         directory: PathBuf,
     },
 }
@@ -100,6 +102,7 @@ impl Command {
             Self::Copy(arguments) => arguments.writing.style(),
             Self::Load(arguments) => arguments.writing.style(),
             Self::Merge(arguments) => arguments.writing.style(),
+            Self::Verify(arguments) if arguments.json => Style::Json,
             _ => Style::Lines,
         }
     }
@@ -130,22 +133,29 @@ impl Command {
     }
 }
 
-#[allow(clippy::struct_excessive_bools)] // Each switch stands for itself.
 #[derive(Debug, Args)]
+#[command(after_long_help = end(&[], [
+    "strake stream ./result --entrypoint hello -t hello:1 | docker load",
+    "strake stream conf.json -o image.tar",
+]))]
 pub(crate) struct Stream {
-    /// The image: a conf.json as strake plan or nixpkgs' dockerTools writes it, or - for stdin; or store paths
+    /// Store paths, a conf.json, or - for a conf on stdin
+    ///
+    /// A conf.json is what strake plan or nixpkgs' dockerTools writes.
     #[arg(required = true, value_name = "CONF|PATH")]
     pub(crate) image: Vec<PathBuf>,
     /// Name and tag of the image, instead of the plan's
     #[arg(short = 't', long, alias = "repo_tag", value_name = "NAME:TAG", value_parser = values::repo_tag)]
     pub(crate) repo_tag: Option<String>,
-    /// Write into FILE, which appears when it is whole
+    /// Write to FILE [default: stdout]
+    ///
+    /// The file appears when it is complete.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) build: BuildArgs,
-    #[command(flatten)]
     pub(crate) writing: Writing,
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
     /// For store paths: what the image is to be
     #[command(flatten)]
     pub(crate) plan: Plan,
@@ -155,6 +165,11 @@ pub(crate) struct Stream {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = end(&[], [
+    "strake describe conf.json -o described.json",
+    "strake describe conf.json --known described.json --detached -o new.json",
+]))]
+#[command(mut_args(copy::without_plans))]
 pub(crate) struct Describe {
     /// The image: a conf, or - for stdin; or store paths
     #[arg(required = true, value_name = "CONF|PATH")]
@@ -162,18 +177,19 @@ pub(crate) struct Describe {
     /// Name and tag of the image, instead of the conf's
     #[arg(short = 't', long, value_name = "NAME:TAG", value_parser = values::repo_tag)]
     pub(crate) repo_tag: Option<String>,
-    /// A conf that is described already: layers that are in it are not digested again (repeat for more)
+    /// A described conf, whose layers are not hashed again (repeat for more)
     #[arg(long, value_name = "CONF")]
     pub(crate) known: Vec<PathBuf>,
-    /// Write the conf in a way in which Nix finds no references in it
+    /// Write the conf so that Nix finds no references in it
     #[arg(long)]
     pub(crate) detached: bool,
-    /// Write into FILE, which appears when it is whole
+    /// Write to FILE [default: stdout]
+    ///
+    /// The file appears when it is complete.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Say nothing but errors
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) messages: Messages,
     #[command(flatten)]
     pub(crate) build: BuildArgs,
     /// For store paths: what the image is to be
@@ -182,15 +198,19 @@ pub(crate) struct Describe {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = end(&[], [
+    "strake nix-database root --graph graph.json",
+    "strake nix-database root --graph attrs.json --key closure",
+]))]
 pub(crate) struct NixDatabase {
-    /// The directory that is to be an image's root: the database is at nix/var/nix/db below it
+    /// Root directory of the image: the database is written to nix/var/nix/db in it
     pub(crate) directory: PathBuf,
     /// The closure's references graph, or - for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) graph: PathBuf,
     #[command(flatten)]
     pub(crate) key: GraphKey,
-    /// A store path that the garbage collector is to keep, with all that it needs (repeat for more)
+    /// A root of the garbage collector: a store path that is kept with its closure (repeat for more)
     #[arg(long, value_name = "PATH")]
     pub(crate) root: Vec<String>,
     /// Leave a store path out (repeat for more)
@@ -200,19 +220,22 @@ pub(crate) struct NixDatabase {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheAction {
-    /// List what is remembered
+    /// List what is cached
+    #[command(after_long_help = end(&[], ["strake cache show", "strake cache show --json"]))]
     Show {
-        /// As JSON, an entry a line
+        /// Print JSON, an entry a line
         #[arg(long)]
         json: bool,
     },
-    /// Forget what was not used for some time
+    /// Remove entries that were not used for some time
+    #[command(after_long_help = end(&[], ["strake cache prune", "strake cache prune --older-than 7"]))]
     Prune {
         /// That time, in days
         #[arg(long, value_name = "DAYS", default_value_t = 30)]
         older_than: u32,
     },
-    /// Forget everything
+    /// Remove all entries
+    #[command(after_long_help = end(&[], ["strake cache clear", "STRAKE_CACHE_DIR=cache strake cache clear"]))]
     Clear,
 }
 
@@ -230,7 +253,7 @@ pub(crate) struct Script {
 impl Describe {
     /// How to speak to the user.
     pub(crate) fn style(&self) -> Style {
-        if self.quiet { Style::Quiet } else { Style::Lines }
+        self.messages.style()
     }
 }
 

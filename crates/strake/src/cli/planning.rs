@@ -4,21 +4,21 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::EXIT_CODES;
+use super::help::{BASE, end};
 use crate::values;
 
 /// How store paths share layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Strategy {
-    /// What is expected to change together, so that updates send the fewest bytes
+    /// Paths that are expected to change together share a layer, so that updates send the fewest bytes
     Cost,
-    /// What nixpkgs' dockerTools does today
+    /// The rules of nixpkgs' dockerTools
     Auto,
-    /// The most popular paths alone, the rest together: what dockerTools did before
+    /// The most popular paths alone, the rest together: the earlier rules of dockerTools
     Popularity,
-    /// A layer for each path while there is room
+    /// A layer for each path, up to the maximum number of layers
     Each,
-    /// Everything in one layer
+    /// All paths in one layer
     One,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Format {
     Json,
     /// Store paths, one a line, layer by layer
     Lines,
-    /// A table of layers for people
+    /// A table with the size and largest packages of each layer
     Table,
     /// A picture: a bar for each layer, as long as the layer is large
     Svg,
@@ -49,58 +49,70 @@ pub(crate) enum Inherit {
 #[command(next_help_heading = "Layers")]
 pub(crate) struct Layering {
     /// How store paths share layers [default: cost]
-    #[arg(long, value_enum, value_name = "STRATEGY", conflicts_with = "pipeline")]
+    #[arg(long, value_enum, value_name = "STRATEGY", conflicts_with = "pipeline", hide_short_help = true)]
     pub(crate) strategy: Option<Strategy>,
-    /// So many layers at most [default: 100]
-    #[arg(long, value_name = "N", value_parser = values::layers())]
+    /// Maximum number of layers [default: 100]
+    #[arg(long, value_name = "N", value_parser = values::layers(), hide_short_help = true)]
     pub(crate) max_layers: Option<usize>,
-    /// A layering pipeline as in dockerTools' layeringPipeline: a JSON file, or - for stdin. It alone decides the layers
-    #[arg(long, value_name = "FILE", conflicts_with = "max_layers")]
+    /// Layering pipeline as in dockerTools' layeringPipeline: a JSON file, or - for stdin. It alone decides the layers
+    #[arg(long, value_name = "FILE", conflicts_with = "max_layers", hide_short_help = true)]
     pub(crate) pipeline: Option<PathBuf>,
     /// Leave a store path out (repeat for more)
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub(crate) exclude: Vec<String>,
-    /// Keep the layers of an earlier plan, which are in FILE, as far as all their paths are still wanted
-    #[arg(long, value_name = "FILE", conflicts_with = "pipeline")]
+    /// Lock file: its layers are kept as long as all their paths are in the closure
+    #[arg(long, value_name = "FILE", conflicts_with = "pipeline", hide_short_help = true)]
     pub(crate) lock: Option<PathBuf>,
-    /// Write the layers into the file that --lock names; it need not be there yet
-    #[arg(long, requires = "lock")]
+    /// Write the layers to the lock file, which need not exist
+    #[arg(long, requires = "lock", hide_short_help = true)]
     pub(crate) update_lock: bool,
-    /// A layer of its own for a store path, or for several with commas between (repeat for more such layers)
-    #[arg(long, value_name = "PATH,…", conflicts_with = "pipeline")]
+    /// A layer for just this store path, or these, with commas between them (repeat for more such layers)
+    #[arg(long, value_name = "PATH,…", conflicts_with = "pipeline", hide_short_help = true)]
     pub(crate) isolate: Vec<String>,
-    /// A store path that changes often, like the image's own code (repeat for more)
-    #[arg(long, value_name = "PATH", conflicts_with = "pipeline")]
+    /// A store path that changes as often as the image's own code (repeat for more)
+    #[arg(long, value_name = "PATH", conflicts_with = "pipeline", hide_short_help = true)]
     pub(crate) volatile: Vec<String>,
-    /// How often packages change: a JSON object from package names to whole numbers, 1 being usual
-    #[arg(long, value_name = "FILE", conflicts_with = "pipeline")]
+    /// How often packages change: a JSON object from package names to whole numbers; 1 is usual
+    #[arg(long, value_name = "FILE", conflicts_with = "pipeline", hide_short_help = true)]
     pub(crate) rates: Option<PathBuf>,
 }
 
 /// Where a closure is read from.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct GraphKey {
-    /// Which of several graphs in a JSON object is meant
-    #[arg(long, value_name = "NAME")]
+    /// Name of the graph, where a JSON object has several
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) key: Option<String>,
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = end(&[], [
+    "strake layers ./result --format table",
+    "strake layers graph.json --strategy popularity --max-layers 60",
+]))]
+#[command(mut_arg("strategy", |strategy| strategy.hide_short_help(false)))]
+#[command(mut_arg("max_layers", |max_layers| max_layers.hide_short_help(false)))]
+#[command(mut_arg("lock", |lock| lock.hide_short_help(false)))]
+#[command(mut_arg("update_lock", |update| update.hide_short_help(false)))]
 pub(crate) struct Layers {
-    /// References graphs: JSON of exportReferencesGraph, closureInfo or `nix path-info --json -r`, a registration, or -
-    /// for stdin; or store paths, whose closure the store's database gives
+    /// Store paths, or references graphs (- for stdin)
+    ///
+    /// A references graph is JSON of exportReferencesGraph, closureInfo or `nix path-info --json -r`, or a registration. The
+    /// closure of store paths is read from the store's database.
     #[arg(required = true, value_name = "GRAPH")]
     pub(crate) graphs: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) key: GraphKey,
-    /// What to write
+    /// Output format
     #[arg(long, value_enum, default_value = "json")]
     pub(crate) format: Format,
-    /// Plan several images together, a graph each, so that they share layers; writes an object with a list for each graph
+    /// Plan several images together, a graph each, so that they share layers
+    ///
+    /// The output is an object with a list of layers for each graph.
     #[arg(long, conflicts_with_all = ["pipeline", "strategy", "isolate", "volatile", "rates", "exclude", "format"])]
     pub(crate) fleet: bool,
-    /// Directory below which the store lies: /nix/store is at DIR/nix/store
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    /// Directory that contains the store: /nix/store is at DIR/nix/store
+    #[arg(long, value_name = "DIR", default_value = "/", hide_short_help = true)]
     pub(crate) store_root: PathBuf,
     #[command(flatten)]
     pub(crate) layering: Layering,
@@ -135,53 +147,55 @@ const PLANNED_ANEW: [&str; 21] = [
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Image")]
 pub(crate) struct Plan {
-    /// The image's name [default: the first store path's]
-    #[arg(long, value_parser = values::image_name)]
+    /// Name of the image [default: the first store path's]
+    #[arg(long, value_parser = values::image_name, hide_short_help = true)]
     pub(crate) name: Option<String>,
-    /// Its tag [default: a hash of the plan]
-    #[arg(long, value_parser = values::tag)]
+    /// Tag of the image [default: a hash of the plan]
+    #[arg(long, value_parser = values::tag, hide_short_help = true)]
     pub(crate) tag: Option<String>,
-    /// A store path whose tree is linked at the image's root: bin/hello becomes /bin/hello (repeat for more)
+    /// Link a store path's tree at the root (repeat for more)
+    ///
+    /// bin/hello in the store path becomes /bin/hello.
     #[arg(long, value_name = "PATH")]
     pub(crate) contents: Vec<PathBuf>,
-    /// A directory whose tree is copied to the image's root
-    #[arg(long, value_name = "DIR")]
+    /// Copy a directory's tree to the image's root
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub(crate) root: Option<PathBuf>,
     /// More files, and rules for owners, modes, times and capabilities: JSON, see docs/conf.md, key customisation
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) customisation: Option<PathBuf>,
-    /// Register the image's store paths in a Nix database in it
-    #[arg(long)]
+    /// Add a Nix database in which the image's store paths are registered
+    #[arg(long, hide_short_help = true)]
     pub(crate) nix_database: bool,
-    /// Whether files take the place of /etc/passwd and /etc/group where these would be links into the store [default: true]
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    /// Write /etc/passwd and /etc/group as files where they would be links into the store [default: true]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_short_help = true)]
     pub(crate) materialize_etc: Option<bool>,
-    /// The base image: a docker-archive, or a place such as oci:DIR
-    #[arg(long, value_name = "IMAGE")]
+    /// Base image
+    #[arg(long, value_name = "IMAGE", help = BASE)]
     pub(crate) from: Option<String>,
-    /// How much of the base image's config goes on [default: env]
-    #[arg(long, value_enum, value_name = "WHAT", requires = "from")]
+    /// What the image takes over from the base image's config [default: env]
+    #[arg(long, value_enum, value_name = "WHAT", requires = "from", hide_short_help = true)]
     pub(crate) inherit: Option<Inherit>,
-    /// Leave out store paths that the base image holds
-    #[arg(long, requires = "from")]
+    /// Leave out store paths that are in the base image
+    #[arg(long, requires = "from", hide_short_help = true)]
     pub(crate) skip_base_paths: bool,
-    /// The processor architecture, by Go's name for it [default: this machine's]
-    #[arg(long, value_parser = values::architecture)]
+    /// Processor architecture, as Go calls it [default: this machine's]
+    #[arg(long, value_parser = values::architecture, hide_short_help = true)]
     pub(crate) arch: Option<String>,
-    /// The time of creation: now, or ISO 8601 [default: 1970-01-01T00:00:01Z]
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    /// Creation time: now, or ISO 8601 [default: 1970-01-01T00:00:01Z]
+    #[arg(long, value_name = "TIME", value_parser = values::time, hide_short_help = true)]
     pub(crate) created: Option<String>,
-    /// The modification time of everything: now, or ISO 8601 [default: 1970-01-01T00:00:01Z]
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    /// Modification time of all files: now, or ISO 8601 [default: 1970-01-01T00:00:01Z]
+    #[arg(long, value_name = "TIME", value_parser = values::time, hide_short_help = true)]
     pub(crate) mtime: Option<String>,
-    /// Who owns the store paths [default: 0:0]
-    #[arg(long, value_name = "UID[:GID]", value_parser = values::owner)]
+    /// Owner of the store paths [default: 0:0]
+    #[arg(long, value_name = "UID[:GID]", value_parser = values::owner, hide_short_help = true)]
     pub(crate) owner: Option<(u32, u32)>,
-    /// Do not put store paths into the image, which must find them in another way
-    #[arg(long, conflicts_with = "nix_database")]
+    /// Leave the store paths out: containers get them in another way, such as a volume
+    #[arg(long, conflicts_with = "nix_database", hide_short_help = true)]
     pub(crate) no_store_paths: bool,
-    /// Read the closure from a references graph rather than from the store's database; - for stdin
-    #[arg(long, value_name = "FILE")]
+    /// Read the closure from a references graph instead of the store's database; - for stdin
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) graph: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) key: GraphKey,
@@ -195,64 +209,73 @@ pub(crate) struct Plan {
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Container")]
 pub(crate) struct Config {
-    /// The config to begin with, as JSON: {"Entrypoint": […], …}
-    #[arg(long = "config", value_name = "FILE")]
+    /// Config to begin with, as JSON: {"Entrypoint": […], …}
+    #[arg(long = "config", value_name = "FILE", hide_short_help = true)]
     pub(crate) file: Option<PathBuf>,
-    /// What a container runs: a word (repeat for more), or all as a JSON list
+    /// Program to run: a word (repeat for more), or JSON
+    ///
+    /// JSON is a list of strings, such as `["/bin/hello", "--greeting"]`.
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) entrypoint: Vec<String>,
-    /// Its arguments unless it is given others: a word (repeat for more), or all as a JSON list
+    /// Default arguments, in the same form
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) cmd: Vec<String>,
-    /// An environment variable (repeat for more)
+    /// Environment variable (repeat for more)
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = values::assignment)]
     pub(crate) env: Vec<String>,
-    /// The user that it runs as
-    #[arg(long, value_name = "USER[:GROUP]")]
+    /// User that a container runs as
+    #[arg(long, value_name = "USER[:GROUP]", hide_short_help = true)]
     pub(crate) user: Option<String>,
-    /// The directory that it starts in
-    #[arg(long, value_name = "DIR")]
+    /// Working directory
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub(crate) workdir: Option<String>,
-    /// A port that it listens on (repeat for more)
-    #[arg(long, value_name = "PORT[/PROTOCOL]", value_parser = values::exposed)]
+    /// Port that a container listens on (repeat for more)
+    #[arg(long, value_name = "PORT[/PROTOCOL]", value_parser = values::exposed, hide_short_help = true)]
     pub(crate) expose: Vec<String>,
-    /// A label (repeat for more)
-    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
+    /// Label (repeat for more)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment, hide_short_help = true)]
     pub(crate) label: Vec<String>,
-    /// A directory that outlives the container (repeat for more)
-    #[arg(long, value_name = "DIR")]
+    /// Volume: a directory that outlives the container (repeat for more)
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub(crate) volume: Vec<String>,
-    /// The signal that stops it
-    #[arg(long, value_name = "SIGNAL")]
+    /// Signal that stops a container
+    #[arg(long, value_name = "SIGNAL", hide_short_help = true)]
     pub(crate) stop_signal: Option<String>,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_long_help = end(&[], [
+    "strake plan ./result --contents ./result --entrypoint /bin/app -o conf.json",
+    "strake plan ./result --from docker://debian:12 --inherit all -o conf.json",
+]))]
+#[command(mut_arg("name", |name| name.hide_short_help(false)))]
+#[command(mut_arg("tag", |tag| tag.hide_short_help(false)))]
 pub(crate) struct PlanCommand {
-    /// Store paths that are to be in the image, with all that they need; with --graph none means: all of it
+    /// Store paths: the image has their closure [default with --graph: all paths of the graph]
     #[arg(value_name = "PATH")]
     pub(crate) roots: Vec<PathBuf>,
-    /// Directory below which the store lies: /nix/store is at DIR/nix/store
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    /// Directory that contains the store: /nix/store is at DIR/nix/store
+    #[arg(long, value_name = "DIR", default_value = "/", hide_short_help = true)]
     pub(crate) store_root: PathBuf,
-    /// Write into FILE, which appears when it is whole
+    /// Write to FILE [default: stdout]
+    ///
+    /// The file appears when it is complete.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Write the JSON schema of a plan instead
-    #[arg(long, exclusive = true)]
+    /// Write the JSON schema of a conf instead
+    #[arg(long, exclusive = true, hide_short_help = true)]
     pub(crate) schema: bool,
     /// Complete a conf that has everything but its layers of store paths; its `repo_tag` may lack the tag
-    #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED_ANEW)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED_ANEW, hide_short_help = true)]
     pub(crate) conf: Option<PathBuf>,
-    /// In a conf to be completed: leave a store path out unless something refers to it (repeat for more)
-    #[arg(long, value_name = "PATH", requires = "conf")]
+    /// With --conf: leave a store path out unless another path refers to it (repeat for more)
+    #[arg(long, value_name = "PATH", requires = "conf", hide_short_help = true)]
     pub(crate) copied: Vec<String>,
-    /// In a conf to be completed: begin with the layers of this conf (repeat for more, the lowest first)
-    #[arg(long, value_name = "FILE", requires = "conf")]
+    /// With --conf: begin with the layers of this conf (repeat for more, the lowest first)
+    #[arg(long, value_name = "FILE", requires = "conf", hide_short_help = true)]
     pub(crate) below: Vec<PathBuf>,
-    /// In a conf to be completed: leave out the store paths that are in the layers of this conf (repeat for more)
-    #[arg(long, value_name = "FILE", requires = "conf")]
+    /// With --conf: leave out the store paths that are in the layers of this conf (repeat for more)
+    #[arg(long, value_name = "FILE", requires = "conf", hide_short_help = true)]
     pub(crate) without: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) plan: Plan,

@@ -1,4 +1,4 @@
-//! `strake cache`: the remembered digests, for people.
+//! `strake cache`: the cached digests.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -88,24 +88,24 @@ fn table(
     let mut lines = Lines::default();
     let ago = |used| HumanDuration(now.duration_since(used).unwrap_or_default()).to_string();
     for layer in layers {
-        lines.push(format!(
-            "{}  {:>10}  {:>7} files  {:>10} ago  {}",
+        let front = format!(
+            "{}  {:>10}  {:>7} files  {:>10} ago  ",
             &layer.digest.hex()[..12],
             HumanBytes(layer.size).to_string(),
             layer.files,
             ago(layer.used),
-            layer.title,
-        ));
+        );
+        lines.push_row(&front, &layer.title);
     }
     for blob in blobs {
-        lines.push(format!(
-            "{}  {:>10}  of {:<12}  {:>8} ago  {}",
+        let front = format!(
+            "{}  {:>10}  of {:<12}  {:>8} ago  ",
             &blob.digest.hex()[..12],
             HumanBytes(blob.size).to_string(),
             &blob.diff_id.hex()[..12],
             ago(blob.used),
-            blob.made,
-        ));
+        );
+        lines.push_row(&front, &blob.made);
     }
     for entry in diff_ids {
         lines.push(format!(

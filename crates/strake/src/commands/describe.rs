@@ -91,7 +91,8 @@ impl Describing<'_> {
     }
 
     fn layers(&self, drafts: Vec<LayerDraft>) -> Result<Vec<Layer>, Failure> {
-        let reporter = Reporter::new(self.arguments.style(), &[&drafts], 1, &self.context.progress);
+        let mut reporter = Reporter::new(self.arguments.style(), &self.context.progress);
+        reporter.layers(&[&drafts], false);
         reporter.warnings(&self.warnings);
         let mut layers = Vec::with_capacity(drafts.len());
         self.context.describe(drafts, |layer| {

@@ -1,7 +1,6 @@
 //! `strake layers`: decides which store paths share a layer.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use indicatif::HumanBytes;
@@ -14,9 +13,11 @@ use strake_plan::{Closure, StorePath};
 
 use crate::cli::{Format, Layers};
 use crate::failure::Failure;
+use crate::paint::Paint;
+use crate::terminal::Lines;
 use crate::{input, options, output, picture, references};
 
-/// So many packages are named in a row of the table.
+/// The number of packages that a row of the table names.
 const NAMED: usize = 3;
 
 pub(crate) fn run(arguments: &Layers) -> Result<(), Failure> {
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &Layers) -> Result<(), Failure> {
         match arguments.format {
             Format::Json => json(&lists(&layers)),
             Format::Lines => layers.iter().flatten().flat_map(|path| [path.as_str(), "\n"]).collect(),
-            Format::Table => table(&closure, &layers),
+            Format::Table => return output::say(&table(&closure, &layers)),
             Format::Svg => picture::svg(&closure, &layers),
         }
     };
@@ -73,8 +74,9 @@ fn closure(arguments: &Layers, store: &Store, graphs: &[PathBuf]) -> Result<Clos
 }
 
 /// A line for each layer: its place, its size, how many store paths it has and what the largest are called.
-fn table(closure: &Closure, layers: &[Vec<StorePath>]) -> String {
-    let mut table = format!("{:>5}  {:>11}  {:>5}  largest\n", "layer", "size", "paths");
+fn table(closure: &Closure, layers: &[Vec<StorePath>]) -> Lines {
+    let mut table = Lines::default();
+    table.push_painted(Paint::Bold, format!("{:>5}  {:>11}  {:>5}  largest", "layer", "size", "paths"));
     let size = |path: &StorePath| closure.node(path.as_str()).map_or(0, |node| closure.path(node).nar_size);
     let mut total = 0_u64;
     for (layer, number) in layers.iter().zip(1..) {
@@ -87,10 +89,10 @@ fn table(closure: &Closure, layers: &[Vec<StorePath>]) -> String {
             names.push("…");
         }
         let bytes = HumanBytes(bytes).to_string();
-        let _ = writeln!(table, "{number:>5}  {bytes:>11}  {:>5}  {}", layer.len(), names.join(", "));
+        table.push_row(&format!("{number:>5}  {bytes:>11}  {:>5}  ", layer.len()), &names.join(", "));
     }
     let total = HumanBytes(total).to_string();
     let paths: usize = layers.iter().map(Vec::len).sum();
-    let _ = writeln!(table, "{:>5}  {total:>11}  {paths:>5}", "all");
+    table.push(format!("{:>5}  {total:>11}  {paths:>5}", "all"));
     table
 }

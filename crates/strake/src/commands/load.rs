@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &Load) -> Result<(), Failure> {
         platform: Some(wanted.unwrap_or_else(finished::machine)),
         is_one_of_several: false,
     };
+    let mut reporter = Reporter::new(arguments.writing.style(), &context.progress);
     let draft = match opener.open(source, &mut warnings)? {
         OpenedSource::Draft(draft) => draft,
         OpenedSource::Image(place, image) => finished::draft(&place, *image)?,
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &Load) -> Result<(), Failure> {
     };
     let names = Some(arguments.repo_tag.clone()).filter(|names| !names.is_empty());
     let target = engines.target(&engine, names, draft.about.mtime(), &context)?;
-    let reporter = Reporter::new(arguments.writing.style(), &[&draft.layers], 1, &context.progress);
+    reporter.layers(&[&draft.layers], false);
     reporter.warnings(&warnings);
     let pool =
         arguments.compress.0.map(|compression| Pool::new(compression, context.jobs.min(super::processors())));

@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let registries = Registries::new(&arguments.opening.registry)?;
     let mut warnings = Vec::new();
     let context = super::context(&arguments.opening.build, arguments.writing.verify, &mut warnings);
+    let mut reporter = Reporter::new(arguments.writing.style(), &context.progress);
     let mut images: Vec<Draft> = Vec::with_capacity(arguments.sources.len());
     for image in &arguments.sources {
         let arch = &arguments.opening.arch;
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     }
     let output = output::archive(arguments.output.as_deref())?;
     let drafts: Vec<_> = images.iter().map(|draft| &draft.layers[..]).collect();
-    let reporter = Reporter::new(arguments.writing.style(), &drafts, 1, &context.progress);
+    reporter.layers(&drafts, true);
     reporter.warnings(&warnings);
 
     let mtime = images.first().map_or(0, |draft| draft.about.mtime());
@@ -47,6 +48,11 @@ pub(crate) fn run(arguments: &Merge) -> Result<(), Failure> {
     let report = |event: Event<'_>| reporter.event(event);
     let batch = Batch { images, index: None };
     let delivered = deliver(&context, batch, &mut [Box::new(archive)], &Options::default(), &report)?;
-    reporter.done(&Done { images: &delivered.images, index: None, elapsed: begun.elapsed() });
+    reporter.done(&Done {
+        images: &delivered.images,
+        index: None,
+        elapsed: begun.elapsed(),
+        is_piped: false,
+    });
     Ok(())
 }

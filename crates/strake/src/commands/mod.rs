@@ -62,7 +62,7 @@ fn manifest_line(name: &Reference, digest: Digest, as_json: bool) -> String {
 
 /// Says a warning, where nothing else is reported.
 fn warn(warning: &str) {
-    terminal::say(&format!("strake: warning: {warning}"));
+    terminal::say_warning(warning);
 }
 
 /// Says warnings, where nothing else is reported.

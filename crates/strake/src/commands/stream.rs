@@ -18,6 +18,7 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     let registries = Registries::usual()?;
     let mut warnings = Vec::new();
     let context = super::context(&arguments.build, arguments.writing.verify, &mut warnings);
+    let mut reporter = Reporter::new(arguments.style(), &context.progress);
     let (one, plan) = (&OnePlatform::default(), &arguments.plan);
     let platform = one.wanted(plan.arch.as_deref());
     let (context_of, registries) = (&context, &registries);
@@ -26,14 +27,15 @@ pub(crate) fn run(arguments: &Stream) -> Result<(), Failure> {
     if let Some(repo_tag) = &arguments.repo_tag {
         draft = draft.named(repo_tag.clone());
     }
+    let is_piped = output::is_piped(arguments.output.as_deref());
     let output = output::archive(arguments.output.as_deref())?;
-    let reporter = Reporter::new(arguments.style(), &[&draft.layers], 1, &context.progress);
+    reporter.layers(&[&draft.layers], true);
     reporter.warnings(&warnings);
 
     let archive = ArchiveTarget::new(output, draft.about.mtime(), &context.progress.written)?;
     let archive = archive.named(finished::names_for_docker(&draft.about));
     let report = |event: Event<'_>| reporter.event(event);
     let delivered = deliver(&context, draft.into(), &mut [Box::new(archive)], &Options::default(), &report)?;
-    reporter.done(&Done { images: &delivered.images, index: None, elapsed: begun.elapsed() });
+    reporter.done(&Done { images: &delivered.images, index: None, elapsed: begun.elapsed(), is_piped });
     Ok(())
 }

@@ -1,12 +1,14 @@
-//! `strake verify`: is an image what it says it is?
+//! `strake verify`: checks an image against all that it says of itself.
 
+use serde_json::json;
 use strake_image::verify;
 
 use crate::cli::{BuildArgs, Verify};
 use crate::failure::Failure;
+use crate::paint::Paint;
 use crate::registry::Registries;
 use crate::source::{self, OpenedSource};
-use crate::terminal::Lines;
+use crate::terminal::{self, Lines};
 use crate::{finished, output};
 
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
@@ -19,7 +21,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let source = source::open_source(&arguments.source, arch, &context, &registries, &mut warnings)?;
     super::warn_all(&warnings);
     let mut etc_links = Vec::new();
-    let (name, count, problems) = match source {
+    let (name, images, layers, problems) = match source {
         OpenedSource::Draft(draft) => {
             let count = draft.layers.len();
             let mut problems = Vec::new();
@@ -27,29 +29,42 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
                 problems.extend(layer.err().map(|error| Failure::from(error).to_string()));
                 Ok::<(), Failure>(())
             })?;
-            ("the image".to_owned(), format!("{count} layers"), problems)
+            ("the image".to_owned(), 1, count, problems)
         }
         OpenedSource::Image(place, image) => {
             let count = image.layers.len();
             let problems = verify::verify_noting(*image, &context, &mut etc_links);
             let problems = problems.iter().map(ToString::to_string).collect();
-            (place.to_string(), format!("{count} layers"), problems)
+            (place.to_string(), 1, count, problems)
         }
         OpenedSource::Index(place, index) => {
             let layers: usize = index.images.iter().map(|(_, image)| image.layers.len()).sum();
-            let count = format!("{} images, {layers} layers", index.images.len());
+            let count = index.images.len();
             let problems = verify::verify_index_noting(*index, &context, &mut etc_links);
             let problems = problems.iter().map(ToString::to_string).collect();
-            (place.to_string(), count, problems)
+            (place.to_string(), count, layers, problems)
         }
     };
     super::warn_all(finished::etc_links(&etc_links).as_slice());
     let mut lines = Lines::default();
-    for problem in &problems {
-        lines.push(problem);
-    }
-    if problems.is_empty() {
-        lines.push(format!("{name} is what it says it is: {count}"));
+    if arguments.json {
+        lines.push(terminal::json(&json!({
+            "image": name,
+            "ok": problems.is_empty(),
+            "images": images,
+            "layers": layers,
+            "problems": problems,
+        })));
+    } else {
+        for problem in &problems {
+            lines.push_painted(Paint::Red, problem);
+        }
+        if problems.is_empty() {
+            let plural =
+                |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+            let images = if images == 1 { String::new() } else { plural(images, "image") + ", " };
+            lines.push_painted(Paint::Green, format!("OK: {images}{} verified", plural(layers, "layer")));
+        }
     }
     output::say(&lines)?;
     match problems.len() {

@@ -1,11 +1,14 @@
 //! Failures of planning.
 
+use std::path::Path;
+
 use strake_image::plan::{
     CompleteError, ConfLayersError, ConfigError, NoProgram, PlanError, ProgramError, RequestError, RootError,
 };
 use strake_plan::layering::LayeringError;
 
 use super::Failure;
+use crate::suggestion;
 
 impl Failure {
     /// No layers can be decided; `pipeline` is what the pipeline is called, if there is one.
@@ -55,6 +58,9 @@ impl From<RootError> for Failure {
     fn from(error: RootError) -> Self {
         let failure = Self::new(error.to_string());
         match error {
+            RootError::Outside(ref path) if let Some(hint) = suggestion::of_source(Path::new(path)) => {
+                failure.hint(hint)
+            }
             RootError::Outside(_) => failure.hint(
                 "name what is in the store, /nix/store/<hash>-<name>, or a link to it such as ./result",
             ),

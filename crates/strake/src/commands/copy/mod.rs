@@ -12,6 +12,7 @@ use strake_image::deliver::{Options, deliver, preview};
 use crate::cli::Copy;
 use crate::failure::Failure;
 use crate::output;
+use crate::place::Destination;
 use crate::registry::Registries;
 use crate::report::{Done, Reporter};
 use crate::source::Opener;
@@ -20,12 +21,15 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let begun = Instant::now();
     let (sources, places) = sources::places(arguments)?;
     let listing = targets::listing(arguments, &places)?;
-    let registries = Registries::new(&arguments.registry)?;
+    let Copy { registry, uploads, source, destination, .. } = arguments;
+    let (registries, goal_registries) =
+        Registries::of_copy(registry, uploads, source.side(), destination.side())?;
     let mut warnings = Vec::new();
     let context = super::context(&arguments.build, arguments.writing.verify, &mut warnings);
 
+    let mut reporter = Reporter::new(arguments.writing.style(), &context.progress);
     let compression = targets::compression(arguments, &sources, &places);
-    let goals = targets::registries(&places, arguments, &registries, &context, &mut warnings)?;
+    let goals = targets::registries(&places, arguments, &goal_registries, &context, &mut warnings)?;
     let updated = goals.first().map(|goal| goal.repository().clone()).filter(|_| arguments.update);
     let opener = Opener {
         context: &context,
@@ -40,10 +44,10 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
     let only = targets::only(&places, &batch)?;
     targets::can_be_listed(compression, &listing, &batch, &places)?;
     let names = targets::names(&places, &goals);
+    let is_piped = places.contains(&Destination::Stdout) && output::is_piped(None);
     let mut targets = targets::create(&places, goals, &batch.images[only.unwrap_or(0)].about, &context)?;
 
-    let reporter =
-        Reporter::new(arguments.writing.style(), &sources::drafts(&batch), targets.len(), &context.progress);
+    reporter.layers(&sources::drafts(&batch), targets.iter().any(|target| !target.asks()));
     reporter.warnings(&warnings);
     // More threads than processors make compressing no faster.
     let threads = context.jobs.min(super::processors());
@@ -72,6 +76,6 @@ pub(crate) fn run(arguments: &Copy) -> Result<(), Failure> {
         output::write(file, format!("{digest}\n").as_bytes())?;
     }
     let index = delivered.is_index.then_some(digest);
-    reporter.done(&Done { images: &delivered.images, index, elapsed: begun.elapsed() });
+    reporter.done(&Done { images: &delivered.images, index, elapsed: begun.elapsed(), is_piped });
     Ok(())
 }
