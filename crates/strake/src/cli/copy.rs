@@ -116,7 +116,7 @@ pub(crate) struct Copy {
     /// Write the manifest's digest to FILE
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub(crate) digest_file: Option<PathBuf>,
-    /// Compress layers: gzip, zstd or none [default: gzip for registries]
+    /// gzip (the default for registries), zstd or none
     ///
     /// Layers that are compressed stay as they are. A level may stand behind the name: gzip:1 to gzip:12, zstd:1 to zstd:19. In a
     /// docker-archive layers stay as they are. The default is none unless DEST is a registry.
