@@ -53,9 +53,9 @@ impl Arch {
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
     #[command(flatten)]
-    pub(crate) build: BuildArgs,
-    #[command(flatten)]
     pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }

@@ -20,15 +20,16 @@ pub(crate) struct Load {
     /// The image
     #[arg(required = true, value_name = "SOURCE", help = SOURCE)]
     pub(crate) source: Vec<PathBuf>,
-    /// docker, podman, containerd, kind, k3s or minikube [default: the one that is found]
+    /// docker, podman, containerd, kind, k3s or minikube
     ///
+    /// The default is the engine that is found.
     /// A namespace, cluster or profile may follow: containerd=k8s.io, kind=CLUSTER, minikube=PROFILE.
     #[arg(long, value_name = "ENGINE")]
     pub(crate) to: Option<EngineKind>,
-    /// Name and tag of the image in the engine (repeat for more)
+    /// Name and tag in the engine (repeat for more)
     #[arg(short = 't', long = "repo-tag", value_name = "NAME:TAG", value_parser = values::repo_tag)]
     pub(crate) repo_tag: Vec<String>,
-    /// Run the image when it is loaded, with the arguments after --
+    /// Run the image, with the arguments after --
     #[arg(long)]
     pub(crate) run: bool,
     /// Command in front of the engine's own, such as ssh HOST, sudo or docker exec -i NODE
@@ -41,13 +42,13 @@ pub(crate) struct Load {
     #[arg(last = true, value_name = "ARGUMENT", requires = "run", hide_short_help = true)]
     pub(crate) arguments: Vec<String>,
     #[command(flatten)]
+    pub(crate) one: OnePlatform,
+    #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]
     pub(crate) build: BuildArgs,
-    #[command(flatten)]
-    pub(crate) one: OnePlatform,
     /// For store paths: what the image is to be
     #[command(flatten)]
     pub(crate) plan: Plan,
