@@ -259,6 +259,24 @@ fn members_that_differ() {
     for name in ["../x", "a/../../x", "/../x", ".."] {
         check(name, &archive(&with(vec![file(name, b"x")])), &["a member", "which leads out of it"]);
     }
+    // Docker stops at a kind that it does not know, and unpacks nothing.
+    for kind in *b"7SVDNX" {
+        let mut members = image();
+        members[0].kind = kind;
+        let refused = ["sparse", "neither file, link, directory, device nor FIFO", "is not a file"];
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("x.tar"), archive(&members)).unwrap();
+        let ran = strake(place.path(), &["verify", "docker-archive:x.tar"]);
+        let said = text(&ran.stdout) + &ran.stderr;
+        assert!(
+            ran.code == Some(1) && refused.iter().any(|words| said.contains(words)),
+            "{}: {said}",
+            char::from(kind)
+        );
+        let more = RawMember::new(kind, "more", b"");
+        let words = if kind == b'S' { "sparse" } else { "neither file, link, directory, device nor FIFO" };
+        check("more", &archive(&with(vec![more])), &[words]);
+    }
     // Where the names of members come from a global header, Python and tar read other names than Go.
     for record in ["path", "linkpath", "size", "GNU.sparse.map"] {
         let global = RawMember::extended(b'g', &[(record, "7")]);
@@ -460,6 +478,7 @@ fn layouts() {
         ),
         ("several members \"blobs\" that differ".to_owned(), vec![RawMember::link(b'2', "blobs", "x")]),
         ("which leads out of it".to_owned(), vec![file("../x", b"")]),
+        ("neither file, link, directory".to_owned(), vec![RawMember::new(b'7', "x", b"")]),
     ];
     for (words, more) in &cases {
         pack(place, &[&more[..], &saved].concat(), b"");

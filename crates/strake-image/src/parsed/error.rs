@@ -83,6 +83,9 @@ pub enum OpenError {
     /// A member's own name leads out of the archive, so that Docker refuses all of it.
     #[error("is in an archive with a member {0:?}, which leads out of it")]
     MemberOutside(String),
+    /// A member is of a kind that Docker does not unpack, so that it refuses the whole archive.
+    #[error("is in an archive with a member {0:?}, which is neither file, link, directory, device nor FIFO")]
+    MemberKind(String),
     /// A member is named by a digest that it does not have.
     #[error("has a member {member:?} whose digest is {found}")]
     Misnamed {

@@ -57,6 +57,8 @@ pub(super) struct MemberIndex {
     pub(super) members: BTreeMap<String, FoundMember>,
     /// The beginnings of names that lead out of the archive.
     pub(super) outside: Vec<String>,
+    /// The beginnings of names of members that are neither file, link, directory, device nor FIFO.
+    pub(super) unknown: Vec<String>,
     /// What is wrong with its end.
     pub(super) flaw: Option<&'static str>,
 }
@@ -103,6 +105,12 @@ impl MemberIndex {
             }
             let (digests, content) = look(reader, &found)?;
             let TarMember { member, position, .. } = found;
+            // All of a name could fill the screen.
+            let shown =
+                || String::from_utf8_lossy(&member.name[..member.name.len().min(MAX_NAME)]).into_owned();
+            if !matches!(member.kind.0, 0 | b'0'..=b'6') {
+                index.unknown.push(shown());
+            }
             match MemberName::of(&member.name) {
                 MemberName::Inside { path, is_absolute } => {
                     let others = Vec::new();
@@ -111,11 +119,7 @@ impl MemberIndex {
                 }
                 // manifest.json can only name members whose names are text.
                 MemberName::Binary => {}
-                MemberName::Outside => {
-                    // All of a name could fill the screen.
-                    let name = &member.name[..member.name.len().min(MAX_NAME)];
-                    index.outside.push(String::from_utf8_lossy(name).into_owned());
-                }
+                MemberName::Outside => index.outside.push(shown()),
             }
         }
         Ok(index)

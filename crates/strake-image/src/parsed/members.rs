@@ -144,8 +144,9 @@ impl Members {
     /// Where members of one name differ, Docker and containerd take the last, skopeo, podman and crane the first. Where one is a
     /// directory and another is not, only those who unpack them all see what becomes of what is in the directory.
     pub(crate) fn problems(&self) -> Result<Vec<Fault>, OpenError> {
-        let MemberIndex { members, outside, flaw } = &self.index;
+        let MemberIndex { members, outside, unknown, flaw } = &self.index;
         let mut problems: Vec<_> = outside.iter().cloned().map(OpenError::MemberOutside).collect();
+        problems.extend(unknown.iter().cloned().map(OpenError::MemberKind));
         problems.extend(flaw.map(OpenError::Flaw));
         for (name, found) in members {
             let kinds = found.others.iter().map(|other| other.kind).chain([found.member.kind]);

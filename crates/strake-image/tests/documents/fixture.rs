@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use strake_image::layout::{Layout, LayoutPick};
 use strake_image::manifest::Opened;
+use strake_image::parsed::OpenError;
 use strake_image::verify::{verify, verify_index};
 use strake_image::{Context, Digest, Platform, PlatformPick, Store};
 use strake_plan::StoreDir;
@@ -67,14 +68,19 @@ impl Blobs {
         fs::write(self.path().join("index.json"), text).unwrap();
     }
 
-    /// What is wrong with all that the layout leads to, a line for each problem.
-    pub(crate) fn problems(&self) -> Vec<String> {
+    /// All that the layout leads to.
+    pub(crate) fn open(&self) -> Result<Opened, OpenError> {
         let platform = PlatformPick::Preferred(Platform::linux("amd64"));
         let pick = LayoutPick { name: None, platform };
+        Layout::directory(self.path()).and_then(|layout| layout.all(&pick))
+    }
+
+    /// What is wrong with all that the layout leads to, a line for each problem.
+    pub(crate) fn problems(&self) -> Vec<String> {
         let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/");
         let clock = || SystemTime::UNIX_EPOCH;
         let context = Context { jobs: NonZeroUsize::MIN, verify: true, ..Context::new(store, clock) };
-        let problems = match Layout::directory(self.path()).and_then(|layout| layout.all(&pick)) {
+        let problems = match self.open() {
             Err(error) => return vec![chain(&error)],
             Ok(Opened::Image(image)) => verify(*image, &context),
             Ok(Opened::Index(index)) => verify_index(*index, &context),

@@ -6,4 +6,5 @@ mod archives;
 mod fixture;
 mod json;
 mod mutations;
+mod readers;
 mod refused;

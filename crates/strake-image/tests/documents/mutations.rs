@@ -315,7 +315,7 @@ fn other_text(text: &str, index: Index) -> String {
 }
 
 /// What the documents are without changes.
-fn originals() -> &'static [(Document, String)] {
+pub(crate) fn originals() -> &'static [(Document, String)] {
     static ORIGINALS: OnceLock<Vec<(Document, String)>> = OnceLock::new();
     ORIGINALS.get_or_init(|| {
         let original = |document| {
