@@ -170,7 +170,7 @@ fn a_wrong_password_is_one_clear_message() {
             &["pin", &*name],
         ] {
             let ran = user.run(&[arguments, &["--creds=tester:wr0ng"]].concat());
-            ran.failed(&["unauthorized (401)", "hint: see that name and password are right"]);
+            ran.failed(&["unauthorized (401)", "hint: check name and password"]);
             assert!(!ran.stderr.contains("wr0ng"), "{}", ran.stderr);
             user.run(arguments)
                 .failed(&["unauthorized (401)", "hint: log in with podman login or docker login"]);

@@ -189,12 +189,12 @@ fn of_registries() {
         Registry::start(Personality { faults, ..Personality::default() })
     };
     let denied = r#"{"errors":[{"code":"DENIED","message":"no"}]}"#;
-    let log_in = "log in with podman login or docker login, or say who you are with --creds or --authfile";
-    let later = "run this again later: what has been sent will not be sent again";
+    let log_in = "log in with podman login or docker login, or use --creds or --authfile";
+    let later = "run the command again later: blobs that were sent are not sent again";
     for (status, body, meaning, hint) in [
         (401, denied, "unauthorized (401): DENIED no", log_in),
         (403, denied, "forbidden (403): DENIED no", log_in),
-        (404, "", "not found (404)", "see that the name and the tag are right"),
+        (404, "", "not found (404)", "check the name and the tag"),
         (400, "", "bad request (400)", later),
         (418, "", "i'm a teapot (418)", later),
         (451, "", "unavailable for legal reasons (451)", later),
@@ -236,7 +236,7 @@ fn of_pushes_and_layers() {
     let ran = user.run(&["copy", "-q", "oci:image", &name]);
     ran.failed(&["unauthorized (401)", "hint: log in with"]);
     let ran = user.run(&["copy", "-q", "--creds=tester:wrong", "oci:image", &name]);
-    ran.failed(&["unauthorized (401)", "hint: see that name and password are right"]);
+    ran.failed(&["unauthorized (401)", "hint: check name and password"]);
     assert!(!ran.stderr.contains("wrong"));
 
     let registry = Registry::start(Personality::default());
@@ -244,5 +244,5 @@ fn of_pushes_and_layers() {
     image.put(&registry, "app", "1");
     registry.remove_blob("app", &strake_testkit::registry::digest(&image.blobs[1]));
     let ran = user.run(&["copy", "-q", &format!("docker://{}/app:1", registry.address()), "oci:new"]);
-    ran.failed(&["get a layer: not found (404)", "hint: see that the name"]);
+    ran.failed(&["get a layer: not found (404)", "hint: check the name"]);
 }

@@ -35,7 +35,7 @@ pub(crate) const USAGE: u8 = 2;
 
 /// What may be wrong with an image in a file.
 const NOT_WHAT_IT_IS: &str =
-    "it was damaged, or is not what docker-archive:, oci: or oci-archive: says that it is";
+    "the file is damaged, or has another form than docker-archive:, oci: or oci-archive: says";
 
 /// What went wrong, and what to do about it.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Failure {
     pub(crate) fn budget(error: &BudgetError) -> Self {
         Self::new(error.to_string()).hint(match error {
             BudgetError::Count(_) => "end the pipeline with [\"limit_layers\", N]",
-            _ => "say with --max-layers how many layers the image may have, at most 125",
+            _ => "set --max-layers: the maximum is 125",
         })
     }
 
@@ -183,10 +183,10 @@ impl Failure {
             OpenError::Several(_) => failure.hint("say which one with :NAME behind it, or with --platform"),
             OpenError::Version(_) | OpenError::Read(_) | OpenError::NoImage => failure,
             OpenError::Contradiction(_) => {
-                failure.hint("programs would make different images of it; have it made again")
+                failure.hint("programs would read different images from it: build it again")
             }
             _ if place.contains("docker://") => {
-                failure.hint("whoever has put it there has put something wrong there; ask for another tag")
+                failure.hint("the image in the registry is malformed: use another tag, or push it again")
             }
             _ => failure.hint(NOT_WHAT_IT_IS),
         }
@@ -251,24 +251,22 @@ fn from_registry(error: &io::Error) -> Option<&RemoteError> {
 fn hint(error: &RemoteError) -> Option<&'static str> {
     Some(match error {
         RemoteError::Tls { .. } => {
-            "give its authority's certificate with --cert-dir; --tls-verify=false trusts anybody"
+            "give the CA certificate with --cert-dir; --tls-verify=false accepts any certificate"
         }
         RemoteError::Denied { has_credentials: false, .. } => {
-            "log in with podman login or docker login, or say who you are with --creds or --authfile"
+            "log in with podman login or docker login, or use --creds or --authfile"
         }
         RemoteError::Denied { status: 401, .. } => {
-            "see that name and password are right, and that the account may do this in this repository"
+            "check name and password, and the account's permissions for this repository"
         }
-        RemoteError::Denied { .. } => "see that the account may do this in this repository",
-        RemoteError::NotFound { .. } => "see that the name and the tag are right",
-        RemoteError::Unreachable { .. } => {
-            "see that the name is right and the network is up, and run this again"
-        }
+        RemoteError::Denied { .. } => "check the account's permissions for this repository",
+        RemoteError::NotFound { .. } => "check the name and the tag",
+        RemoteError::Unreachable { .. } => "check the name and the network, and run the command again",
         RemoteError::Status { .. }
         | RemoteError::Busy { .. }
         | RemoteError::Limit { .. }
         | RemoteError::BlobUnknown { .. } => {
-            "run this again later: what has been sent will not be sent again"
+            "run the command again later: blobs that were sent are not sent again"
         }
         _ => return None,
     })
@@ -288,8 +286,9 @@ impl From<Error> for Failure {
             Error::Write(error) if error.kind() == io::ErrorKind::StorageFull => {
                 failure.hint("make room, or write to another file system")
             }
-            Error::Changed { .. } => failure
-                .hint("store paths must not change; if a build was running, wait for it and run this again"),
+            Error::Changed { .. } => failure.hint(
+                "store paths must not change: if a build was running, wait for it and run the command again",
+            ),
             Error::Digest { .. } => {
                 failure.hint("the file was damaged or changed after it was made; make it again")
             }
@@ -302,9 +301,7 @@ impl From<Error> for Failure {
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("build or fetch it first, or say with --store-root where the store lies")
             }
-            Error::Recompressed { .. } => {
-                failure.hint("what was remembered of it is forgotten now; run this again")
-            }
+            Error::Recompressed { .. } => failure.hint("the cache entry was removed: run the command again"),
             Error::Absent { .. } => {
                 failure.hint("it was made without that layer, for where the layer is already; fetch it whole")
             }

@@ -61,7 +61,7 @@ fn needed(reference: &Reference, uses: &Uses) -> Result<(), Failure> {
         .hint("delete the indexes first; strake delete --force deletes it all the same"));
     }
     if !uses.is_whole {
-        super::warn("the repository has so many tags that not all of them were looked at");
+        super::warn("the repository has too many tags: not all were checked");
     }
     Ok(())
 }

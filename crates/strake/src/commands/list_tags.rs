@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &ListTags) -> Result<(), Failure> {
     let repository = Registries::new(&arguments.registry)?.repository(&reference)?;
     let Some(tags) = repository.tags(PAGES)? else {
         return Err(Failure::new(format!("docker://{reference} is not in the registry: not found (404)"))
-            .hint("see that the name is right, and that the account may pull from it"));
+            .hint("check the name, and the account's permission to pull"));
     };
     if !tags.is_whole {
         return Err(Failure::new(format!("docker://{reference} has more than {PAGES} pages of tags")));
