@@ -155,6 +155,7 @@ pub(super) fn without_plans(option: Arg) -> Arg {
     "strake inspect docker://debian:12 --platform linux/arm64",
     "strake inspect --json oci:debian",
 ]))]
+#[command(mut_args(without_plans))]
 pub(crate) struct Inspect {
     /// The image
     #[arg(required = true, value_name = "SOURCE", help = SOURCE)]
@@ -180,6 +181,7 @@ pub(crate) struct Inspect {
     "strake merge docker-archive:one.tar oci:two -o both.tar",
     "strake merge oci:one oci:two | docker load",
 ]))]
+#[command(mut_args(without_plans))]
 pub(crate) struct Merge {
     /// The images
     #[arg(required = true, value_name = "SOURCE", help = SOURCES)]
@@ -200,6 +202,7 @@ pub(crate) struct Merge {
     "strake export docker://debian:12 -o rootfs.tar",
     "strake export oci:app | tar -t",
 ]))]
+#[command(mut_args(without_plans))]
 pub(crate) struct Export {
     /// The image
     #[arg(required = true, value_name = "SOURCE", help = SOURCE)]
@@ -227,6 +230,7 @@ pub(crate) struct Export {
     "strake verify docker-archive:image.tar",
     "strake verify --json docker://registry.example.org/team/app:1.0",
 ]))]
+#[command(mut_args(without_plans))]
 pub(crate) struct Verify {
     /// The image
     #[arg(required = true, value_name = "SOURCE", help = SOURCE)]
