@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use strake_testkit::command::{command, stdout_of, text};
+use strake_testkit::registry::{Personality, Registry};
 use strake_testkit::store::TestStore;
 
 use crate::copy::{strake, strake_ok};
@@ -54,6 +55,7 @@ fn links_become_files() {
     let store_of = TestStore::empty();
     let root = store_of.root();
     let [nss, files, directory] = store(root);
+    let registry = Registry::start(Personality::default());
     let graph = ["--store-root", ".", "--graph", "graph.json", "--name", "x", "--tag", "1"];
     let as_files = [
         "etc/group 0o644 b'root:x:0:\\n'".to_owned(),
@@ -107,7 +109,9 @@ fn links_become_files() {
                 root,
                 &["copy", "-q", "--compress", "gzip", "image.tar", "oci:layout", "oci-archive:layout.tar"],
             );
-            for image in ["image.tar", "image.tar.gz", "layout", "layout.tar"] {
+            let pushed = format!("docker://{}/x:1", registry.address());
+            strake_ok(root, &["copy", "-q", "image.tar", &pushed]);
+            for image in ["image.tar", "image.tar.gz", "layout", "layout.tar", &pushed] {
                 said(&["verify", image], warning);
             }
             // On a base image the topmost layer counts.
