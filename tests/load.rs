@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use strake_image::reference::normalised;
@@ -11,6 +11,7 @@ use strake_testkit::command::{command, output_of, stdout_of, text};
 use strake_testkit::containerd::Containerd;
 use strake_testkit::peer::{Dockerd, require};
 use strake_testkit::store::TestStore;
+use strake_testkit::wait::until;
 use strake_testkit::workspace;
 
 use crate::strake::{Ran, program, ran};
@@ -166,6 +167,23 @@ fn docker() {
     engine.loaded(&images, &conf, &[]);
     assert_eq!(id("docker-daemon:team/app:1"), id(conf.to_str().unwrap()));
 
+    let (base, result) = ("docker-daemon:team/app:1", "oci:derived:derived:1");
+    let graph = workspace().join("examples/hello/graph.json");
+    let hello = "/nix/store/4xw8n979xpivdc46a9ndcvyhwgif00hz-hello-1.0";
+    let words =
+        ["copy", hello, "--graph", graph.to_str().unwrap(), "--name", "derived", "--from", base, result];
+    let mut derive = program();
+    derive.arg(words[0]).arg("--store-root").arg(workspace().join("examples/hello")).args(&words[1..]);
+    derive.current_dir(images.directory.path()).env("DOCKER_HOST", docker.host());
+    stdout_of(derive);
+    let layers = |place: &str| {
+        let about = stdout_of(images.strake(&["inspect", "--json", place]));
+        serde_json::from_slice::<Value>(&about).unwrap()["layers"].as_array().unwrap().clone()
+    };
+    let diff_ids =
+        |place: &str| layers(place).iter().map(|layer| layer["diff_id"].clone()).collect::<Vec<_>>();
+    assert!(diff_ids("oci:derived").starts_with(&diff_ids(conf.to_str().unwrap())));
+
     // Without names and images it has no layers.
     stdout_of(docker.docker(["image", "prune", "--all", "--force"]));
     assert_eq!(engine.loaded(&images, &conf, &[])["layers_sent"], LAYERS);
@@ -219,6 +237,30 @@ fn podman() {
     let images = Images::new();
     let mut copy = images.strake(&["copy", "containers-storage:team/app:1", "oci:layout"]);
     stdout_of(copy.envs(engine.variables.iter().map(|(name, value)| (name, value))).take());
+
+    // Podman on another machine, as far as one socket is that.
+    podman(&["rmi", "--all", "--force"]);
+    let socket = format!("unix://{}", within("podman.sock"));
+    let mut service = command(bin.0.path().join("podman"), ["system", "service", "--time=0", &socket]);
+    let mut service = service.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let remote = |words: &[&str]| {
+        let mut podman = command(require("podman"), ["--remote", "--url", &socket]);
+        podman.args(words);
+        podman
+    };
+    until(
+        || output_of(&mut remote(&["info"])).status.success().then_some(()),
+        || "for podman's service".to_owned(),
+    );
+    let program = Bin::new();
+    program.put("podman", &format!("exec {} \"$@\"", require("podman").display()));
+    check(&UnderTest {
+        to: "podman",
+        variables: vec![("PATH", program.first()), ("CONTAINER_HOST", socket.clone())],
+        ..engine
+    });
+    service.kill().unwrap();
+    service.wait().unwrap();
 }
 
 #[test]
@@ -307,7 +349,7 @@ pub(crate) fn nodes(docker: &Dockerd, cluster: &str, names: &[&str]) -> Vec<temp
     stdout_of(load.env("DOCKER_HOST", docker.host()).take());
     let started = names.iter().map(|name| node(docker, cluster, name, "exec containerd")).collect();
     for name in names {
-        strake_testkit::wait::until(
+        until(
             || output_of(&mut docker.docker(["exec", name, "ctr", "version"])).status.success().then_some(()),
             || format!("for {name}: {}", text(&output_of(&mut docker.docker(["logs", name])).stderr)),
         );
@@ -321,8 +363,7 @@ fn node(docker: &Dockerd, cluster: &str, name: &str, command: &str) -> tempfile:
     for place in ["etc", "lib", "run", "mnt"] {
         fs::create_dir(directory.path().join(place)).unwrap();
     }
-    // Without the plugin for Kubernetes, which sets up networks.
-    let config = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
+    let config = "version = 2\n";
     fs::write(directory.path().join("etc/config.toml"), config).unwrap();
     let mut words = [
         "run",
@@ -336,7 +377,9 @@ fn node(docker: &Dockerd, cluster: &str, name: &str, command: &str) -> tempfile:
     .map(str::to_owned)
     .to_vec();
     let label = format!("io.x-k8s.kind.cluster={cluster}");
-    words.extend(["--label", &label, "--entrypoint", "/bin/sh"].map(str::to_owned));
+    let role = if name.ends_with("control-plane") { "control-plane" } else { "worker" };
+    let role = format!("io.x-k8s.kind.role={role}");
+    words.extend(["--label", &label, "--label", &role, "--entrypoint", "/bin/sh"].map(str::to_owned));
     for shared in ["/usr", "/bin", "/sbin", "/lib", "/lib64"] {
         words.extend(["-v".to_owned(), format!("{shared}:{shared}:ro")]);
     }
@@ -355,7 +398,7 @@ fn node(docker: &Dockerd, cluster: &str, name: &str, command: &str) -> tempfile:
 }
 
 #[test]
-#[ignore = "needs root, dockerd, containerd"]
+#[ignore = "needs root, dockerd, containerd, kind"]
 fn kind() {
     let docker = Dockerd::start();
     let images = Images::new();
@@ -383,6 +426,41 @@ fn kind() {
         has_chains: false,
     };
     check(&engine);
+
+    // kind itself loads a hybrid archive, and asks the same of the nodes' ctr as strake does. Not every machine has all the
+    // capabilities that its `docker exec --privileged` asks for.
+    let (log, one) = (bin.0.path().join("log"), images.conf("one", [0; DATA]));
+    bin.put(
+        "docker",
+        &format!(
+            "[ \"$2\" = --privileged ] && {{ shift 2; set -- exec \"$@\"; }}; echo \"$*\" >> {}; exec {} \"$@\"",
+            log.display(), require("docker").display()),
+    );
+    stdout_of(images.strake(&["copy", one.to_str().unwrap(), "hybrid-archive:hybrid.tar:byhand:1"]));
+    let imports = || {
+        let text = fs::read_to_string(&log).unwrap();
+        fs::remove_file(&log).unwrap();
+        let imports = text.lines().filter(|line| line.contains("images import"));
+        let mut imports: Vec<String> =
+            imports.map(|line| line.split_once(" ctr ").unwrap().1.to_owned()).collect();
+        imports.sort();
+        imports
+    };
+    let archive = images.directory.path().join("hybrid.tar");
+    let mut kind =
+        command(require("kind"), ["load", "image-archive", "--name", "blue", archive.to_str().unwrap()]);
+    stdout_of(kind.env(host.0, &host.1).env("PATH", bin.first()).take());
+    assert_eq!((engine.run)("byhand:1"), Images::printed([0; DATA]));
+    let of_kind = imports();
+    engine.loaded(&images, &images.conf("kinds", [0, 0, 0, 0, 9, 0]), &[]);
+    let of_strake = imports();
+    assert_eq!(of_kind.len(), 2);
+    // The name that --digests gives besides is of no use to a pod.
+    let same = |line: &String| line.replace(" --digests", "").replace("--snapshotter=", "--snapshotter ");
+    let normal = |lines: &[String]| {
+        lines.iter().map(|line| line.replace("--namespace=", "--namespace ")).collect::<Vec<_>>()
+    };
+    assert_eq!(normal(&of_strake), normal(&of_kind.iter().map(same).collect::<Vec<_>>()));
 
     // What is unpacked is there, even if its blob is not.
     let (one, three) = (images.conf("one", [0; DATA]), images.conf("three", [0, 0, 0, 0, 0, 7]));
