@@ -20,7 +20,8 @@ use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_VALUES};
 /// Keys that begin so stand for numbers and for JSON in strings inside of `serde_json`, which takes them out of any text.
 const RESERVED: &str = "$serde_json::private::";
 
-/// What a value must be, if it is not `null`. That something is there is for the reader to check.
+/// What a value must be, if it is not `null`, which counts as nothing but among strings in a list or a map. That something is there
+/// is for the reader to check.
 pub(crate) enum Shape {
     /// Anything.
     Any,
@@ -108,7 +109,7 @@ impl Position<'_> {
                 let items: Vec<&RawValue> = serde_json::from_str(text)?;
                 let of = if let Shape::List(of) = shape { of } else { &Shape::Any };
                 let mut items = items.into_iter().enumerate();
-                items.try_for_each(|(number, item)| self.below(Step::Item(number)).check(of, item))
+                items.try_for_each(|(number, item)| self.below(Step::Item(number)).check_part(of, item))
             }
             (Shape::Any | Shape::Map(_) | Shape::Object(_), Some(b'{')) => self.object(shape, text),
             (Shape::Any | Shape::Text, Some(b'"')) => string(text).map(drop),
@@ -144,9 +145,18 @@ impl Position<'_> {
                 Shape::Map(of) => of,
                 _ => &Shape::Any,
             };
-            self.below(Step::Key(key)).check(of, value)?;
+            let below = self.below(Step::Key(key));
+            if let Shape::Map(_) = shape { below.check_part(of, value) } else { below.check(of, value) }?;
         }
         Ok(())
+    }
+
+    /// An item of a list, or the value of a key that is data. Where it is `null` Go reads an empty string, not nothing.
+    fn check_part(&self, shape: &Shape, value: &RawValue) -> Result<(), JsonFault> {
+        if value.get() == "null" && matches!(shape, Shape::Text) {
+            return Err(JsonFault::Type { place: self.to_string(), expected: "a string" });
+        }
+        self.check(shape, value)
     }
 
     /// What the value of a key must be, which must be spelled as it is known.

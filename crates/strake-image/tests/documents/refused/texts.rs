@@ -109,6 +109,13 @@ const CASES: &[Case] = &[
     ("config.Cmd is not a list", Config, "config/Cmd", Set(r#""true""#)),
     ("config.Labels.k is not a string", Config, "config/Labels/k", Set("1")),
     ("annotations.k is not a string", Manifest, "annotations/k", Set("1")),
+    // Go has an empty string for null where others have nothing.
+    ("annotations.k is not a string", Manifest, "annotations/k", Set("null")),
+    ("config.Env[0] is not a string", Config, "config/Env", Set("[null]")),
+    ("config.Cmd[1] is not a string", Config, "config/Cmd", Set(r#"["sh", null]"#)),
+    ("config.Labels.k is not a string", Config, "config/Labels/k", Set("null")),
+    ("os.features[0] is not a string", Config, "os.features", Set("[null]")),
+    ("layers[0].annotations.a is not a string", Manifest, "layers/0/annotations/a", Set("null")),
     // Numbers.
     ("layers[1].size is not an integer", Manifest, "layers/1/size", By(|value| suffix(value, ".0"))),
     ("layers[1].size is not an integer", Manifest, "layers/1/size", By(|value| suffix(value, "e0"))),
