@@ -197,9 +197,9 @@ pub(crate) fn usual_member_name(diff_id: Digest) -> String {
     format!("{}/layer.tar", diff_id.hex())
 }
 
-/// The first of some store paths by their names, or of other texts. Whoever shows it must escape it.
+/// The first of some store paths by their names, or of other texts. It must be escaped before it is shown.
 pub fn summary(contents: &[String]) -> String {
-    /// So many are named.
+    /// The number of names shown.
     const NAMED: usize = 3;
     /// So long is the hash in a store path.
     const HASH: usize = 32;

@@ -1,8 +1,8 @@
-//! Finds out the digests of layers, on all cores, ahead of whoever takes the layers.
+//! Computes the digests of layers on all cores, ahead of the code that takes the layers.
 //!
-//! Each worker takes the next layer in order: it looks at the layer's files and, unless the cache remembers a digest
-//! for just these files, reads and digests them. The layers are handed over in order, so while the first is written
-//! the next are digested. The results are joined by their place, never by who was first.
+//! Each worker takes the next layer in order: it looks at the layer's files and, unless the cache has a digest
+//! for just these files, reads and hashes them. The layers are handed over in order, so while the first is written
+//! the next are hashed. The results are joined by their place, never by the order in which they finish.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -23,13 +23,13 @@ use crate::sink::Watch;
 use crate::survey::Survey;
 use crate::tree::Listings;
 
-/// So many packages are named in a layer's title.
+/// The number of packages that a layer's title names.
 const TITLE_NAMES: usize = 3;
 
-/// Each worker may be so many layers ahead of the one that is taken: what is known of them takes memory.
+/// The maximum number of layers that each worker may be ahead of the one that is taken: their surveys take memory.
 const AHEAD: usize = 8;
 
-/// So many bytes of directories' names are kept for those who write the layers, of all layers together.
+/// The maximum size of directories' names that are kept for writing the layers, of all layers together, in bytes.
 const NAMES_KEPT: usize = 8 * 1024 * 1024;
 
 /// Why an image cannot be described.

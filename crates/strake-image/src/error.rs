@@ -1,4 +1,4 @@
-//! What can go wrong while a layer's bytes are read, digested or written.
+//! Errors while a layer's bytes are read, hashed or written.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::sink::SinkError;
 
-/// Why a layer could not be read, digested or written.
+/// Why a layer could not be read, hashed or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file system refused.
@@ -94,7 +94,7 @@ pub enum Error {
     /// A layer was compressed to something else than it was known to become, which may have been promised already.
     #[error("a layer was compressed to {found}, and it is remembered to become {expected}")]
     Recompressed {
-        /// What was remembered.
+        /// What was cached.
         expected: Digest,
         /// What was made.
         found: Digest,

@@ -1,4 +1,4 @@
-//! What happens while images are delivered, for whoever tells people.
+//! Events while images are delivered, for progress messages.
 
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
 //! Fingerprints: what a file system says of the files that a layer was read from.
 //!
-//! As long as it says the same, the files hold the same bytes, so a digest that was remembered may be used again
+//! As long as it says the same, the files hold the same bytes, so a digest that was cached may be used again
 //! without reading them. Compared are path, type, mode, size, modification time, change time and inode number. The
 //! change time is what a process cannot set back, short of setting the machine's clock.
 //!
 //! That holds for file systems whose change time the kernel keeps. Others have one that was written when an image of them was
 //! made (squashfs, erofs, ISO 9660), or that some other machine or program tells (NFS, 9p, FUSE): there an unchanged
-//! fingerprint proves nothing, and what is read is not remembered.
+//! fingerprint proves nothing, and what is read is not cached.
 
 use std::time::{Duration, SystemTime};
 
@@ -35,7 +35,7 @@ pub(crate) fn of(path: &[u8], stat: &Stat) -> u64 {
     u64::from_le_bytes(*head)
 }
 
-/// The fingerprint of a file on a file system on which it proves nothing, so that no digest that was remembered elsewhere fits.
+/// The fingerprint of a file on a file system on which it proves nothing, so that no digest that was cached elsewhere fits.
 pub(crate) fn unproven(fingerprint: u64) -> u64 {
     !fingerprint
 }

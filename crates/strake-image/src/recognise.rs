@@ -8,7 +8,7 @@ use crate::codec::Codec;
 use crate::limits::MAX_HEADERS;
 use crate::tar::{TarMember, TarReader};
 
-/// A compressed archive is read in pieces of so many bytes.
+/// A compressed archive is read in pieces of this size, in bytes.
 const BUFFER: usize = 256 * 1024;
 
 /// The forms of images in files.

@@ -10,7 +10,7 @@ pub fn same(a: &str, b: &str) -> bool {
 
 /// Names for people, in one line, which does nothing to a terminal whoever has made them.
 pub fn list(names: &[&str]) -> String {
-    /// So many are named.
+    /// The number of names shown.
     const NAMED: usize = 8;
     /// So long is what is shown of one, in characters.
     const LENGTH: usize = 200;

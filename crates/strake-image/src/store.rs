@@ -9,7 +9,7 @@ use strake_plan::{StoreDir, StorePath};
 
 use crate::error::Error;
 
-/// So many symbolic links are followed for one path, as Linux does.
+/// The maximum number of symbolic links that are followed for one path: Linux has the same limit.
 const MAX_LINKS: usize = 40;
 
 /// A store: its logical name, and the directory below which it lies (`/` for the machine's own).

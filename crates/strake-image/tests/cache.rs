@@ -1,4 +1,4 @@
-//! Compressed layers that are remembered.
+//! Compressed layers that are cached.
 
 use std::fs;
 

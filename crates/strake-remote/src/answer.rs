@@ -111,7 +111,7 @@ impl Asked<'_> {
         (errors.into_iter().map(|error| error.code).collect(), self.shown(&parts.join(", ")))
     }
 
-    /// So much of a text as is shown, without anything secret in it. Whoever shows it must escape it.
+    /// So much of a text as is shown, without anything secret in it. It must be escaped before it is shown.
     fn shown(&self, text: &str) -> String {
         let text = match self.credentials.map(Credentials::secret) {
             Some(secret) if !secret.is_empty() => text.replace(secret, "…"),

@@ -54,7 +54,7 @@ impl Authorization {
         Self { credentials, challenge, tokens, fetching }
     }
 
-    /// Remembers how the registry wants to know who asks.
+    /// Notes which authentication the registry requires.
     pub(crate) fn challenged(&self, headers: &HeaderMap) {
         let values = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
         if let Some(challenge) = Challenge::parse(values) {

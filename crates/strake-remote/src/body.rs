@@ -10,11 +10,11 @@ use strake_image::sink::{Sink, SinkError, read_some};
 /// A piece, in bytes.
 const PIECE: usize = 256 * 1024;
 
-/// So many pieces may wait.
+/// The maximum number of pieces that wait.
 const WAITING: usize = 4;
 
 enum Message {
-    /// A buffer, of which so many bytes count.
+    /// A buffer, and the number of bytes in it that count.
     Piece(Vec<u8>, usize),
     /// What all pieces are together.
     End(Descriptor),
@@ -58,7 +58,7 @@ impl PipeSink {
         let empty = self.empty.try_recv().unwrap_or_else(|_| vec![0; PIECE]);
         let piece = std::mem::replace(&mut self.piece, empty);
         let filled = std::mem::take(&mut self.filled);
-        // Whoever reads has failed, and says why.
+        // The reader has failed, and says why.
         self.sender.send(Message::Piece(piece, filled)).map_err(|_| SinkError::Cancelled)
     }
 

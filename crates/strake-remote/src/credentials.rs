@@ -1,10 +1,10 @@
-//! Who we are, to registries.
+//! Credentials for registries.
 
 use std::fmt;
 
 use data_encoding::BASE64;
 
-/// What shows who we are. It is never printed.
+/// Credentials. They are never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// A name and a password.
@@ -33,7 +33,7 @@ impl Credentials {
         Some(format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes())))
     }
 
-    /// The part that nobody is to see.
+    /// The secret part.
     pub(crate) fn secret(&self) -> &str {
         match self {
             Self::Password { password: secret, .. }

@@ -22,7 +22,7 @@ use crate::transport::{Exchange, host_of};
 /// Bodies of at least this many bytes are only sent once the registry has said that it will take them.
 const EXPECT: u64 = 1024 * 1024;
 
-/// So many redirections are followed.
+/// The maximum number of redirections that are followed.
 const MAX_REDIRECTS: usize = 5;
 
 /// So often it is tried to reach a registry at all.

@@ -11,13 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::RemoteError;
 
-/// So often something is tried.
+/// The maximum number of attempts.
 pub(crate) const ATTEMPTS: u32 = 7;
 
-/// No wait that nobody has asked for is longer.
+/// The maximum wait unless a registry asks for a longer one.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Nobody waits longer than this, whoever asks for it.
+/// The maximum wait, whatever a registry asks for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// How long to wait after so many failures, from 1; after the first about as long as `first`.

@@ -58,7 +58,7 @@ impl Settings {
     }
 }
 
-/// Through whom to connect.
+/// The proxies.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     /// For `http`: its URL.

@@ -1,4 +1,4 @@
-//! Whom to trust.
+//! TLS and CA certificates.
 //!
 //! Directories of certificates are laid out as `containers-certs.d(5)` and Docker have it.
 

@@ -16,7 +16,7 @@ use crate::measured::Measure;
 use crate::settings::Settings;
 use crate::tls;
 
-/// So many connections to a host are kept to be used again.
+/// The maximum number of connections to a host that are kept for further requests.
 const CONNECTIONS: usize = 16;
 
 /// Connections to each host, by scheme, host and the registry that led there: each with what it needs.

@@ -150,7 +150,7 @@ impl Repository {
         let answer = match answer {
             Some(answer) if answer.status() == 201 => return Ok(None),
             Some(answer) => answer,
-            // Whoever calls tries the whole upload again.
+            // The caller tries the whole upload again.
             None => self.call_once(&call, &mut Payload::Bytes(&[]))?,
         };
         let status = answer.status().as_u16();

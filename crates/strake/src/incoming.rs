@@ -13,7 +13,7 @@ use strake_image::recognise::begins_as_archive;
 use crate::failure::Failure;
 use crate::{descriptors, input};
 
-/// The first member's headers are in so many bytes.
+/// The first member's headers are in the first bytes of an archive, of this number.
 pub(crate) const START: u64 = 64 * 1024;
 
 /// Under this name stdin can be opened.

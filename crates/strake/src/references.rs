@@ -10,7 +10,7 @@ use strake_plan::{Closure, StoreDir, StorePath};
 use crate::failure::Failure;
 use crate::input;
 
-/// So many names are given to one nix command: a command line has a limit.
+/// The maximum number of names for one nix command: a command line has a limit.
 const NAMES_AT_ONCE: usize = 1000;
 
 /// Reads a references graph.

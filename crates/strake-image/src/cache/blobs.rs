@@ -1,6 +1,6 @@
 //! What layers became when they were compressed.
 //!
-//! What was made here and elsewhere is remembered apart. What was made here is what the same encoder will make
+//! Layers compressed by strake and by other programs are cached separately. What was made here is what the same encoder will make
 //! again, so its digest can be promised before it is made. What a manifest elsewhere lists was made by
 //! who knows what: such a blob can be named where it is there already, but not made.
 
@@ -24,7 +24,7 @@ pub enum Maker {
     Elsewhere(Codec),
 }
 
-/// A compressed layer that is remembered, for people who look at the cache.
+/// A compressed layer that is cached, for people who look at the cache.
 #[derive(Clone, Debug)]
 pub struct BlobEntry {
     /// The uncompressed layer.
@@ -87,13 +87,13 @@ impl Cache {
         entry::write(&self.blobs, &blob_name(diff_id, maker), &head, std::iter::empty())
     }
 
-    /// Forgets what a layer became.
+    /// Removes what a layer became.
     pub fn forget_blob(&self, diff_id: Digest, maker: Maker) {
         // If it cannot be removed, what is made is still held against it.
         let _ = self.blobs.remove(blob_name(diff_id, maker));
     }
 
-    /// All compressed layers that are remembered, the last used first.
+    /// All compressed layers that are cached, the last used first.
     pub fn blobs(&self) -> io::Result<Vec<BlobEntry>> {
         self.list(BLOBS, &self.blobs, |file| {
             let (BlobHead { diff_id, digest, size, made }, _) = entry::read(&self.blobs, &file.name)?;

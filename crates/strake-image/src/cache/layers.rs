@@ -1,6 +1,6 @@
 //! What layers' digests were when they were last computed.
 //!
-//! An entry is used only as long as the layer's files have the fingerprint they had when they were digested. The body of
+//! An entry is used only as long as the layer's files have the fingerprint they had when they were hashed. The body of
 //! its file is the fingerprint as 8 bytes a file, little-endian.
 
 use std::io;
@@ -13,11 +13,11 @@ use crate::digest::Digest;
 use crate::fingerprint::Fingerprint;
 use crate::survey::Survey;
 
-/// Where a recipe's digest is remembered: the digest of all that decides the layer's bytes but the files' content.
+/// The key of a recipe's digest in the cache: the digest of all that decides the layer's bytes but the files' content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key(Digest);
 
-/// A remembered digest.
+/// A cached digest.
 #[derive(Clone, Debug)]
 pub(crate) struct Remembered {
     pub(crate) digest: Digest,
@@ -56,7 +56,7 @@ impl Key {
 }
 
 impl Cache {
-    /// What is remembered for a key. A damaged entry is none.
+    /// The entry of a key. A damaged entry is ignored.
     pub(crate) fn get(&self, key: Key) -> Option<Remembered> {
         let (head, body) = whole(entry::use_it(&self.layers, &key.0.hex())?)?;
         let fingerprint = body.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
@@ -67,7 +67,7 @@ impl Cache {
         })
     }
 
-    /// Remembers a digest. `title` is for people who look at the cache.
+    /// Caches a digest. `title` is for people who look at the cache.
     pub(crate) fn put(&self, key: Key, digest: Digest, survey: &Survey, title: &str) -> io::Result<()> {
         let fingerprint = &survey.fingerprint.0;
         let head = LayerHead {
@@ -80,13 +80,13 @@ impl Cache {
         entry::write(&self.layers, &key.0.hex(), &head, body)
     }
 
-    /// Forgets a digest.
+    /// Removes a digest.
     pub fn remove(&self, key: Key) {
         // If it is gone already, or cannot be removed, its fingerprint still guards it.
         let _ = self.layers.remove(key.0.hex());
     }
 
-    /// All layers whose digests are remembered, the last used first.
+    /// All layers whose digests are cached, the last used first.
     pub fn layers(&self) -> io::Result<Vec<LayerEntry>> {
         self.list(LAYERS, &self.layers, |file| {
             let (LayerHead { digest, size, files, title }, _) =

@@ -1,10 +1,10 @@
-//! What is remembered from run to run: layers' digests, what layers became when they were compressed, and what third-party blobs
+//! What is cached from run to run: layers' digests, what layers became when they were compressed, and what third-party blobs
 //! were when they were decompressed.
 //!
 //! A directory for each kind, with one small file an entry, written beside its place and renamed, so that many processes
 //! may share it and a process that is killed leaves nothing wrong.
 //!
-//! Whoever can write to the cache decides what bytes a digest is believed to stand for. So a directory that is another user's,
+//! A user who can write to the cache could make strake use wrong digests. So a directory that is another user's,
 //! or that others can write to, is not used; no link in it is followed, and nothing but regular files is read.
 
 mod blobs;

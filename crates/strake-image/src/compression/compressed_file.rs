@@ -21,7 +21,7 @@ use crate::spool::Spool;
 
 const BUFFER: usize = 256 * 1024;
 
-/// So many passes may begin before ranges are put aside that stand in their order: one lists the archive, `export` reads it twice.
+/// The number of passes that may begin before ranges that stand in their order are put aside: one lists the archive, `export` reads it twice.
 /// Who asks for them in another order all the same, as a registry that takes the largest first, needs no more either.
 const STREAMED: u32 = 4;
 

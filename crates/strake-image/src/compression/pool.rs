@@ -13,7 +13,7 @@ use super::setting::Compression;
 /// So much memory all threads and the blocks on their way may take, in bytes, as long as one thread can work.
 const MEMORY: usize = 48 * 1024 * 1024;
 
-/// So many blocks more than there are threads are on their way: one waits to be compressed, one to be written.
+/// The number of blocks in flight beyond one for each thread: one waits to be compressed, one to be written.
 const WAITING: usize = 2;
 
 /// Threads that compress the blocks of all streams that are given to them, each in one way.
@@ -117,7 +117,7 @@ fn work(compression: Compression, queue: &Mutex<Receiver<Job>>) {
     }
 }
 
-/// For so many threads there is memory.
+/// The number of threads for which there is memory.
 fn most_threads(compression: Compression) -> usize {
     // What becomes of a block may be as large as the block.
     let block = 2 * compression.method().block();

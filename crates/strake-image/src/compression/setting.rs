@@ -60,7 +60,7 @@ impl Method {
         }
     }
 
-    /// So many bytes are compressed on their own. Larger blocks make the result smaller, and take more memory.
+    /// The size of the blocks that are compressed on their own, in bytes. Larger blocks make the result smaller, and take more memory.
     pub(super) fn block(self) -> usize {
         match self {
             Self::Gzip => 1024 * 1024,

@@ -127,7 +127,7 @@ impl Delivery<'_> {
                 }
                 _ => has_all(&stored, takers.iter())?,
             };
-            // Whoever wants everything checked has it read, if nobody has before.
+            // With `verify` it is read, unless it was read before.
             let is_checked = self.context.diff_id(digest) == Some(tarball.diff_id) || !tarball.is_layer;
             if is_there && (is_checked || !self.context.verify) {
                 tarball.source = Source::Elsewhere { path: tarball.source.path().to_owned() };

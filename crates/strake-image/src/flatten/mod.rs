@@ -26,7 +26,7 @@ use apply::{Directories, Merged};
 use path_tree::{Claim, EntryId, Node, NodeId, ROOT};
 use reached::Reached;
 
-/// Content goes through in pieces of so many bytes.
+/// Content is copied in pieces of this size, in bytes.
 const BUFFER: usize = 256 * 1024;
 
 /// Writes the file system that these layers make, the lowest first, as a tar archive. Returns its length in bytes.

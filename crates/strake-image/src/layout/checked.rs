@@ -22,7 +22,7 @@ impl CheckedBlobs {
         *known.entry(digest).or_insert_with(|| read(root, digest).is_ok_and(|found| found == digest))
     }
 
-    /// Notes that a blob was written, by whoever has seen to its digest.
+    /// Notes that a blob was written whose digest was checked.
     pub(super) fn written(&self, digest: Digest) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, true);
     }

@@ -129,7 +129,7 @@ fn bound(connection: &mut Connection) -> rusqlite::Result<()> {
 /// Bytes of a store path's name, or of a hash, at most: a store directory, and 211 for the name in there.
 const MAX_NAME_LENGTH: usize = 1024;
 
-/// So many steps are gone between two looks at their number.
+/// The number of steps between two checks of their number.
 const STEPS: i32 = 100_000;
 
 /// Whether the tables that are read are tables: a view, a virtual table or a generated column is a program, which could

@@ -17,7 +17,7 @@ use crate::recipe::{Depth, Digests, Source};
 use crate::sink::{BUFFER, Sink, SinkError, read_range};
 use crate::tar::{Kind, Member};
 
-/// So many links are followed for one member.
+/// The maximum number of links that are followed for one member.
 const MAX_LINKS: usize = 8;
 
 /// An archive whose members are known.

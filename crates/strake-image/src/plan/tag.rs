@@ -1,4 +1,4 @@
-//! Tags for images that get none from whoever plans them.
+//! Default tags for images.
 
 use serde::Serialize;
 

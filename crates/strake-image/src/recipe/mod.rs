@@ -1,7 +1,7 @@
 //! Recipes: what a layer is made of.
 //!
 //! A recipe can write itself as a tar stream, always the same bytes. It knows no image and no manifest, so a layer's
-//! digest cannot depend on the image that the layer is in. That makes remembering digests sound.
+//! digest cannot depend on the image that the layer is in. That makes caching digests sound.
 
 mod checking;
 mod content;
@@ -79,7 +79,7 @@ impl Recipe {
         matches!(self, Self::Tarball(Tarball { source: Source::Elsewhere { .. }, .. }))
     }
 
-    /// Where this recipe's digest is remembered.
+    /// The key of this recipe's digest in the cache.
     pub fn key(&self) -> Key {
         match self {
             Self::StorePaths(recipe) => recipe.key(),
@@ -107,7 +107,7 @@ impl Recipe {
         }
     }
 
-    /// The diff id that somebody else has said. It is checked whenever the recipe is digested.
+    /// The diff id that a third party says. It is checked whenever the recipe is hashed.
     pub fn claimed_diff_id(&self) -> Option<Digest> {
         match self {
             Self::Tarball(recipe) => Some(recipe.diff_id),

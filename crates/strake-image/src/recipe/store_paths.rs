@@ -28,7 +28,7 @@ use crate::survey::{Checkpoint, Checkpoints, Survey};
 use crate::tar::{Kind, Member, Writer};
 use crate::tree::{FileAccess, Spot, TreeEntry, Walker, to_path};
 
-/// Changes whenever the bytes that a recipe gives change, so that no remembered digest outlives its meaning.
+/// Changes whenever the bytes that a recipe gives change, so that no cached digest outlives its meaning.
 const FORMAT: &str = "store paths, PAX as CPython 3.9 to 3.13, version 1";
 
 /// Who owns the files in a layer.
@@ -52,7 +52,7 @@ pub struct StorePaths {
     /// The store paths, in the order in which the layer holds them.
     pub paths: Vec<StorePath>,
     /// Their NAR hashes, in the same order; none if not all are known. They change no byte, but a digest that is
-    /// remembered with them holds for just this content.
+    /// cached with them holds for just this content.
     pub nar_hashes: Vec<NarHash>,
     /// Who owns everything in it.
     pub owner: Owner,

@@ -1,7 +1,7 @@
 //! The recipe for a layer that somebody has already packed: a customisation layer, or a layer of a base image.
 //!
 //! Its diff id was said by others, so before anything is promised the bytes are read and the claim is checked, and
-//! that it held is remembered like any other digest.
+//! that it held is cached like any other digest.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -294,7 +294,7 @@ impl Tarball {
         })
     }
 
-    /// What there is to know of a tarball that is not here. It is never remembered.
+    /// What there is to know of a tarball that is not here. It is never cached.
     fn unseen(&self) -> Survey {
         Survey {
             size: self.size,

@@ -16,14 +16,14 @@ pub struct Digesting<'a> {
     watch: Watch<'a>,
 }
 
-/// What connects a long piece of work with whoever waits for it.
+/// Connects a long piece of work with the code that waits for it.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// Counts the bytes done.
     pub progress: &'a AtomicU64,
     /// Set when the result is no longer wanted: the work stops soon.
     pub cancelled: &'a AtomicBool,
-    /// Where streams that are digested at the same time meet.
+    /// Where streams that are hashed at the same time meet.
     pub lanes: &'a Lanes,
 }
 

@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use super::{Sink, SinkError};
 
-/// Forgets what it takes.
+/// Discards its input.
 pub struct Discard;
 
 impl Sink for Discard {

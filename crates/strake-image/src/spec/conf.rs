@@ -58,7 +58,7 @@ pub struct Conf {
     /// The group's name.
     pub gname: String,
     /// What the store knows of the store paths in `store_layers`: the list that `exportReferencesGraph` writes. With NAR
-    /// hashes in it, remembered digests hold for just this content; a Nix database needs it.
+    /// hashes in it, cached digests hold for just this content; a Nix database needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closure: Option<Vec<PathEntry>>,
     /// What is known of the base image. It counts where that is not at hand; `strake describe --detached` writes it.

@@ -2,7 +2,7 @@
 //!
 //! Nix takes a store path for a reference of a build's result if the result holds the 32 characters of its hash in a row
 //! (`scanForReferences`). JSON lets any character be written in another way, so a character in each such row is: the
-//! text means the same, and whoever has it need not have what it speaks of.
+//! text means the same, and the store paths in it need not be present.
 
 use std::fmt::Write;
 

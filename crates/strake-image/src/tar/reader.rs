@@ -16,7 +16,7 @@ use crate::limits::MAX_EXTENDED;
 /// A sparse file in the old format.
 const OLD_SPARSE: Kind = Kind(b'S');
 
-/// What stands behind the end is read in pieces of so many bytes.
+/// Bytes behind the end are read in pieces of this size, in bytes.
 const BUFFER: usize = 64 * 1024;
 
 /// A tar archive as it is read.

@@ -21,7 +21,7 @@ impl<'s> Writer<'s> {
         Self::range(sink, 0..u64::MAX, 0)
     }
 
-    /// Goes on with an archive of which so many bytes were written to the sink.
+    /// Continues an archive of which `position` bytes were written to the sink.
     pub fn resume(sink: &'s mut dyn Sink, position: u64) -> Self {
         Self { window: Window::new(sink, 0..u64::MAX, position), header: Vec::new() }
     }

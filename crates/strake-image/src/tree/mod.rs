@@ -24,7 +24,7 @@ use entry::{open_file, read_error, same};
 pub(crate) use names::Listings;
 use names::Names;
 
-/// So many directories on the way down are kept open. The rest is opened again on the way up, so that a deep tree
+/// The maximum number of directories on the way down that are kept open. The rest is opened again on the way up, so that a deep tree
 /// needs no more descriptors than a flat one.
 const OPEN_DIRECTORIES: usize = 32;
 

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::kernel;
 use crate::python::text;
 
-/// So many bytes of names one walk keeps at most for the next: some ten thousand names.
+/// The maximum size of the names that one walk keeps for the next, in bytes: some ten thousand names.
 const KEPT: usize = 512 * 1024;
 
 /// The names in the directories of all trees of a walk, in the order in which it comes to them; none if they are too many

@@ -15,7 +15,7 @@ const VERSION: u32 = 1;
 /// The layers of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// So many layers were allowed.
+    /// The maximum number of layers.
     pub max_layers: usize,
     /// The layers' store paths, the lowest layer first.
     pub layers: Vec<Vec<String>>,

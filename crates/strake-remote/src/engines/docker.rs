@@ -18,7 +18,7 @@ use super::error::EngineError;
 use super::fetched::Fetched;
 use super::{Archive, Engine, Found, Imported, Presence, WantedImage};
 
-/// So many images are asked what layers they have, where the store does not say it.
+/// The maximum number of images whose layers are listed, where the store does not list them.
 const ASKED: usize = 16;
 
 /// What the containerd store says about an image of which layers are missing, in a load that succeeds.

@@ -10,7 +10,7 @@ use super::fetched::Fetched;
 use super::program::Program;
 use super::{Archive, Engine, Found, Imported, Presence, WantedImage};
 
-/// So many images are asked in one command.
+/// The maximum number of images in one command.
 const ASKED: usize = 500;
 
 /// Podman's storage.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::HumanBytes;
 
-/// How long a pace is remembered: in this time the weight of what was seen halves.
+/// In this time the weight of an earlier pace halves.
 const HALF_LIFE: Duration = Duration::from_secs(4);
 
 /// A pace is only believed after this time.

@@ -22,7 +22,7 @@ use crate::closure::Closure;
 use crate::graph::NodeSet;
 use crate::layering::Group;
 
-/// Plans each image with so many layers at most, and returns the layers in the order of the images.
+/// Plans each image with at most `max_layers` layers, and returns the layers in the order of the images.
 ///
 /// `catalog` lists layers that exist already, for instance those of the last plan. Images have names so that the order in
 /// which they are given does not matter.

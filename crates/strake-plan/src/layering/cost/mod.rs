@@ -60,7 +60,7 @@ use weights::{Index, Weights};
 /// Changes when the same input gives other layers; it stands in lock files.
 pub const PLANNER_VERSION: u32 = 1;
 
-/// A path that at most so many paths need, itself included, is the image's own.
+/// A path that at most this number of paths need, itself included, is the image's own.
 const OWN_USERS: u32 = 5;
 
 /// What an image's own path weighs more.
@@ -69,7 +69,7 @@ const OWN_WEIGHT: u64 = 16;
 /// Updates over which sending a kept layer once more may pay off.
 const HORIZON: u128 = 5;
 
-/// So many items are compared pair by pair.
+/// The maximum number of items that are compared pair by pair.
 const EXACT: usize = 4096;
 
 /// No rate is larger: what is heavier by so much always changes anyway.
