@@ -54,10 +54,21 @@ impl Repository {
         Ok(Uses { tags: names(is_it), indexes: names(lists_it), referrers, is_whole })
     }
 
-    /// Deletes a manifest. `false`: it is not there.
-    pub fn delete(&self, manifest: Digest) -> Result<bool, RemoteError> {
-        let what = format!("delete {}", self.image(&manifest.to_string()));
-        let url = self.path(&format!("manifests/{manifest}"));
+    /// Deletes a manifest, and those of these tags that still lead to it then, as in registries that keep tags apart. `false`: it is
+    /// not there.
+    pub fn delete(&self, manifest: Digest, tags: &[String]) -> Result<bool, RemoteError> {
+        let was_there = self.delete_name(&manifest.to_string())?;
+        for tag in tags {
+            if self.leads_to(tag, manifest)?.0 {
+                self.delete_name(tag)?;
+            }
+        }
+        Ok(was_there)
+    }
+
+    fn delete_name(&self, name: &str) -> Result<bool, RemoteError> {
+        let what = format!("delete {}", self.image(name));
+        let url = self.path(&format!("manifests/{name}"));
         let answer = self.call(&Call::new(&what, Method::DELETE, url, Scope::Delete), &[])?;
         Ok(answer.status().is_success())
     }

@@ -1,8 +1,7 @@
 //! `strake delete`: an image in a registry.
 
-use strake_image::Digest;
 use strake_image::reference::list;
-use strake_remote::{Reference, RemoteError, Repository, Uses};
+use strake_remote::{Reference, RemoteError, Uses};
 
 use crate::cli::Delete;
 use crate::failure::Failure;
@@ -25,13 +24,25 @@ pub(crate) fn run(arguments: &Delete) -> Result<(), Failure> {
     if !arguments.force {
         needed(&reference, &uses)?;
     }
-    remove(&repository, digest, &arguments.name)?;
+    let mut tags = uses.tags.clone();
+    tags.extend(reference.tag.clone().filter(|tag| !uses.tags.contains(tag)));
+    match repository.delete(digest, &tags) {
+        Ok(true) => {}
+        Ok(false) => return Err(Failure::new(format!("{}: not found (404)", arguments.name))),
+        // distribution says 405, and so do others; the specification has 400 as well.
+        Err(error @ RemoteError::Status { status: 400 | 405, .. }) => {
+            return Err(Failure::from(error).hint(
+                "the registry does not allow that: distribution needs REGISTRY_STORAGE_DELETE_ENABLED=true",
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    }
     let mut lines = Lines::default();
-    for tag in &uses.tags {
+    for tag in &tags {
         let name = Reference { tag: Some(tag.clone()), digest: None, ..reference.clone() };
         lines.push(super::manifest_line(&name, digest, arguments.json));
     }
-    if uses.tags.is_empty() {
+    if tags.is_empty() {
         lines.push(super::manifest_line(&reference.pinned(digest), digest, arguments.json));
     }
     if uses.referrers > 0 {
@@ -64,16 +75,4 @@ fn needed(reference: &Reference, uses: &Uses) -> Result<(), Failure> {
         super::warn("the repository has too many tags: not all were checked");
     }
     Ok(())
-}
-
-fn remove(repository: &Repository, digest: Digest, name: &str) -> Result<(), Failure> {
-    match repository.delete(digest) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::new(format!("{name}: not found (404)"))),
-        // distribution says 405, and so do others; the specification has 400 as well.
-        Err(error @ RemoteError::Status { status: 400 | 405, .. }) => Err(Failure::from(error).hint(
-            "the registry does not allow that: distribution needs REGISTRY_STORAGE_DELETE_ENABLED=true",
-        )),
-        Err(error) => Err(error.into()),
-    }
 }
