@@ -228,7 +228,7 @@ fn how_many_layers_are_left() {
     assert_eq!(count(&["--max-layers", "40", "--from", base, "--root", root]), 40 - layers - 1);
     let arguments = ["--graph", &debian(), "--name", "x", "--root", root, "--from", base, "--max-layers"];
     let refused_with = |max: &str, words: &[&str]| refused(&[&arguments[..], &[max]].concat()).failed(words);
-    refused_with(&(layers + 1).to_string(), &["none is left for store paths", "hint: say with --max-layers"]);
+    refused_with(&(layers + 1).to_string(), &["none is left for store paths", "hint: set --max-layers"]);
     refused(&[&arguments[..], &["126"]].concat()).refused(&["invalid value '126' for '--max-layers <N>'"]);
     let pipeline = place.path().join("pipeline.json");
     fs::write(&pipeline, r#"[["popularity_contest"]]"#).unwrap();
