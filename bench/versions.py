@@ -8,11 +8,13 @@ order alternating from round to round:
 
     stream cold, stream warm   strake stream, with an empty cache and with that of an earlier run, into a pipe that is
                                drained by splice(2), into one read by `cat`, and into /dev/null
+    verify, verify gzip        strake verify of the image's docker-archive, and of that compressed by `gzip -1`
     push none, gzip, zstd      strake copy into an empty repository (with --registry: the distribution program)
     push again                 the same image under the same name, which sends nothing
 
-Printed: medians of wall-clock seconds until the program has exited, the median of the ratios NEW / OLD round by round, and the
-highest peak memory (wait4). The archives are compared first; a difference ends the run.
+Printed: medians of wall-clock seconds until the program has exited, the median of the ratios NEW / OLD round by round, the same
+ratio of processor time (user and system), which other work on the machine changes less, and the highest peak memory (wait4). The
+archives are compared first; a difference ends the run.
 """
 import argparse
 import hashlib
@@ -34,7 +36,7 @@ READERS = {"drained pipe": [sys.executable, "-I", "-S", "-c", DRAIN], "cat": ["s
 
 
 def run(command, cache, reader=None):
-    """Wall-clock seconds and peak memory in KiB of a command, which must succeed."""
+    """Wall-clock seconds, peak memory in KiB and processor seconds of a command, which must succeed."""
     environment = {**os.environ, "STRAKE_CACHE_DIR": cache}
     sink = subprocess.Popen(reader, stdin=subprocess.PIPE) if reader else None
     out = sink.stdin if sink else subprocess.DEVNULL
@@ -49,7 +51,7 @@ def run(command, cache, reader=None):
         sink.wait()
     if status:
         sys.exit(f"{command}: {said.decode()}")
-    return seconds, usage.ru_maxrss
+    return seconds, usage.ru_maxrss, usage.ru_utime + usage.ru_stime
 
 
 class Registry:
@@ -107,6 +109,10 @@ def main():
         if len(digests) != 1:
             sys.exit(f"the archives differ: {digests}")
         samples = {}
+        archives = {"verify": f"{scratch}/image.tar", "verify gzip": f"{scratch}/image.tar.gz"}
+        subprocess.run([*stream(arguments.old), "-o", archives["verify"]], check=True, env={**os.environ, "STRAKE_CACHE_DIR": warm["old"]})
+        with open(archives["verify gzip"], "wb") as packed:
+            subprocess.run(["gzip", "-1c", archives["verify"]], check=True, stdout=packed)
 
         def note(job, version, sample):
             samples.setdefault(job, {}).setdefault(version, []).append(sample)
@@ -119,6 +125,9 @@ def main():
                         note(f"stream cold, {sink}", version, run(stream(strake), cold, reader))
                 for version, strake in order:
                     note(f"stream warm, {sink}", version, run(stream(strake), warm[version], reader))
+            for job, archive in archives.items():
+                for version, strake in order:
+                    note(job, version, run([strake, "verify", "--no-cache", f"docker-archive:{archive}"], warm[version]))
         for turn in range(arguments.push_runs if arguments.registry else 0):
             order = list(versions.items())[:: 1 if turn % 2 == 0 else -1]
             for compression in ("none", "gzip", "zstd"):
@@ -128,12 +137,13 @@ def main():
                         note(f"push {compression}", version, push(strake, arguments.store, compression, registry, cold))
                         note(f"push {compression} again", version, push(strake, arguments.store, compression, registry, cold))
                     registry.stop()
-        print(f"{'job':<28}{'old s':>8}{'new s':>8}{'new/old':>9}{'old MB':>8}{'new MB':>8}")
+        print(f"{'job':<28}{'old s':>8}{'new s':>8}{'new/old':>9}{'cpu':>8}{'old MB':>8}{'new MB':>8}")
         for job, by in samples.items():
-            old, new = ([seconds for seconds, _ in by[version]] for version in versions)
-            peaks = [max(peak for _, peak in by[version]) / 1000 for version in versions]
+            old, new = ([seconds for seconds, _, _ in by[version]] for version in versions)
+            peaks = [max(peak for _, peak, _ in by[version]) / 1000 for version in versions]
             ratio = statistics.median(b / a for a, b in zip(old, new))
-            print(f"{job:<28}{statistics.median(old):>8.3f}{statistics.median(new):>8.3f}{ratio:>9.3f}{peaks[0]:>8.0f}{peaks[1]:>8.0f}")
+            work = statistics.median(b[2] / a[2] for a, b in zip(*by.values()))
+            print(f"{job:<28}{statistics.median(old):>8.3f}{statistics.median(new):>8.3f}{ratio:>9.3f}{work:>8.3f}{peaks[0]:>8.0f}{peaks[1]:>8.0f}")
     finally:
         shutil.rmtree(scratch)
 
