@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use strake_testkit::command::{command, output_of, stdout_of, text};
 use strake_testkit::peer::require;
@@ -55,6 +55,36 @@ fn commands_shown_work() {
     }
     assert!(count >= 20, "only {count} commands were found");
     assert!(place.path().join("hello.tar").is_file());
+}
+
+/// What a `console` block says that commands write is what they write, but for the time that they take.
+#[test]
+fn recordings_are_true() {
+    let place = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(workspace().join("examples"), place.path().join("examples")).unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_strake")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let timeless = |text: &str| {
+        let line = |line: &str| match line.split_once(" in ") {
+            Some((before, after)) if after.ends_with(" s") => format!("{before} in some time"),
+            _ => line.to_owned(),
+        };
+        text.lines().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let text_of_page = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let mut count = 0;
+    for block in text_of_page.split("```console\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        for step in block.split("$ ").skip(1) {
+            let (line, expected) = step.split_once('\n').unwrap();
+            let mut shell = command("bash", ["-euo", "pipefail", "-c", &format!("{line} 2>&1")]);
+            shell.current_dir(place.path()).env("PATH", &path).env_remove("COLUMNS");
+            shell.env("STRAKE_CACHE_DIR", place.path().join("cache"));
+            assert_eq!(timeless(&text(&stdout_of(shell))), timeless(expected), "{line}");
+            count += 1;
+        }
+    }
+    assert!(count >= 4, "only {count} commands were found");
 }
 
 /// The picture in the README is the one that its caption says.
