@@ -111,7 +111,7 @@ pub(crate) fn check(engine: &UnderTest<'_>) {
 
     let event = engine.loaded(&images, &one, &[]);
     assert_eq!((counts(&event), &event["was_there"]), ((LAYERS, 0), &false.into()), "{event}");
-    assert_eq!(event["replaced"], Value::Null);
+    assert_eq!(event["replaced"], serde_json::json!([]));
     assert_eq!((engine.run)("team/app:1"), Images::printed(first));
 
     let event = engine.loaded(&images, &one, &[]);
@@ -125,7 +125,9 @@ pub(crate) fn check(engine: &UnderTest<'_>) {
     let event = engine.loaded(&images, &two, &[]);
     let expected = if engine.has_chains { (4, 4) } else { (1, LAYERS - 1) };
     assert_eq!((counts(&event), &event["was_there"]), (expected, &false.into()), "{event}");
-    assert!(event["replaced"].as_str().is_some_and(|id| id.starts_with("sha256:")), "{event}");
+    let id = event["replaced"][0]["image_id"].as_str();
+    assert!(id.is_some_and(|id| id.starts_with("sha256:")), "{event}");
+    assert_eq!(event["names"], serde_json::json!([event["replaced"][0]["name"]]));
     assert_eq!((engine.run)("team/app:1"), Images::printed(second));
     assert_eq!((engine.run)("other:3"), Images::printed(first));
 
@@ -237,6 +239,13 @@ fn podman() {
     let images = Images::new();
     let mut copy = images.strake(&["copy", "containers-storage:team/app:1", "oci:layout"]);
     stdout_of(copy.envs(engine.variables.iter().map(|(name, value)| (name, value))).take());
+
+    // An image of the same name that was built here is replaced, and not found before the new one.
+    podman(&["tag", "team/app:1", "localhost/twin:1"]);
+    let other = images.conf("other", [5; DATA]);
+    let event = engine.loaded(&images, &other, &["-t", "twin:1"]);
+    assert_eq!(event["replaced"][0]["name"], "localhost/twin:1", "{event}");
+    assert_eq!((engine.run)("twin:1"), Images::printed([5; DATA]));
 
     // Podman on another machine, as far as one socket is that.
     podman(&["rmi", "--all", "--force"]);

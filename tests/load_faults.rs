@@ -199,6 +199,62 @@ fn engines_that_are_not_there() {
 }
 
 #[test]
+fn what_cannot_be_done_is_said_first() {
+    // Nobody is asked anything.
+    let host = "unix:///nowhere";
+    for (words, expected) in [
+        (&["--via", "sudo"][..], "--via: Docker is reached by its API"),
+        (&["--run", "--via", "sudo"], "--via: Docker is reached by its API"),
+    ] {
+        ran(output_of(&mut load_at(host, words))).refused(&[expected]);
+    }
+    let example = workspace().join("examples/hello");
+    for (words, expected) in [
+        (&["--to", "kind", "--run"][..], "--run: kind=kind is a cluster"),
+        (&["--to", "k3s", "--run"], "--run: k3s is a cluster"),
+        (&["--to", "containerd", "--run", "--", "x"], "--run: ctr takes arguments"),
+    ] {
+        let mut strake = program();
+        strake
+            .args(["load", "--no-cache", "--store-root"])
+            .arg(&example)
+            .arg(example.join("conf.json"))
+            .args(words);
+        ran(output_of(&mut strake)).refused(&[expected]);
+    }
+    // An image that has no name, which no engine would find again.
+    let directory = tempfile::tempdir().unwrap();
+    let mut copy = program();
+    copy.args(["copy", "--no-cache", "--store-root"])
+        .arg(&example)
+        .arg(example.join("conf.json"))
+        .arg("oci:layout");
+    stdout_of(std::mem::replace(copy.current_dir(directory.path()), Command::new("true")));
+    let index = directory.path().join("layout/index.json");
+    let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    value["manifests"][0].as_object_mut().unwrap().remove("annotations");
+    fs::write(&index, value.to_string()).unwrap();
+    let mut strake = program();
+    strake.args(["load", "--no-cache", "oci:layout", "--to", "docker"]).current_dir(directory.path());
+    ran(output_of(strake.env("DOCKER_HOST", host))).failed(&["the image has no name", "-t NAME:TAG"]);
+}
+
+#[test]
+fn errors_of_every_question() {
+    for (path, answer) in [
+        ("/images/json", json("500 Internal Server Error", r#"{"message":"the plugin denies"}"#)),
+        ("/info", json("403 Forbidden", r#"{"message":"the plugin denies"}"#)),
+    ] {
+        let engine = Rote::start(
+            move |line, _| {
+                if line.contains(path) { answer.clone() } else { empty_engine(line, "") }
+            },
+        );
+        load(&engine.socket, &[]).failed(&["the plugin denies"]);
+    }
+}
+
+#[test]
 fn places_that_are_none() {
     let example = workspace().join("examples/hello");
     for (words, expected) in [

@@ -218,9 +218,9 @@ fn an_index_of_several_images() {
         ),
         (
             &["--index", "amd64.json", "arm64.json", "docker-archive:x"],
-            &["docker-archive:x", "no place for an index"],
+            &["docker-archive:x", "has room for one image"],
         ),
-        (&["--index", "amd64.json", "arm64.json", "-"], &["stdout is a docker-archive"]),
+        (&["--index", "amd64.json", "arm64.json", "-"], &["stdout has room for one image"]),
         (&["--index", "amd64.json", "arm64.json"], &["arm64.json is not a destination"]),
         (&["--index", "oci:x"], &["there is no image to copy"]),
         (&["--index", "oci:new", "oci:x"], &["for several platforms: linux/amd64, linux/arm64"]),

@@ -44,8 +44,8 @@ pub struct LoadedImage<'e> {
     pub names: &'e [String],
     /// The image's ID.
     pub id: Digest,
-    /// The ID, as the engine says it, of the image that had the first name before.
-    pub replaced: Option<&'e str>,
+    /// Names that other images had before, each with the ID of that image as the engine says it.
+    pub replaced: &'e [(String, String)],
     /// Whether the image was not there before.
     pub is_new: bool,
     /// The size of the layers that were sent, in bytes.

@@ -31,14 +31,21 @@ pub fn update_index(
     let limits = repository.shared().settings.limits;
     let name = of.wanted();
     let mut error = None;
-    for attempt in 1..=ATTEMPTS {
+    // The last look only sees whether the last write has stayed.
+    for attempt in 1..=ATTEMPTS + 1 {
         let found = repository.manifest(&name).map_err(fetch)?.map(listed);
         let index = merged(repository, found.as_ref(), &ours, images)?;
         if found.is_some_and(|found| found.descriptor.digest == index.digest()) {
             return Ok(index);
         }
+        if attempt > ATTEMPTS {
+            break;
+        }
         match repository.put_once(&name, "", &index) {
-            Ok(_) => std::thread::sleep(limits.settle),
+            Ok(_) => {
+                error = None;
+                std::thread::sleep(limits.settle);
+            }
             Err(failure) if !failure.is_passing() => return Err(fetch(failure)),
             // It may have been written all the same.
             Err(failure) => error = Some(failure),

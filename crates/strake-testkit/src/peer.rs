@@ -39,7 +39,14 @@ fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = MORE_DIRECTORIES.iter().map(PathBuf::from);
     let directories = built().into_iter().chain(std::env::split_paths(&path)).chain(more);
-    directories.map(|directory| directory.join(program)).find(|file| file.is_file())
+    directories.map(|directory| directory.join(program)).find(|file| is_program(file))
+}
+
+/// Whether a file can be run: one that could not be built may be there, and empty.
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata()
+        .is_ok_and(|found| found.is_file() && found.len() > 0 && found.permissions().mode() & 0o111 != 0)
 }
 
 /// Where tests/run puts the programs that it builds.

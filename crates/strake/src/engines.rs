@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use strake_image::Context;
+use strake_image::{Context, Piped};
 use strake_remote::engines::{
-    Containerd, Docker, DockerContext, Endpoint, Engine, EngineTarget, Fetched, Podman, Program, TlsFiles,
-    kind_nodes,
+    Containerd, Docker, DockerContext, Endpoint, Engine, EngineTarget, Podman, Program, TlsFiles, kind_nodes,
 };
 
 use crate::engine_place::{EngineKind, EnginePlace};
@@ -15,7 +14,7 @@ use crate::failure::Failure;
 /// Where containerd listens on most machines.
 const CONTAINERD: &str = "/run/containerd/containerd.sock";
 
-/// What leads to engines.
+/// The way to engines.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Engines {
     /// A command in front of an engine's own: `ssh host`, `sudo`, `docker exec -i node`.
@@ -60,6 +59,10 @@ impl Engines {
     /// The engines that a kind of engine stands for: one, or all nodes of a cluster.
     fn open(&self, engine: &EngineKind) -> Result<Vec<Box<dyn Engine>>, Failure> {
         Ok(match engine {
+            EngineKind::Docker if !self.via.is_empty() => {
+                return Err(Failure::usage("--via: Docker is reached by its API, not by a command")
+                    .hint("set DOCKER_HOST=ssh://HOST, or name another engine with --to"));
+            }
             EngineKind::Docker => vec![Box::new(docker()?)],
             EngineKind::Podman => vec![Box::new(self.podman())],
             EngineKind::Containerd { namespace } => {
@@ -76,7 +79,7 @@ impl Engines {
             }
             EngineKind::Kind { cluster } => {
                 let provider = text("KIND_EXPERIMENTAL_PROVIDER").unwrap_or_else(|| "docker".to_owned());
-                let nodes = kind_nodes(&provider, cluster)?;
+                let nodes = kind_nodes(&self.program([provider], "kind"), cluster)?;
                 nodes.into_iter().map(|node| Box::new(node.containerd) as _).collect()
             }
         })
@@ -95,7 +98,7 @@ impl Engines {
     }
 
     /// An image out of an engine.
-    pub(crate) fn fetch(&self, place: &EnginePlace) -> Result<Fetched, Failure> {
+    pub(crate) fn fetch(&self, place: &EnginePlace) -> Result<Piped, Failure> {
         let aside = std::env::temp_dir();
         match &place.engine {
             EngineKind::Docker => Ok(docker()?.save(&place.name, &aside)?),
@@ -126,8 +129,17 @@ fn docker_endpoint() -> Result<Endpoint, Failure> {
     let directory = path("DOCKER_CONFIG").or_else(|| path("HOME").map(|home| home.join(".docker")));
     if let Some(host) = text("DOCKER_HOST") {
         let verify = text("DOCKER_TLS_VERIFY").is_some();
-        let files = path("DOCKER_CERT_PATH").or(directory).filter(|_| verify || text("DOCKER_TLS").is_some());
-        let tls = files.map(|directory| TlsFiles { directory, verify });
+        let is_tls = verify || text("DOCKER_TLS").is_some() || host.starts_with("https://");
+        let named = path("DOCKER_CERT_PATH");
+        if let Some(missing) = named.as_ref().filter(|directory| is_tls && !directory.is_dir()) {
+            return Err(Failure::new(format!(
+                "DOCKER_CERT_PATH: there is no directory {}",
+                missing.display()
+            )));
+        }
+        // Without files the system's authorities are trusted, and no certificate is shown.
+        let directory = named.or(directory).unwrap_or_default();
+        let tls = is_tls.then(|| TlsFiles { directory, verify: verify || text("DOCKER_TLS").is_none() });
         return Endpoint::parse(&host, tls).map_err(|error| {
             Failure::new(format!("DOCKER_HOST: {error}"))
                 .hint("it is unix://PATH, tcp://HOST:PORT or ssh://HOST")

@@ -178,7 +178,7 @@ fn image(place: &Place, pick: &PlatformPick, registries: &Registries) -> Result<
 
 /// An image out of an engine, by way of a file that is gone when strake ends.
 fn fetched(place: &EnginePlace) -> Result<ParsedImage, Problem> {
-    let path = Engines::default().fetch(place)?.into_path();
+    let path = incoming::keep(Engines::default().fetch(place)?);
     Ok(archive::open_image(&path, &archive::ArchivePick::First, &std::env::temp_dir())?)
 }
 

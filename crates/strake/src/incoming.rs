@@ -63,9 +63,14 @@ pub(crate) fn take(path: &Path) -> Result<Incoming, Failure> {
         return Ok(Incoming::Archive(STDIN.into()));
     }
     let piped = Piped::new(&mut start.chain(bytes), &std::env::temp_dir()).map_err(failed)?;
+    Ok(Incoming::Archive(keep(piped)))
+}
+
+/// Keeps what was put aside until the process ends, and returns the name by which it can be opened.
+pub(crate) fn keep(piped: Piped) -> PathBuf {
     let place = piped.path().to_owned();
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(piped);
-    Ok(Incoming::Archive(place))
+    place
 }
 
 fn stdin() -> io::Result<File> {

@@ -107,8 +107,14 @@ impl fmt::Display for Destination {
 }
 
 impl Destination {
-    /// Whether the image gets a manifest there.
+    /// Whether the image gets a manifest there that others can read.
     pub(crate) fn has_a_manifest(&self) -> bool {
+        self.has_room_for_an_index()
+            || matches!(self, Self::Place(Place::File(place)) if place.form == Form::HybridArchive)
+    }
+
+    /// Whether several images can go there under one name.
+    pub(crate) fn has_room_for_an_index(&self) -> bool {
         match self {
             Self::Stdout | Self::Place(Place::Engine(_)) => false,
             Self::Place(Place::File(place)) => matches!(place.form, Form::OciDirectory | Form::OciArchive),

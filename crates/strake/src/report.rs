@@ -227,7 +227,7 @@ impl Reporter {
         match self.style {
             Style::Quiet | Style::Script => {}
             Style::Lines | Style::Verbose => {
-                let name = if names.is_empty() { id.to_string() } else { self::names(names) };
+                let name = self::names(names);
                 let layers = layers_sent + layers_had;
                 let what = if *is_new {
                     format!(
@@ -235,10 +235,12 @@ impl Reporter {
                         HumanBytes(*sent)
                     )
                 } else {
-                    "it was there".to_owned()
+                    "already there".to_owned()
                 };
-                let replaced = replaced.map(|other| format!(", in place of {other:.19}")).unwrap_or_default();
-                self.say(&format!("{engine}: {name}: {what}{replaced} ({:.2} s)", took.as_secs_f64()));
+                self.say(&format!("{engine}: {name}: {what} ({:.2} s)", took.as_secs_f64()));
+                for (name, id) in *replaced {
+                    self.say(&format!("{name} was {id:.19} before"));
+                }
                 if *stays_uncompressed {
                     self.say("docker push would push these layers uncompressed: use strake copy, or load with --compress gzip");
                 }
@@ -251,7 +253,7 @@ impl Reporter {
                 "engine": engine,
                 "names": names,
                 "image_id": id.to_string(),
-                "replaced": replaced,
+                "replaced": replaced.iter().map(|(name, id)| json!({ "name": name, "image_id": id })).collect::<Vec<_>>(),
                 "was_there": !is_new,
                 "bytes_sent": sent,
                 "layers_sent": layers_sent,

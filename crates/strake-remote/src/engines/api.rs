@@ -65,11 +65,11 @@ impl Api {
 
     /// Asks for a JSON document. `None`: it is not there.
     pub(super) fn get(&self, path: &str) -> Result<Option<Value>, EngineError> {
-        let mut answer = self.send(Method::GET, path, SendBody::none())?;
+        let answer = self.send(Method::GET, path, SendBody::none())?;
         if answer.status().as_u16() == 404 {
             return Ok(None);
         }
-        let text = self.text(&mut answer)?;
+        let text = self.text(&mut self.checked(answer)?)?;
         let value = serde_json::from_slice(&text);
         value.map(Some).map_err(|error| self.not_understood(&error))
     }

@@ -82,14 +82,14 @@ impl Engine for Containerd {
 
     fn look(&self, wanted: &WantedImage<'_>) -> Result<Found, EngineError> {
         let manifest = wanted.manifest.digest().to_string();
-        let (mut unnamed, mut replaced) = (Vec::new(), None);
-        for (place, name) in wanted.names.iter().enumerate() {
+        let (mut unnamed, mut replaced) = (Vec::new(), Vec::new());
+        for name in wanted.names {
             match self.image(&full(name))? {
                 Some((digest, is_whole)) if digest == manifest && (is_whole || self.is_node) => {}
                 other => {
                     unnamed.push(name.clone());
-                    let other = other.filter(|(digest, _)| *digest != manifest && place == 0);
-                    replaced = replaced.or_else(|| other.map(|(digest, _)| digest));
+                    let other = other.filter(|(digest, _)| *digest != manifest);
+                    replaced.extend(other.map(|(digest, _)| (name.clone(), digest)));
                 }
             }
         }
@@ -144,7 +144,9 @@ impl Engine for Containerd {
         if self.is_node {
             return None;
         }
-        let id = reference::split_tag(name).0.rsplit('/').next().unwrap_or("image").to_owned();
+        // A container's ID has single separators between letters and digits.
+        let id = reference::split_tag(name).0.rsplit('/').next().unwrap_or_default();
+        let id: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
         let command = self.program.with(["run".to_owned(), "--rm".to_owned(), full(name), id]);
         Some(command.words())
     }

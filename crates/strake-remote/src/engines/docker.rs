@@ -5,17 +5,15 @@
 //! blobs by digest, and takes an archive in which any of those that it has are left out.
 
 use std::collections::HashSet;
-use std::io::Read;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use strake_image::Digest;
-use strake_image::reference;
+use strake_image::{Digest, Piped, reference};
 
 use super::api::Api;
 use super::endpoint::Endpoint;
 use super::error::EngineError;
-use super::fetched::Fetched;
 use super::{Archive, Engine, Found, Imported, Presence, WantedImage};
 
 /// The maximum number of images whose layers are listed, where the store does not list them.
@@ -44,17 +42,18 @@ impl Docker {
     }
 
     /// Reads an image, as the docker-archive that `docker save` writes.
-    pub fn save(&self, name: &str, into: &std::path::Path) -> Result<Fetched, EngineError> {
+    pub fn save(&self, name: &str, into: &Path) -> Result<Piped, EngineError> {
         let path = format!("/images/{}", escaped(name));
         if self.api.get(&format!("{path}/json"))?.is_none() {
             return Err(EngineError::NoImage { engine: self.name(), name: name.to_owned() });
         }
         let mut answer = self.api.stream(&format!("{path}/get"))?;
-        Fetched::read(&self.name(), into, &mut answer.body_mut().as_reader().take(u64::MAX))
+        let kept = Piped::new(&mut answer.body_mut().as_reader(), into);
+        kept.map_err(|source| EngineError::Unreachable { engine: self.name(), source })
     }
 
     fn store(&self) -> Result<Store, EngineError> {
-        let info = self.api.get("/info")?.unwrap_or_default();
+        let info = self.api.get("/info")?.ok_or_else(|| self.api.not_understood(&"it knows no /info"))?;
         let status = info["DriverStatus"].as_array().map(Vec::as_slice).unwrap_or_default();
         let is_containerd = |row: &Value| row[0] == "driver-type" && row[1] == "io.containerd.snapshotter.v1";
         let store = if status.iter().any(is_containerd) { Store::Containerd } else { Store::Classic };
@@ -115,13 +114,13 @@ impl Engine for Docker {
     }
 
     fn look(&self, wanted: &WantedImage<'_>) -> Result<Found, EngineError> {
-        let (mut unnamed, mut replaced) = (Vec::new(), None);
-        for (place, name) in wanted.names.iter().enumerate() {
+        let (mut unnamed, mut replaced) = (Vec::new(), Vec::new());
+        for name in wanted.names {
             let named = self.named(name)?;
             if !named.iter().any(|entry| is_same(entry, wanted)) {
                 unnamed.push(name.clone());
                 let other = named.first().and_then(|entry| entry["Id"].as_str());
-                replaced = replaced.or_else(|| other.filter(|_| place == 0).map(str::to_owned));
+                replaced.extend(other.map(|id| (name.clone(), id.to_owned())));
             }
         }
         if unnamed.len() < wanted.names.len() {

@@ -67,14 +67,21 @@ impl Endpoint {
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
         match scheme {
             "unix" if rest.starts_with('/') => Ok(Self::Unix(rest.into())),
+            // Without TLS, what is to be encrypted is not sent at all.
+            "https" if tls.is_none() => Err(wrong()),
             "tcp" | "http" | "https" => {
                 let rest = rest.trim_end_matches('/');
                 if rest.is_empty() || !rest.bytes().all(is_in_address) {
                     return Err(wrong());
                 }
                 let usual = if tls.is_some() { 2376 } else { 2375 };
-                let has_port = rest.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-                let address = if has_port { rest.to_owned() } else { format!("{rest}:{usual}") };
+                let address = match rest.rsplit_once(':') {
+                    Some((_, port)) if !port.ends_with(']') => {
+                        port.parse::<u16>().map_err(|_| wrong())?;
+                        rest.to_owned()
+                    }
+                    _ => format!("{rest}:{usual}"),
+                };
                 Ok(Self::Tcp { address, tls })
             }
             "ssh" => {
@@ -160,6 +167,10 @@ mod tests {
             ("tcp://10.0.0.1:2375", None, tcp("10.0.0.1:2375", None)),
             ("tcp://host", None, tcp("host:2375", None)),
             ("tcp://host", tls(), tcp("host:2376", tls())),
+            ("tcp://[::1]", None, tcp("[::1]:2375", None)),
+            ("tcp://host:99999", None, None),
+            ("https://host", None, None),
+            ("https://host", tls(), tcp("host:2376", tls())),
             ("tcp://[::1]:1", None, tcp("[::1]:1", None)),
             ("ssh://user@host", None, ssh("user@host", None)),
             ("ssh://user@host:22/run/x.sock", None, ssh("user@host", Some(22))),

@@ -5,7 +5,7 @@ use std::io;
 /// Why an engine could not be talked to, or did not take an image.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Nobody answers.
+    /// No answer comes.
     #[error("cannot reach {engine}")]
     Unreachable {
         /// The engine, and where it was looked for.
@@ -13,7 +13,7 @@ pub enum EngineError {
         /// What was seen of it.
         source: io::Error,
     },
-    /// The engine says no.
+    /// The engine refuses, or fails.
     #[error("{engine}: {message}")]
     Refused {
         /// The engine.
@@ -52,6 +52,17 @@ pub enum EngineError {
         engine: String,
         /// The image's name.
         name: String,
+    },
+    /// The image has no name, and no engine would find it again.
+    #[error("the image has no name")]
+    NoName,
+    /// A node does not run.
+    #[error("the kind node {name} is not running: it is {state}")]
+    NodeState {
+        /// Its name.
+        name: String,
+        /// Its state, as its provider calls it.
+        state: String,
     },
     /// There is no node to load into.
     #[error("there is no kind cluster {cluster:?}, or it has no nodes")]

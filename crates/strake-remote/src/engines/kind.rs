@@ -23,21 +23,24 @@ pub struct KindNode {
 }
 
 /// The nodes of a cluster. `provider` is the program whose containers they are: `docker`, `podman` or `nerdctl`.
-pub fn kind_nodes(provider: &str, cluster: &str) -> Result<Vec<KindNode>, EngineError> {
-    let engine = format!("kind cluster {cluster}");
-    let program = Program::new([provider], &engine);
-    let names =
-        program.run(&["ps", "--quiet", "--filter", &format!("label={CLUSTER}={cluster}"), "--no-trunc"])?;
+pub fn kind_nodes(provider: &Program, cluster: &str) -> Result<Vec<KindNode>, EngineError> {
+    let program = provider.named(&format!("kind cluster {cluster}"));
+    let label = format!("label={CLUSTER}={cluster}");
+    let ids = program.run(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label])?;
     let mut nodes = Vec::new();
-    for id in names.split_whitespace() {
-        let format = format!("{{{{.Name}}}} {{{{index .Config.Labels \"{ROLE}\"}}}}");
+    for id in ids.split_whitespace() {
+        let format = format!("{{{{.Name}}}} {{{{.State.Status}}}} {{{{index .Config.Labels \"{ROLE}\"}}}}");
         let about = program.run(&["inspect", "--type", "container", "--format", &format, id])?;
-        let mut words = about.split_whitespace();
-        let name = words.next().unwrap_or(id).trim_start_matches('/').to_owned();
-        if words.next() == Some(LOAD_BALANCER) {
+        let mut words = about.split_whitespace().map(str::to_owned);
+        let name = words.next().unwrap_or_default().trim_start_matches('/').to_owned();
+        let state = words.next().unwrap_or_default();
+        if words.next().as_deref() == Some(LOAD_BALANCER) {
             continue;
         }
-        let inside = Program::new([provider, "exec", "--interactive", &name], &format!("kind node {name}"));
+        if state != "running" {
+            return Err(EngineError::NodeState { name, state });
+        }
+        let inside = provider.named(&format!("kind node {name}")).with(["exec", "--interactive", id]);
         let config = inside.run(&["containerd", "config", "dump"])?;
         let containerd = Containerd::node(&inside.with(["ctr"]), snapshotter(&config));
         nodes.push(KindNode { name, containerd });

@@ -9,7 +9,6 @@ mod containerd;
 mod docker;
 mod endpoint;
 mod error;
-mod fetched;
 mod kind;
 mod podman;
 mod program;
@@ -23,7 +22,6 @@ pub use containerd::Containerd;
 pub use docker::Docker;
 pub use endpoint::{DockerContext, Endpoint, EndpointError, TlsFiles};
 pub use error::EngineError;
-pub use fetched::Fetched;
 pub use kind::{KindNode, kind_nodes};
 pub use podman::Podman;
 pub use program::Program;
@@ -33,6 +31,11 @@ pub use target::EngineTarget;
 pub trait Engine: Send + Sync {
     /// What messages call it.
     fn name(&self) -> String;
+
+    /// The name that the engine has for what the user calls by this one.
+    fn name_of(&self, name: &str) -> String {
+        name.to_owned()
+    }
 
     /// What is there of an image, and under its names. One question where the image is there.
     fn look(&self, wanted: &WantedImage<'_>) -> Result<Found, EngineError>;
@@ -86,8 +89,8 @@ pub struct Archive {
 /// What an engine has of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The ID of another image that has the first of the names.
-    pub replaced: Option<String>,
+    /// Names that other images have, each with the ID of that image.
+    pub replaced: Vec<(String, String)>,
     /// What of the image is there.
     pub presence: Presence,
 }

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use strake_image::reference;
+use strake_image::{Piped, reference};
 
 use super::error::EngineError;
-use super::fetched::Fetched;
 use super::program::Program;
 use super::{Archive, Engine, Found, Imported, Presence, WantedImage};
 
@@ -25,13 +24,13 @@ impl Podman {
     }
 
     /// Reads an image, as a docker-archive.
-    pub fn save(&self, name: &str, into: &Path) -> Result<Fetched, EngineError> {
+    pub fn save(&self, name: &str, into: &Path) -> Result<Piped, EngineError> {
         if self.id(name)?.is_none() {
             return Err(EngineError::NoImage { engine: self.name(), name: name.to_owned() });
         }
         let engine = self.name();
         self.program.read(&["save", "--quiet", "--format", "docker-archive", name], |source| {
-            Fetched::read(&engine, into, source)
+            Piped::new(source, into).map_err(|source| EngineError::Unreachable { engine, source })
         })
     }
 
@@ -70,14 +69,21 @@ impl Engine for Podman {
         self.program.engine().to_owned()
     }
 
+    /// As `podman build` has it: without a registry's name, it is this machine's. An image that was built here under the same
+    /// name is replaced, rather than found before this one.
+    fn name_of(&self, name: &str) -> String {
+        let has_host = name.split_once('/').is_some_and(|(host, _)| reference::is_host(host));
+        if has_host { name.to_owned() } else { format!("localhost/{name}") }
+    }
+
     fn look(&self, wanted: &WantedImage<'_>) -> Result<Found, EngineError> {
         let id = wanted.image.id().hex();
-        let (mut unnamed, mut replaced) = (Vec::new(), None);
-        for (place, name) in wanted.names.iter().enumerate() {
+        let (mut unnamed, mut replaced) = (Vec::new(), Vec::new());
+        for name in wanted.names {
             let named = self.id(name)?;
             if named.as_ref() != Some(&id) {
                 unnamed.push(name.clone());
-                replaced = replaced.or_else(|| named.filter(|_| place == 0).map(|id| format!("sha256:{id}")));
+                replaced.extend(named.map(|id| (name.clone(), format!("sha256:{id}"))));
             }
         }
         if unnamed.len() < wanted.names.len() || self.id(&id)?.is_some() {
@@ -94,8 +100,7 @@ impl Engine for Podman {
     fn tag(&self, wanted: &WantedImage<'_>, names: &[String]) -> Result<(), EngineError> {
         let id = wanted.image.id().hex();
         for name in names {
-            let (repository, tag) = reference::full(name);
-            self.program.run(&["tag", &id, &format!("{repository}:{tag}")])?;
+            self.program.run(&["tag", &id, name])?;
         }
         Ok(())
     }
@@ -112,6 +117,16 @@ impl Engine for Podman {
             }
             Err(other) => Err(other),
         }
+    }
+
+    fn is_whole(&self, wanted: &WantedImage<'_>) -> Result<bool, EngineError> {
+        let id = wanted.image.id().hex();
+        for name in wanted.names {
+            if self.id(name)?.as_ref() != Some(&id) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn run_command(&self, name: &str) -> Option<Vec<String>> {

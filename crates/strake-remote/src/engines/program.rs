@@ -3,12 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::process::{Command, Output, Stdio};
+use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
 use super::error::EngineError;
 
-/// Of what a program says on stderr so much is kept, in bytes: its last words.
+/// Maximum of what is kept of a program's stderr, in bytes: its end, where the reason stands.
 const WORDS: usize = 4096;
+
+/// Maximum of what a program may write that is read as a whole, in bytes: lists of thousands of images take a few MiB.
+const MAX_OUTPUT: u64 = 64 << 20;
 
 /// A program, with the words that each of its command lines begins with.
 #[derive(Clone, Debug)]
@@ -31,6 +34,11 @@ impl Program {
         Self { words, engine: self.engine.clone() }
     }
 
+    /// The same under another name for what it leads to.
+    pub(super) fn named(&self, engine: &str) -> Self {
+        Self { words: self.words.clone(), engine: engine.to_owned() }
+    }
+
     /// What messages call the engine.
     pub(super) fn engine(&self) -> &str {
         &self.engine
@@ -43,17 +51,23 @@ impl Program {
 
     /// Runs it and returns what it writes. A failure is its own words.
     pub(super) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<String, EngineError> {
-        let output = self.output(arguments, Stdio::null())?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(self.refused(&output))
+        self.start(arguments, Stdio::null(), |stdout| {
+            let mut text = Vec::new();
+            let read = stdout.take(MAX_OUTPUT + 1).read_to_end(&mut text);
+            read.map_err(|source| self.not_run(source))?;
+            if text.len() as u64 > MAX_OUTPUT {
+                let reason = format!("it has more than {MAX_OUTPUT} bytes");
+                return Err(EngineError::Answer { engine: self.engine.clone(), reason });
+            }
+            Ok(String::from_utf8_lossy(&text).into_owned())
+        })
     }
 
     /// The same, with a file as its stdin.
     pub(super) fn feed<S: AsRef<OsStr>>(&self, arguments: &[S], stdin: File) -> Result<(), EngineError> {
-        let output = self.output(arguments, stdin.into())?;
-        if output.status.success() { Ok(()) } else { Err(self.refused(&output)) }
+        self.start(arguments, stdin.into(), |stdout| {
+            io::copy(stdout, &mut io::sink()).map(drop).map_err(|source| self.not_run(source))
+        })
     }
 
     /// Runs it while `take` reads what it writes.
@@ -62,29 +76,30 @@ impl Program {
         arguments: &[S],
         take: impl FnOnce(&mut dyn Read) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        let mut command = self.command(arguments);
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|source| self.not_run(source))?;
-        let (mut stdout, mut stderr) =
-            (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
-        let words = std::thread::spawn(move || {
-            let mut words = Vec::new();
-            let _ = stderr.read_to_end(&mut words);
-            words
-        });
-        let taken = take(&mut stdout);
-        drop(stdout);
-        let status = child.wait().map_err(|source| self.not_run(source))?;
-        let stderr = words.join().unwrap_or_default();
-        if status.success() {
-            taken
-        } else {
-            Err(self.refused(&Output { status, stdout: Vec::new(), stderr }))
-        }
+        self.start(arguments, Stdio::null(), |stdout| take(stdout))
     }
 
-    fn output<S: AsRef<OsStr>>(&self, arguments: &[S], stdin: Stdio) -> Result<Output, EngineError> {
-        self.command(arguments).stdin(stdin).output().map_err(|source| self.not_run(source))
+    fn start<S: AsRef<OsStr>, T>(
+        &self,
+        arguments: &[S],
+        stdin: Stdio,
+        take: impl FnOnce(&mut ChildStdout) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let mut command = self.command(arguments);
+        let command = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|source| self.not_run(source))?;
+        let (mut stdout, stderr) =
+            (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+        let words = std::thread::spawn(move || last_words(stderr));
+        let taken = take(&mut stdout);
+        drop(stdout);
+        if taken.is_err() {
+            // It may have more to write, which nobody reads.
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(|source| self.not_run(source))?;
+        let words = words.join().unwrap_or_default();
+        if taken.is_ok() && !status.success() { Err(self.refused(status, &words)) } else { taken }
     }
 
     fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
@@ -98,14 +113,25 @@ impl Program {
         EngineError::Program { program: self.words().into_iter().next().unwrap_or_default(), source }
     }
 
-    fn refused(&self, output: &Output) -> EngineError {
-        let words = &output.stderr[output.stderr.len().saturating_sub(WORDS)..];
-        let words = String::from_utf8_lossy(words).trim().to_owned();
-        let message = if words.is_empty() {
-            format!("{} ended with {}", self.words().join(" "), output.status)
-        } else {
-            words
+    fn refused(&self, status: ExitStatus, words: &[u8]) -> EngineError {
+        let words = String::from_utf8_lossy(words);
+        let is_said =
+            |line: &&str| !line.is_empty() && !line.contains("level=warning") && !line.contains("level=info");
+        let lines: Vec<&str> = words.lines().map(str::trim).filter(is_said).collect();
+        let message = match &lines[..] {
+            [] => format!("{} ended with {status}", self.words().join(" ")),
+            lines => lines.join(" "),
         };
         EngineError::Refused { engine: self.engine.clone(), message, status: None }
     }
+}
+
+/// The last of what a program says.
+fn last_words(mut stderr: ChildStderr) -> Vec<u8> {
+    let (mut words, mut piece) = (Vec::new(), vec![0; WORDS]);
+    while let Ok(got @ 1..) = stderr.read(&mut piece) {
+        words.extend_from_slice(&piece[..got]);
+        words.drain(..words.len().saturating_sub(WORDS));
+    }
+    words
 }

@@ -17,7 +17,7 @@ use strake_image::{
 use super::error::EngineError;
 use super::{Archive, Engine, Found, Imported, Presence, WantedImage};
 
-/// So often an archive is sent: the first may be a question, and what an engine has may be gone when it is needed.
+/// Maximum number of archives sent for one image: the first may be a question, and what an engine has may be gone when it is needed.
 const ATTEMPTS: usize = 4;
 
 /// Loads images into engines.
@@ -55,6 +55,8 @@ impl<'c> EngineTarget<'c> {
         report: &Report<'_>,
     ) -> Result<(), TargetError> {
         let begun = (self.context.clock)();
+        let names: Vec<String> = names.iter().map(|name| engine.name_of(name)).collect();
+        let names = &names[..];
         let wanted = WantedImage { names, image: listed.image, manifest: listed.manifest };
         let Found { replaced, presence } = engine.look(&wanted)?;
         let (there, is_new) = match presence {
@@ -82,7 +84,7 @@ impl<'c> EngineTarget<'c> {
             engine: &engine.name(),
             names,
             id: listed.image.id(),
-            replaced: replaced.as_deref(),
+            replaced: &replaced,
             is_new,
             sent,
             layers_sent: there.iter().filter(|is_there| !**is_there).count(),
@@ -212,7 +214,7 @@ impl Target for EngineTarget<'_> {
         true
     }
 
-    /// That is asked when all layers are known.
+    /// What is missing is asked for when all layers are known.
     fn blob<'t>(
         &'t mut self,
         _: &Layer,
@@ -239,6 +241,9 @@ impl Target for EngineTarget<'_> {
 
     fn image(&mut self, listed: &ListedImage<'_>, report: &Report<'_>) -> Result<(), TargetError> {
         let names = self.names.clone().unwrap_or_else(|| listed.image.tags.clone());
+        if names.is_empty() {
+            return Err(EngineError::NoName.into());
+        }
         let this = &*self;
         let one = |engine: &dyn Engine| this.load(engine, listed, &names, report);
         if let [engine] = &this.engines[..] {

@@ -17,10 +17,17 @@ pub(crate) fn run(arguments: &Delete) -> Result<(), Failure> {
     }
     let repository = Registries::new(&arguments.registry)?.repository(&reference)?;
     let digest = strake_remote::digest(&repository, &reference)?;
-    let uses = repository.uses(digest).unwrap_or_else(|error| {
-        super::warn(&format!("cannot tell what else leads to {digest}: {error}"));
-        Uses { is_whole: true, ..Uses::default() }
-    });
+    let uses = match repository.uses(digest) {
+        Ok(uses) => uses,
+        Err(error) if arguments.force => {
+            super::warn(&format!("cannot tell what else leads to {digest}: {error}"));
+            Uses { is_whole: true, ..Uses::default() }
+        }
+        Err(error) => {
+            return Err(Failure::new(format!("cannot tell what else leads to {digest}: {error}"))
+                .hint("strake delete --force deletes it all the same"));
+        }
+    };
     if !arguments.force {
         needed(&reference, &uses)?;
     }
@@ -72,7 +79,10 @@ fn needed(reference: &Reference, uses: &Uses) -> Result<(), Failure> {
         .hint("delete the indexes first; strake delete --force deletes it all the same"));
     }
     if !uses.is_whole {
-        super::warn("the repository has too many tags: not all were checked");
+        return Err(Failure::new(format!(
+            "docker://{reference} is in a repository with too many tags to check what else leads to it"
+        ))
+        .hint("strake delete --force deletes it all the same"));
     }
     Ok(())
 }

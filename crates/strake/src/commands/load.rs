@@ -10,6 +10,7 @@ use strake_image::deliver::{Options, deliver};
 use strake_image::{Event, Target};
 
 use crate::cli::Load;
+use crate::engine_place::EngineKind;
 use crate::engines::Engines;
 use crate::failure::Failure;
 use crate::registry::Registries;
@@ -21,6 +22,9 @@ pub(crate) fn run(arguments: &Load) -> Result<(), Failure> {
     let engines = Engines::new(arguments.via.as_deref());
     let source = place::source(&arguments.source)?;
     let engine = arguments.to.clone().map_or_else(|| engines.usual(), Ok)?;
+    if arguments.run {
+        can_run(&engine, &arguments.arguments)?;
+    }
     let registries = Registries::new(&arguments.registry)?;
     let mut warnings = Vec::new();
     let context = super::context(&arguments.build, arguments.writing.verify, &mut warnings);
@@ -62,12 +66,24 @@ pub(crate) fn run(arguments: &Load) -> Result<(), Failure> {
     if arguments.run { start(run.into_inner().flatten(), &arguments.arguments) } else { Ok(()) }
 }
 
+/// Makes sure that an image can be run there, before anything is loaded.
+fn can_run(engine: &EngineKind, arguments: &[String]) -> Result<(), Failure> {
+    match engine {
+        EngineKind::Docker | EngineKind::Podman => Ok(()),
+        EngineKind::Containerd { .. } if arguments.is_empty() => Ok(()),
+        EngineKind::Containerd { .. } => {
+            Err(Failure::usage("--run: ctr takes arguments in place of the image's whole command")
+                .hint("leave the arguments out, or run the image with ctr run"))
+        }
+        _ => Err(Failure::usage(format!("--run: {engine} is a cluster"))
+            .hint("kubectl run starts an image in a cluster")),
+    }
+}
+
 /// Becomes the command that runs the image.
 fn start(command: Option<Vec<String>>, arguments: &[String]) -> Result<(), Failure> {
-    let words = command.ok_or_else(|| {
-        Failure::usage("--run is for Docker, podman and containerd")
-            .hint("kubectl run starts an image in a cluster")
-    })?;
+    let words =
+        command.ok_or_else(|| Failure::new("--run: the engine says no command that runs the image"))?;
     let (program, words) = words.split_first().expect("a command has a name");
     let mut command = Command::new(program);
     let (before, after) = words.split_at(words.iter().position(|word| word == "--rm").unwrap_or(words.len()));

@@ -24,6 +24,8 @@ impl From<EngineError> for Failure {
             EngineError::Program { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 failure.hint("install it, or name another engine with --to")
             }
+            EngineError::NoName => failure.hint("name it with -t NAME:TAG"),
+            EngineError::NodeState { .. } => failure.hint("start it, or delete the cluster's container"),
             EngineError::NoNodes { .. } => {
                 failure.hint("kind get clusters lists clusters; KIND_EXPERIMENTAL_PROVIDER says whose containers its nodes are")
             }

@@ -35,12 +35,10 @@ pub(super) fn places(arguments: &Copy) -> Result<(Vec<Source>, Vec<Destination>)
         return Err(Failure::usage("there is no image to copy")
             .hint("strake copy --index IMAGE… DEST makes an index of several images"));
     }
-    let is_archive = |target: &&Destination| !target.has_a_manifest();
-    if let Some(archive) = targets.iter().find(is_archive).filter(|_| arguments.index) {
-        return Err(Failure::usage(format!(
-            "{archive} is a docker-archive, which has no place for an index"
-        ))
-        .hint("make the index in docker://NAME, oci:DIR or oci-archive:FILE"));
+    let takes_one = |target: &&Destination| !target.has_room_for_an_index();
+    if let Some(one) = targets.iter().find(takes_one).filter(|_| arguments.index) {
+        return Err(Failure::usage(format!("{one} has room for one image, not for an index"))
+            .hint("make the index in docker://NAME, oci:DIR or oci-archive:FILE"));
     }
     Ok((sources, targets))
 }
@@ -48,7 +46,7 @@ pub(super) fn places(arguments: &Copy) -> Result<(Vec<Source>, Vec<Destination>)
 /// The platform that is wanted of finished images: if none is asked for and only one image has room in the targets, this
 /// machine's. Images for an index are for several; there `--arch` says what store paths are for.
 pub(super) fn platform(arguments: &Copy, targets: &[Destination]) -> Option<PlatformPick> {
-    let only = || targets.iter().all(|target| !target.has_a_manifest()).then(finished::machine);
+    let only = || targets.iter().all(|target| !target.has_room_for_an_index()).then(finished::machine);
     let wanted = arguments.one.wanted(arguments.plan.arch.as_deref());
     if arguments.index { wanted.map(PlatformPick::preferred) } else { wanted.or_else(only) }
 }

@@ -28,10 +28,8 @@ pub(super) fn listing(arguments: &Copy, targets: &[Destination]) -> Result<Listi
     let annotations: Vec<_> = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let has_room = targets.iter().any(Destination::has_a_manifest);
     if arguments.digest_file.is_some() && !has_room {
-        return Err(Failure::usage(
-            "--digest-file: a docker-archive has no manifest of which there would be a digest",
-        )
-        .hint("--digest-file is for images that go to docker://NAME, oci:DIR or oci-archive:FILE"));
+        return Err(Failure::usage("--digest-file: none of the destinations has a manifest")
+            .hint("--digest-file is for images that go to docker://NAME, oci:DIR or oci-archive:FILE"));
     }
     if arguments.dry_run && !targets.iter().all(is_registry) {
         return Err(Failure::usage("--dry-run is for images that only go to registries"));
@@ -113,7 +111,7 @@ pub(super) fn can_be_listed(
 
 /// The place of the image that goes where there is room for only one, if there is such a target.
 pub(super) fn only(targets: &[Destination], batch: &Batch) -> Result<Option<usize>, Failure> {
-    if targets.iter().all(Destination::has_a_manifest) {
+    if targets.iter().all(Destination::has_room_for_an_index) {
         return Ok(None);
     }
     let Some(BatchIndex::Given { platforms, .. }) = &batch.index else { return Ok(Some(0)) };
