@@ -1,4 +1,4 @@
-//! What the bytes of layers cost: `cargo bench -p strake-image`. bench/README.md says how to read it.
+//! The cost of layers' bytes: `cargo bench -p strake-image`. bench/README.md says how to read it.
 //!
 //! File data is in the page cache. A target that nobody reads from, /dev/null, is left out: it takes nothing.
 
@@ -16,7 +16,7 @@ use strake_image::{Digest, Lanes};
 
 const MIB: u64 = 1 << 20;
 
-/// What goes through a sink or a hash in one round.
+/// The bytes that go through a sink or a hash in one round.
 const TOTAL: u64 = 64 * MIB;
 
 fn main() {
@@ -90,7 +90,7 @@ fn tar_members(bencher: Bencher<'_, '_>, name_length: usize) {
     });
 }
 
-/// Hashes so many streams at once, a thread each.
+/// Hashes this number of streams at once, a thread each.
 fn hash(bencher: Bencher<'_, '_>, streams: u64, lanes: impl Fn() -> Lanes) {
     let source = file(TOTAL);
     bencher.counter(BytesCount::new(TOTAL)).bench_local(|| {

@@ -10,12 +10,12 @@ use crate::error::Error;
 use crate::layer::{Layer, LayerContent};
 use crate::sink::{Sink, Window};
 
-/// What a layer is when it is compressed, and who compressed it.
+/// A layer's compressed blob and its maker.
 #[derive(Clone, Debug)]
 pub struct KnownBlob {
     /// The blob.
     pub descriptor: Descriptor,
-    /// Who made it.
+    /// The maker.
     pub maker: Maker,
 }
 

@@ -22,7 +22,7 @@ pub trait Content: Sync {
         0
     }
 
-    /// What to call them in front of people.
+    /// The name in messages.
     fn title(&self) -> &str;
 
     /// The registry and the repository that the bytes come from, if they do.
@@ -33,6 +33,6 @@ pub trait Content: Sync {
     /// Writes all bytes, and returns their descriptor.
     fn write(&self, sink: &mut dyn Sink) -> Result<Descriptor, Error>;
 
-    /// Writes a part of the bytes. What lies beyond their end is left out.
+    /// Writes a part of the bytes. The part beyond their end is left out.
     fn write_range(&self, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error>;
 }

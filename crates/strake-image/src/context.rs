@@ -1,4 +1,4 @@
-//! What all work on images has in common.
+//! The context that all work on images shares.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct Context {
     pub clock: fn() -> SystemTime,
     /// How far the work is.
     pub progress: Arc<Progress>,
-    /// What was computed of third-party layers.
+    /// The cached data of third-party layers.
     pub diff_ids: DiffIds,
 }
 

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 pub struct DiffIds(Arc<Mutex<HashMap<Digest, Digest>>>);
 
 impl DiffIds {
-    /// What was computed from a blob.
+    /// The values computed from a blob.
     pub(crate) fn get(&self, blob: Digest) -> Option<Digest> {
         self.known().get(&blob).copied()
     }

@@ -29,7 +29,7 @@ impl Digest {
         hasher.finish()
     }
 
-    /// A digest that was computed elsewhere.
+    /// A digest that another program or an earlier run computed.
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -85,7 +85,7 @@ impl DirectoryHandle {
         }
     }
 
-    /// What the file system says of something in this directory, be it a link; `None` if it is not there.
+    /// The metadata of an entry of this directory, without following links; `None` if it is absent.
     pub(crate) fn look(&self, name: impl AsRef<Path>) -> io::Result<Option<Stat>> {
         match rustix::fs::statat(&self.0, name.as_ref(), rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(None),
@@ -98,7 +98,7 @@ impl DirectoryHandle {
         Ok(rustix::fs::unlinkat(&self.0, name.as_ref(), rustix::fs::AtFlags::empty())?)
     }
 
-    /// Makes sure that nobody but this process' user can put anything into it.
+    /// Makes sure that only this process' user can write to it.
     pub(crate) fn check_private(&self) -> io::Result<()> {
         let stat = rustix::fs::fstat(&self.0)?;
         let problem = if stat.st_uid != rustix::process::geteuid().as_raw() {

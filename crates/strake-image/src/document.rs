@@ -22,7 +22,7 @@ impl Document {
         Self { descriptor: Descriptor::of(media_type, &text), text }
     }
 
-    /// What names it.
+    /// The descriptor that refers to it.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -32,7 +32,7 @@ impl Document {
         self.descriptor.digest
     }
 
-    /// What it is.
+    /// The media type.
     pub fn media_type(&self) -> &MediaType {
         &self.descriptor.media_type
     }

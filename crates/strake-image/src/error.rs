@@ -12,9 +12,9 @@ pub enum Error {
     /// The file system refused.
     #[error("cannot read {}", path.display())]
     Read {
-        /// What was to be read.
+        /// The name of the file or stream.
         path: PathBuf,
-        /// What the file system said.
+        /// The file system's error.
         source: io::Error,
     },
     /// A file is not what it was a moment ago.
@@ -28,7 +28,7 @@ pub enum Error {
     FileType {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The type of the file.
         kind: &'static str,
     },
     /// A layer holds something that no container could have, or more than is taken in.
@@ -36,7 +36,7 @@ pub enum Error {
     Unpack {
         /// The path in the layer.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         problem: &'static str,
     },
     /// A finished layer is not the one that its name or its image says.
@@ -44,9 +44,9 @@ pub enum Error {
     Digest {
         /// Where the layer's bytes are.
         path: PathBuf,
-        /// What was said of it.
+        /// The stated value.
         expected: Digest,
-        /// What it is.
+        /// The actual value.
         found: Digest,
     },
     /// A layer is another one than its image's config says.
@@ -72,7 +72,7 @@ pub enum Error {
     Decompress {
         /// Where the layer's bytes are.
         path: PathBuf,
-        /// What the decoder said.
+        /// The decoder's error.
         source: io::Error,
     },
     /// A layer is not a tar archive, or one that not everybody would unpack.
@@ -80,7 +80,7 @@ pub enum Error {
     Archive {
         /// Where the layer's bytes are.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: io::Error,
     },
     /// A layer's bytes are needed, and are not in the image that they are said to be in.
@@ -94,9 +94,9 @@ pub enum Error {
     /// A layer was compressed to something else than it was known to become, which may have been promised already.
     #[error("a layer was compressed to {found}, and it is remembered to become {expected}")]
     Recompressed {
-        /// What was cached.
+        /// The cached value.
         expected: Digest,
-        /// What was made.
+        /// The computed value.
         found: Digest,
     },
     /// An output cannot be written or get its name.
@@ -104,7 +104,7 @@ pub enum Error {
     Output {
         /// The output.
         path: PathBuf,
-        /// What the file system said.
+        /// The file system's error.
         source: io::Error,
     },
     /// A range of a layer is wanted that it does not have.
@@ -117,7 +117,7 @@ pub enum Error {
         /// The layer's size, in bytes.
         size: u64,
     },
-    /// What is written to failed.
+    /// The output failed.
     #[error("cannot write the image")]
     Write(#[source] io::Error),
     /// Another layer has failed; its error is the one that counts.

@@ -6,7 +6,7 @@
 
 use crate::tar::{Kind, Member};
 
-/// What is looked for. `/etc` comes first, as the others are in it.
+/// The paths that are looked for. `/etc` comes first, as it holds the others.
 const PATHS: [&str; 3] = ["/etc", "/etc/passwd", "/etc/group"];
 
 /// In front of the name of something that a layer removes from those below it.
@@ -17,7 +17,7 @@ const WHITEOUT: &[u8] = b".wh.";
 /// In a directory with an entry of this name nothing is left of what the layers below have in it.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// What is under a path.
+/// The entry at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EtcEntry {
     Directory,
@@ -25,12 +25,12 @@ enum EtcEntry {
     Other,
 }
 
-/// What a layer does to `/etc`, `/etc/passwd` and `/etc/group`.
+/// A layer's changes to `/etc`, `/etc/passwd` and `/etc/group`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EtcChanges {
     /// Of what is under them in the layers below, what is hidden.
     hides: [bool; 3],
-    /// What the layer has under them.
+    /// The layer's entries at these paths.
     has: [Option<EtcEntry>; 3],
 }
 
@@ -51,7 +51,7 @@ impl EtcChanges {
         (0..PATHS.len()).filter(is_link).map(|place| PATHS[place]).collect()
     }
 
-    /// Adds an entry of the layer. What comes later counts.
+    /// Adds an entry of the layer. A later entry replaces an earlier one.
     pub(crate) fn add(&mut self, member: &Member) {
         let mut parts = member.name.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
         match (parts.next(), parts.next(), parts.next()) {

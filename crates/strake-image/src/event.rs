@@ -22,7 +22,7 @@ pub enum Event<'e> {
     Blob {
         /// The target.
         target: &'e str,
-        /// What to call the blob.
+        /// The blob's name in messages.
         title: &'e str,
         /// The blob.
         descriptor: &'e Descriptor,
@@ -35,10 +35,10 @@ pub enum Event<'e> {
     Loaded(&'e LoadedImage<'e>),
 }
 
-/// What came of loading an image into an engine.
+/// The result of loading an image into an engine.
 #[derive(Clone, Debug)]
 pub struct LoadedImage<'e> {
-    /// What messages call the engine.
+    /// The engine's name in messages.
     pub engine: &'e str,
     /// The names that the image has there.
     pub names: &'e [String],
@@ -73,5 +73,5 @@ pub enum Outcome {
     Sent,
 }
 
-/// Is told of events, from any thread.
+/// Receives events, from any thread.
 pub type Report<'r> = dyn Fn(Event<'_>) + Sync + 'r;

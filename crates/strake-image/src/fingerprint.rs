@@ -35,7 +35,7 @@ pub(crate) fn of(path: &[u8], stat: &Stat) -> u64 {
     u64::from_le_bytes(*head)
 }
 
-/// The fingerprint of a file on a file system on which it proves nothing, so that no digest that was cached elsewhere fits.
+/// The fingerprint of a file on a file system on which it proves nothing, so that no digest cached for another file matches.
 pub(crate) fn unproven(fingerprint: u64) -> u64 {
     !fingerprint
 }
@@ -45,7 +45,7 @@ pub(crate) fn never() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 4)
 }
 
-/// What is known of file systems by their devices' numbers, so that each is asked once a walk.
+/// The properties of file systems by device number, so that each is queried once per walk.
 #[derive(Default)]
 pub(crate) struct FileSystems(Vec<(u64, bool)>);
 

@@ -19,13 +19,13 @@ use crate::survey::Survey;
 /// A layer.
 #[derive(Debug)]
 pub struct Layer {
-    /// What it was made from.
+    /// The source.
     pub draft: LayerDraft,
     /// The digest of its tar stream, uncompressed.
     pub diff_id: Digest,
     /// What [`LayerContent`] writes. Its digest is the diff id unless a third party has compressed the layer.
     pub stored: Descriptor,
-    /// What to call it in front of people: the names of its largest packages.
+    /// The name in messages: the names of its largest packages.
     pub title: String,
     /// Whether the digest was cached or described rather than computed now.
     pub is_cached: bool,
@@ -54,7 +54,7 @@ impl Layer {
         self.stored.digest == self.diff_id
     }
 
-    /// What it does to the files in which runtimes look users up, where its bytes were read to describe it.
+    /// Its changes to the files in which runtimes look users up, where its bytes were read to describe it.
     pub fn etc_changes(&self) -> EtcChanges {
         self.survey.as_ref().map(|survey| survey.etc.clone()).unwrap_or_default()
     }
@@ -111,7 +111,7 @@ impl LayerContent<'_> {
         *is_checked || self.context.diff_id(stored.digest) == Some(*diff_id)
     }
 
-    /// Writes a third-party layer whose diff id nobody has computed yet, which is done on the way.
+    /// Writes a third-party layer whose diff id is unknown, and computes it on the way.
     fn check(&self, tarball: &Tarball, sink: &mut dyn Sink) -> Result<(), Error> {
         let Layer { survey, stored, .. } = self.layer;
         let failed = |source| Error::Read { path: tarball.source.path().to_owned(), source };

@@ -1,4 +1,4 @@
-//! What the bytes of a container image are: plans, recipes for layers, tar streams, digests, configs, archives.
+//! The bytes of a container image: plans, recipes for layers, tar streams, digests, configs, archives.
 //!
 //! An image is described first (its layers are hashed, or their digests are found in the cache), then delivered to any number
 //! of targets. This writes the image of a conf as a docker-archive:

@@ -1,4 +1,4 @@
-//! What an image may take at most.
+//! The maximum sizes of an image and its parts.
 //!
 //! Images are anybody's, and what is read of them into memory, or gone through again and again, is bounded whatever they
 //! claim. All bounds are here; `docs/limits.md` lists them for users. Real images stay far below each.

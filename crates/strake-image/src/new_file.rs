@@ -130,7 +130,7 @@ pub(crate) fn unnamed_file(directory: &Path) -> io::Result<File> {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if let Some(name) = &self.temporary {
-            // Nobody is left to be told of a failure.
+            // A failure can no longer be reported.
             let _ = self.directory.remove(name);
         }
     }

@@ -24,7 +24,7 @@ pub enum Output {
 pub struct OutputError {
     /// The place.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 

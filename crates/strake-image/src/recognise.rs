@@ -1,4 +1,4 @@
-//! What a file or a directory holds, by what is in it.
+//! Detects the format of a file or a directory from its content.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};

@@ -8,7 +8,7 @@ pub fn same(a: &str, b: &str) -> bool {
     a == b || full(a) == full(b)
 }
 
-/// Names for people, in one line, which does nothing to a terminal whoever has made them.
+/// Names for messages, in one line, without control characters.
 pub fn list(names: &[&str]) -> String {
     /// The number of names shown.
     const NAMED: usize = 8;
@@ -63,7 +63,7 @@ pub fn is_ref_name(name: &str) -> bool {
     ends(name.as_bytes().first()) && ends(name.as_bytes().last()) && name.bytes().all(allowed)
 }
 
-/// The name as Docker wants it in an archive: with a tag. `None` where it cannot be one.
+/// The name as Docker requires it in an archive: with a tag. `None` where it cannot be one.
 pub fn with_tag(name: &str) -> Option<String> {
     let tagged = if split_tag(name).1.is_some() { name.to_owned() } else { format!("{name}:latest") };
     is_valid(&tagged).then_some(tagged)
@@ -104,7 +104,7 @@ pub fn is_host(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(letters) && (part.contains(['.', ':']) || part == "localhost")
 }
 
-/// What stands before the tag, and the tag.
+/// The part before the tag, and the tag.
 pub fn split_tag(name: &str) -> (&str, Option<&str>) {
     match name.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),

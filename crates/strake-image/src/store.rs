@@ -1,4 +1,4 @@
-//! Where a store lies on this machine.
+//! The location of a store on this machine.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use crate::error::Error;
 /// The maximum number of symbolic links that are followed for one path: Linux has the same limit.
 const MAX_LINKS: usize = 40;
 
-/// A store: its logical name, and the directory below which it lies (`/` for the machine's own).
+/// A store: its logical name, and the directory that is its root (`/` for the machine's own).
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: StoreDir,
@@ -20,7 +20,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store of this name that lies below `root`: `/nix/store` is at `root/nix/store`.
+    /// The store of this name below `root`: `/nix/store` is at `root/nix/store`.
     pub fn new(dir: StoreDir, root: impl Into<PathBuf>) -> Self {
         Self { dir, root: root.into() }
     }
@@ -30,7 +30,7 @@ impl Store {
         &self.dir
     }
 
-    /// The directory below which it lies.
+    /// The directory that is its root.
     pub fn root(&self) -> &Path {
         &self.root
     }

@@ -20,7 +20,7 @@ use crate::sink::Sink;
 
 /// Something that images are delivered to.
 pub trait Target {
-    /// What messages call it.
+    /// The name in messages.
     fn name(&self) -> String;
 
     /// Whether layers go there uncompressed, even if they are compressed for others.
@@ -121,7 +121,7 @@ pub enum TargetError {
     /// The image cannot be put together.
     #[error(transparent)]
     Describe(crate::engine::DescribeError),
-    /// What the image is to be added to is damaged.
+    /// The archive or layout that the image is added to is damaged.
     #[error("cannot add the image")]
     Add(#[source] OpenError),
     /// Images cannot be listed together.

@@ -9,7 +9,7 @@ use crate::tar::{Member, TarReader};
 /// A member of an archive.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListedMember {
-    /// What is said of it.
+    /// The member's metadata.
     pub member: Member,
     /// Where its content begins.
     pub position: u64,

@@ -27,7 +27,7 @@ pub enum Problem {
     Layer {
         /// Its place, from 1.
         number: usize,
-        /// What is wrong.
+        /// The reason.
         source_error: Error,
     },
     /// A layer is named by a digest that it does not have.
@@ -61,7 +61,7 @@ pub enum Problem {
         number: usize,
         /// How it is compressed.
         found: &'static str,
-        /// What is said.
+        /// The stated value.
         said: String,
     },
     /// The history speaks of more layers than there are, or of fewer.
@@ -83,7 +83,7 @@ pub enum Problem {
     Listed {
         /// The image's platform.
         platform: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: Box<Problem>,
     },
     /// A name is none that an image can have.

@@ -78,7 +78,7 @@ fn layer(length: usize, seed: u64) -> Vec<u8> {
     data
 }
 
-/// What a decompressor that others have written makes of it.
+/// The output of a third-party decompressor.
 fn decompressed(codec: Codec, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     match codec {

@@ -1,4 +1,4 @@
-//! What is done as Python does it, held against Python.
+//! Functions that match Python's, compared with Python.
 
 use std::process::{Command, Stdio};
 

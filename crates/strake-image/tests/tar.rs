@@ -1,4 +1,4 @@
-//! What is read of an archive's members, and written again.
+//! Archive members are read and written again.
 
 use strake_image::tar::append_header;
 use strake_image::testing::{Access, ListedMember, members};

@@ -1,4 +1,4 @@
-//! What planning takes: `cargo bench -p strake-plan`. bench/README.md says how to read it.
+//! The cost of planning: `cargo bench -p strake-plan`. bench/README.md says how to read it.
 //!
 //! The closures are like those of images: a tenth as many layers as paths, eight references a path, libraries that much depends on.
 //! 150 paths are a service, 1,000 a desktop program, 5,000 more than `cost` compares pair by pair.

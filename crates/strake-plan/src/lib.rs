@@ -1,4 +1,4 @@
-//! What goes into which image layer.
+//! Assigns store paths to image layers.
 //!
 //! **Invariant:** this crate is pure. It does no I/O, reads no clock and no environment, and starts no thread;
 //! the same values give the same results everywhere.

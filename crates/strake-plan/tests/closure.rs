@@ -19,7 +19,7 @@ fn list() -> Value {
     ])
 }
 
-/// What a closure says, in a line for each path.
+/// The content of a closure, in a line for each path.
 fn described(closure: &Closure) -> Vec<String> {
     let line = |(info, node): (&strake_plan::closure::PathInfo, u32)| {
         let references: Vec<_> =

@@ -236,7 +236,7 @@ fn a_volatile_path_comes_last() {
         nar_size: 1000,
         nar_hash: None,
     };
-    // Eight users make `libc` and `data` nobody's own.
+    // `libc` and `data` have eight users, so no path owns them.
     let mut rows: Vec<Row> =
         (0..8).map(|user| row(&format!("u-user{user}"), &["l-libc", "d-data"])).collect();
     rows.extend([row("l-libc", &[]), row("d-data", &[])]);

@@ -1,4 +1,4 @@
-//! What a registry's answers mean.
+//! The meaning of a registry's answers.
 
 use std::io::Read;
 
@@ -18,12 +18,12 @@ const MAX_MESSAGE: u64 = 64 * 1024;
 /// So much of it is shown, in characters.
 const SHOWN_MESSAGE: usize = 300;
 
-/// Who answers, and what we have shown it.
+/// The host that answers, and the credentials that the request carried.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) host: &'a str,
     pub(crate) credentials: Option<&'a Credentials>,
-    /// What for.
+    /// The purpose.
     pub(crate) what: &'a str,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn heed(shared: &Shared, host: &str, answer: &Response<Body>) -> Resu
 }
 
 impl Asked<'_> {
-    /// What an answer means that is none of success. `counts_as` is the status that decides what to do about it.
+    /// The error of an answer that is not a success. `counts_as` is the status that decides how to handle it.
     pub(crate) fn refusal(&self, answer: Response<Body>, counts_as: u16) -> RemoteError {
         let (host, what, status) = (self.host.to_owned(), self.what.to_owned(), answer.status().as_u16());
         let (codes, message) = self.said(answer);

@@ -122,7 +122,7 @@ fn keys(of: &Reference) -> Vec<String> {
     keys
 }
 
-/// What programs that keep credentials call the registry.
+/// The registry's name in credential helpers.
 fn server(of: &Reference) -> &str {
     if of.address() == of.host { &of.host } else { HUB_KEY }
 }

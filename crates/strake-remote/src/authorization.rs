@@ -20,10 +20,10 @@ use crate::origin::Origin;
 use crate::token::{MAX_ANSWER, Tokens};
 use crate::transport::{Exchange, host_of, read_failure};
 
-/// What we are doing here, for people.
+/// The operation, for messages.
 const WHAT: &str = "get a token";
 
-/// Who we are, to one registry.
+/// The credentials for one registry.
 #[derive(Debug)]
 pub(crate) struct Authorization {
     pub(crate) credentials: Option<Credentials>,
@@ -33,7 +33,7 @@ pub(crate) struct Authorization {
     fetching: Mutex<()>,
 }
 
-/// What a request shows.
+/// The authorization of a request.
 pub(crate) struct Shown {
     /// The header's value, if there is one.
     pub(crate) header: Option<String>,
@@ -62,14 +62,14 @@ impl Authorization {
         }
     }
 
-    /// What was shown is not good any more.
+    /// The authorization that was used is no longer valid.
     pub(crate) fn refused(&self, shown: &Shown) {
         if let Some(token) = shown.header.as_deref().and_then(|text| text.strip_prefix("Bearer ")) {
             self.tokens.forget(&shown.purpose, token);
         }
     }
 
-    /// What to show for this.
+    /// The authorization for this request.
     pub(crate) fn show(
         &self,
         shared: &Shared,

@@ -16,7 +16,7 @@ const WAITING: usize = 4;
 enum Message {
     /// A buffer, and the number of bytes in it that count.
     Piece(Vec<u8>, usize),
-    /// What all pieces are together.
+    /// The size of all pieces together.
     End(Descriptor),
 }
 
@@ -95,7 +95,7 @@ impl Sink for PipeSink {
 }
 
 impl PipeReader {
-    /// What was read, once it has been read to its end.
+    /// The bytes that were read, once they are complete.
     pub(crate) fn end(&self) -> Option<&Descriptor> {
         self.end.as_ref()
     }
@@ -108,7 +108,7 @@ impl PipeReader {
         let old = std::mem::take(&mut self.piece);
         (self.taken, self.filled) = (0, 0);
         if !old.is_empty() {
-            // If nobody wants it, it goes.
+            // It is dropped if there is no receiver.
             let _ = self.back.try_send(old);
         }
         match self.receiver.recv() {

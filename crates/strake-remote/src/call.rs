@@ -1,10 +1,10 @@
-//! What is asked of a registry.
+//! A request to a registry.
 
 use std::io::Read;
 
 use ureq::http::Method;
 
-/// What is asked of a registry.
+/// A request to a registry.
 pub(crate) struct Call<'c> {
     /// For people: what this is done for, after "to".
     pub(crate) what: &'c str,
@@ -12,13 +12,13 @@ pub(crate) struct Call<'c> {
     /// A path, or a whole URL.
     pub(crate) url: String,
     pub(crate) headers: Vec<(&'static str, String)>,
-    /// What must be allowed.
+    /// The required access.
     pub(crate) scope: Scope<'c>,
     /// Whether the response is a blob, which may be of any size.
     pub(crate) is_blob: bool,
 }
 
-/// What must be allowed.
+/// The required access.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope<'c> {
     Pull,
@@ -36,7 +36,7 @@ pub(crate) enum Payload<'b> {
 }
 
 impl Scope<'_> {
-    /// As those who hand out tokens want it, for a repository.
+    /// The scope as token servers require it, for a repository.
     pub(crate) fn of(self, name: &str) -> Vec<String> {
         match self {
             Self::Pull => vec![format!("repository:{name}:pull")],

@@ -1,17 +1,17 @@
-//! What a registry wants to see before it answers.
+//! The authentication that a registry requires.
 //!
 //! Format: RFC 7235, `WWW-Authenticate`, and the distribution project's "token authentication specification".
 
-/// How a registry wants to know who asks.
+/// The authentication scheme of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
     /// By name and password.
     Basic,
-    /// By a token, to be fetched elsewhere.
+    /// By a token, to be fetched from another URL.
     Bearer {
         /// Where.
         realm: String,
-        /// For whom.
+        /// The service that the token is for.
         service: Option<String>,
     },
 }
@@ -44,7 +44,7 @@ fn challenges(value: &str) -> Vec<Challenge> {
             // Its scope is passed over: what a request needs is known, and a registry that wants more would get it.
             found.push(Challenge::Bearer { realm, service: get("service") });
         }
-        // What is not understood is stepped over, and something always is.
+        // Unknown schemes are skipped; each step consumes input.
         rest = if left.len() < rest.len() { left } else { "" };
     }
     found

@@ -1,4 +1,4 @@
-//! What all conversations of one run of the program share.
+//! The data that all connections of one run share.
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -19,7 +19,7 @@ use crate::repository::Repository;
 /// How many pages of the list of tags are fetched to look at each.
 const PAGES: usize = 4;
 
-/// What leads to a manifest.
+/// The references to a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Uses {
     /// The tags of the manifest.
@@ -33,7 +33,7 @@ pub struct Uses {
 }
 
 impl Repository {
-    /// What leads to a manifest, as far as the registry tells.
+    /// The references to a manifest, as far as the registry lists them.
     pub fn uses(&self, of: Digest) -> Result<Uses, RemoteError> {
         let Some(tags) = self.tags(PAGES)? else { return Ok(Uses { is_whole: true, ..Uses::default() }) };
         let found = Mutex::new((Vec::new(), Vec::new()));
@@ -95,7 +95,7 @@ impl Repository {
         Ok((pulled.digest == manifest, entries.any(|entry| entry["digest"] == *wanted)))
     }
 
-    /// How many manifests are about this one. A registry that has no such list, knows of none.
+    /// How many manifests are about this one. For a registry without such a list the number is 0.
     fn referrers(&self, of: Digest) -> Result<usize, RemoteError> {
         let what = format!("list what refers to {}", self.image(&of.to_string()));
         let call = Call::new(&what, Method::GET, self.path(&format!("referrers/{of}")), Scope::Pull);

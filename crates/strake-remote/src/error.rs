@@ -1,4 +1,4 @@
-//! What can go wrong with registries.
+//! Errors of registries.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ pub enum RemoteError {
     /// No answer comes.
     #[error("cannot reach {host}")]
     Unreachable {
-        /// The registry, or whom it sent us to.
+        /// The registry, or the host it redirected to.
         host: String,
-        /// What was seen of it.
+        /// The observed error.
         source: io::Error,
     },
     /// A limit on time, transfer rate or size is exceeded.
@@ -33,7 +33,7 @@ pub enum RemoteError {
     Tls {
         /// The registry.
         host: String,
-        /// What is wrong.
+        /// The reason.
         source: io::Error,
     },
     /// Certificates cannot be used.
@@ -41,7 +41,7 @@ pub enum RemoteError {
     Certificates {
         /// Where they are.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The reason.
         source: io::Error,
     },
     /// A proxy's URL is none.
@@ -52,17 +52,17 @@ pub enum RemoteError {
     AuthFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: io::Error,
     },
     /// A program that keeps credentials does not give any.
     #[error("cannot get credentials for {host} from {program}: {reason}")]
     Helper {
-        /// For whom they are.
+        /// The registry that they are for.
         host: String,
         /// The program.
         program: String,
-        /// What it says.
+        /// The message.
         reason: String,
     },
     /// The registry does not know us, or we may not do this.
@@ -70,11 +70,11 @@ pub enum RemoteError {
     Denied {
         /// The registry.
         host: String,
-        /// What was tried.
+        /// The operation that failed.
         what: String,
         /// The HTTP status: 401 or 403.
         status: u16,
-        /// What it says.
+        /// The message.
         message: String,
         /// Whether credentials were shown.
         has_credentials: bool,
@@ -84,9 +84,9 @@ pub enum RemoteError {
     NotFound {
         /// The registry.
         host: String,
-        /// What was tried.
+        /// The operation that failed.
         what: String,
-        /// What it says.
+        /// The message.
         message: String,
     },
     /// The registry refuses.
@@ -94,13 +94,13 @@ pub enum RemoteError {
     Status {
         /// The registry.
         host: String,
-        /// What was tried.
+        /// The operation that failed.
         what: String,
         /// The HTTP status.
         status: u16,
         /// Whether it may go better another time.
         is_passing: bool,
-        /// What it says.
+        /// The message.
         message: String,
     },
     /// The registry says that a blob is missing that it has said it has.
@@ -110,10 +110,10 @@ pub enum RemoteError {
         host: String,
         /// The HTTP status.
         status: u16,
-        /// What it says.
+        /// The message.
         message: String,
     },
-    /// The registry wants to be left alone for longer than anybody would wait.
+    /// The registry's `Retry-After` exceeds the maximum waiting time.
     #[error("{host}: {}; it asks to wait for {} s", meaning(*.status), after.as_secs())]
     Busy {
         /// The registry.
@@ -128,9 +128,9 @@ pub enum RemoteError {
     Answer {
         /// The registry.
         host: String,
-        /// What was tried.
+        /// The operation that failed.
         what: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Something has another digest than it must have.
@@ -138,17 +138,17 @@ pub enum RemoteError {
     Digest {
         /// The registry.
         host: String,
-        /// What it must be.
+        /// The expected value.
         expected: Digest,
-        /// What it is.
+        /// The actual value.
         found: Digest,
     },
     /// The image cannot go under the digest that was asked for.
     #[error("the image's manifest is {found}, not {expected}")]
     OtherManifest {
-        /// What was asked for.
+        /// The requested value.
         expected: Digest,
-        /// What it is.
+        /// The actual value.
         found: Digest,
     },
     /// Others have written an index each time that it was written.
@@ -200,7 +200,7 @@ pub(crate) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// What was tried, and where.
+/// The operation and its target.
 fn tried(host: &str, what: &str) -> String {
     if what.contains(host) { format!("cannot {what}") } else { format!("{host}: cannot {what}") }
 }

@@ -59,7 +59,7 @@ pub fn update_index(
     })))
 }
 
-/// What was found, with our images in it.
+/// The index that was found, with the new images in it.
 fn merged(
     repository: &Arc<Repository>,
     found: Option<&Listed>,

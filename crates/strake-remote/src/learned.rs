@@ -1,4 +1,4 @@
-//! What layers are in a registry once compressed, learnt from images that it has.
+//! The compressed blobs of layers in a registry, learnt from images that it has.
 //!
 //! The images under the tags that are pushed are looked at first, with the one that the user names. If they do not tell all, the
 //! registry is asked for its tags, and a few images are looked at that are likely to have the same layers: `latest`, `main`,
@@ -27,7 +27,7 @@ const CHECKS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 /// Tags that usually name the newest image, looked at before all others.
 const USUAL: [&str; 3] = ["latest", "main", "master"];
 
-/// How many images are looked at that nobody has named. Each takes two requests, or three if an index lists it.
+/// Maximum number of images that are read without being named. Each takes two requests, or three if an index lists it.
 const LOOKS: usize = 4;
 
 /// How many pages of the list of tags are fetched for that.
@@ -69,7 +69,7 @@ impl Lessons<'_> {
         Ok(known)
     }
 
-    /// Looks at the images under these tags, all at once. What the first says counts.
+    /// Looks at the images under these tags, all at once. The first one takes precedence.
     fn learn(
         &self,
         tags: &[String],
@@ -116,7 +116,7 @@ impl Lessons<'_> {
         likely
     }
 
-    /// What lists the image under this tag. None if there is no such image, or if it cannot be fetched: this only saves work.
+    /// The manifest or index under this tag. None if there is no such image, or if it cannot be fetched: this only saves work.
     ///
     /// # Errors
     ///

@@ -79,7 +79,7 @@ pub enum Exceeded {
     /// Something takes too long.
     #[error("{what} within {} s", limit.as_secs_f32())]
     Time {
-        /// What is missing.
+        /// The missing part.
         what: &'static str,
         /// The maximum time.
         limit: Duration,

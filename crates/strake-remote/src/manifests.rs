@@ -17,7 +17,7 @@ use crate::repository::Repository;
 use crate::retry::again;
 use crate::transport::{Exchange, read_failure};
 
-/// What lists an image, as a registry has it.
+/// The manifest of an image, as a registry has it.
 #[derive(Debug)]
 pub struct Pulled {
     /// Its media type, as the registry says it.
@@ -103,7 +103,7 @@ impl Repository {
         })
     }
 
-    /// What it means that a body cannot be read.
+    /// The error of a body that cannot be read.
     pub(crate) fn unread(&self, kind: Exchange, error: io::Error) -> RemoteError {
         read_failure(&self.shared().settings, kind, self.host().to_owned(), error)
     }

@@ -25,7 +25,7 @@ pub(crate) struct Measured<T> {
     limits: Limits,
     clock: Arc<dyn Fn() -> Instant + Send + Sync>,
     meter: Meter,
-    /// What came in answer to this request while its header was not complete, in bytes.
+    /// The size of the answer to this request while its header is incomplete, in bytes.
     header: usize,
 }
 

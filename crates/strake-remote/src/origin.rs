@@ -14,7 +14,7 @@ const ELSEWHERE: &str = "a registry without TLS must not have credentials sent t
 /// Where a registry is.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
-    /// What the user calls it.
+    /// The name that the user gave.
     pub(crate) host: String,
     /// `https://host`.
     pub(crate) base: String,
@@ -106,7 +106,7 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-/// An origin in small letters, without the port that its scheme has anyway.
+/// An origin in lowercase, without its scheme's default port.
 fn plain(origin: &str) -> String {
     let origin = origin.to_ascii_lowercase();
     let port = if origin.starts_with("https:") { ":443" } else { ":80" };

@@ -82,7 +82,7 @@ pub(crate) fn find(repository: &Repository, of: &Reference) -> Result<Listed, Op
     Ok(Listed { tags, ..listed(pulled) })
 }
 
-/// What was fetched, without names.
+/// The fetched image, without names.
 pub(crate) fn listed(pulled: Pulled) -> Listed {
     let descriptor = Descriptor::new(pulled.media_type, pulled.digest, pulled.text.len() as u64);
     Listed { descriptor, text: pulled.text, tags: Vec::new() }

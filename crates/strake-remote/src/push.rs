@@ -1,6 +1,6 @@
 //! Blobs and manifests into a repository.
 //!
-//! What the registry has is neither read nor sent; the largest missing blob goes first, several at a time.
+//! Blobs that the registry has are neither read nor sent; the largest missing blob goes first, several at a time.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

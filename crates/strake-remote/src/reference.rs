@@ -33,7 +33,7 @@ pub enum ReferenceError {
     /// It has a wrong form.
     #[error("is not the name of an image in a registry")]
     Form,
-    /// What stands behind the `@` is no digest.
+    /// The part after the `@` is not a digest.
     #[error("has a wrong digest")]
     Digest(#[from] DigestError),
 }
@@ -64,7 +64,7 @@ impl Reference {
         if self.host == HUB { HUB_ADDRESS } else { &self.host }
     }
 
-    /// What to ask the registry for: a digest, or else a tag.
+    /// The reference in requests: a digest, or else a tag.
     pub fn wanted(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.to_string(),

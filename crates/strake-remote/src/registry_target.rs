@@ -182,7 +182,7 @@ impl Target for RegistryTarget<'_> {
             match content.descriptor().filter(|descriptor| there.contains(&descriptor.digest)) {
                 None => missing.push(place),
                 Some(descriptor) => {
-                    // Layers that were sent while they were written elsewhere count as sent.
+                    // Layers that were sent while they were written to another target count as sent.
                     let was_sent = self.sent.contains(&descriptor.digest);
                     let outcome = if was_sent { Outcome::Sent } else { Outcome::Had };
                     let (title, took) = (content.title(), Duration::ZERO);

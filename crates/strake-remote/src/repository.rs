@@ -89,7 +89,7 @@ impl Repository {
         &self.origin
     }
 
-    /// What an answer means that is none of success. `status` is what it counts as.
+    /// The error of an answer that is not a success. `status` is the status that it counts as.
     pub(crate) fn refusal(&self, call: &Call<'_>, answer: Response<Body>, status: u16) -> RemoteError {
         self.asked(call).refusal(answer, status)
     }
@@ -135,7 +135,7 @@ impl Repository {
                     scope => scope,
                 };
                 let show = || self.authorization.show(shared, &self.origin, &self.name, scope);
-                // What can be sent only once is not made anew because of a token.
+                // A body that can be sent only once is not written again because of a token.
                 Some(if let Payload::Stream(..) = body {
                     again(shared.settings.limits.pause, show)
                 } else {

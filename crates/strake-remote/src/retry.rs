@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// The maximum wait, whatever a registry asks for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
-/// How long to wait after so many failures, from 1; after the first about as long as `first`.
+/// The waiting time after this number of failures, from 1; after the first about as long as `first`.
 pub(crate) fn pause(first: Duration, failures: u32) -> Duration {
     let most = (first / 2).saturating_mul(1 << failures.min(16)).min(LONGEST);
     // std's way to randomness.
@@ -45,7 +45,7 @@ pub(crate) fn again<T>(
     }
 }
 
-/// What `Retry-After` says: seconds, or a time.
+/// The value of `Retry-After`: seconds, or a time.
 pub(crate) fn after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
@@ -55,12 +55,12 @@ pub(crate) fn after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(time.duration_since(now).unwrap_or_default())
 }
 
-/// Who has asked not to be asked until when.
+/// The hosts that sent `Retry-After`, with the time until which no request is sent.
 #[derive(Debug, Default)]
 pub(crate) struct Gates(Mutex<HashMap<String, SystemTime>>);
 
 impl Gates {
-    /// The host wants to be left alone until then.
+    /// No request is sent to the host until then.
     pub(crate) fn close(&self, host: &str, until: SystemTime) {
         let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let gate = gates.entry(host.to_owned()).or_insert(until);

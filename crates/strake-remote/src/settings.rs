@@ -26,13 +26,13 @@ pub struct Settings {
     pub certificates_by_host: Vec<PathBuf>,
     /// Proxies.
     pub proxies: Proxies,
-    /// What the program calls itself.
+    /// The program's `User-Agent`.
     pub user_agent: String,
-    /// The longest chunk of an upload in bytes. `None`: all in one, unless the registry wants otherwise.
+    /// The maximum size of an upload's chunk in bytes. `None`: all in one, unless the registry requires chunks.
     pub chunk: Option<u64>,
     /// Uploads at the same time. `None`: a few, or two where layers are compressed on their way, each of which takes memory.
     pub uploads: Option<usize>,
-    /// What a registry must do in which time.
+    /// The time limits for a registry.
     pub limits: Limits,
     /// Tells the time.
     pub now: fn() -> SystemTime,

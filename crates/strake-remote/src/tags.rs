@@ -16,7 +16,7 @@ use crate::repository::Repository;
 /// How many tags a page may have, as it is asked for. Registries may send fewer, and some send all.
 const PAGE: usize = 1000;
 
-/// What the names of all tags may take, in bytes: 16 MiB, room for a million of usual length.
+/// The maximum size of the names of all tags, in bytes: 16 MiB, enough for a million of usual length.
 const MAX_NAMES: usize = 16 * 1024 * 1024;
 
 /// The tags of a repository.
@@ -34,7 +34,7 @@ struct Page {
 }
 
 impl Repository {
-    /// Lists the tags, from so many pages at most. `None`: there is no such repository. A name that can be no tag is left out.
+    /// Lists the tags, up to a maximum number of pages. `None`: the repository does not exist. Invalid names are left out.
     pub fn tags(&self, most_pages: usize) -> Result<Option<Tags>, RemoteError> {
         let what = format!("list the tags of {}/{}", self.host(), self.name());
         let first = self.path(&format!("tags/list?n={PAGE}"));

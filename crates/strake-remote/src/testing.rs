@@ -6,7 +6,7 @@ use crate::auth_file;
 use crate::challenge::Challenge;
 use crate::{AuthFile, Credentials, Reference, RemoteError};
 
-/// What a registry asks for in `WWW-Authenticate`: a token, of a realm and maybe for a service, or a name and password.
+/// The authentication in `WWW-Authenticate`: a token, of a realm and maybe for a service, or a name and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Demand {
     /// A name and a password.
@@ -15,7 +15,7 @@ pub enum Demand {
     Bearer(String, Option<String>),
 }
 
-/// What the header's values ask for.
+/// The authentication that the header's values require.
 pub fn challenge(values: &[&str]) -> Option<Demand> {
     Some(match Challenge::parse(values.iter().copied())? {
         Challenge::Basic => Demand::Basic,

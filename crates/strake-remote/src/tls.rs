@@ -61,7 +61,7 @@ pub(crate) fn config(settings: &Settings, host: &str, registry: &str) -> Result<
         .build())
 }
 
-/// What this machine trusts. A certificate that cannot be read is as good as none.
+/// The CA certificates of this machine. A certificate that cannot be read is ignored.
 pub(crate) fn system() -> Vec<Certificate<'static>> {
     let found = rustls_native_certs::load_native_certs().certs;
     found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
@@ -116,7 +116,7 @@ pub(crate) fn client(
         |error: &dyn std::error::Error| failed(io::Error::new(io::ErrorKind::InvalidData, error.to_string()));
     let private = PrivateKeyDer::try_from(key.der().to_vec());
     let private = private.map_err(|reason| failed(io::Error::new(io::ErrorKind::InvalidData, reason)))?;
-    // Whoever uses it takes for granted that the two belong together.
+    // Its users rely on the two belonging together.
     CertifiedKey::from_der(der, private, provider).map_err(|error| unusable(&error))?;
     Ok(ClientCert::new_with_certs(&chain, key))
 }

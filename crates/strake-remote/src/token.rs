@@ -1,4 +1,4 @@
-//! Tokens: what a registry wants to be shown, and somebody else hands out.
+//! Tokens: a registry requires them, and a token server issues them.
 //!
 //! Protocol: the distribution project's "token authentication specification", and its `OAuth2` variant for identity tokens.
 

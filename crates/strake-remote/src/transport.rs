@@ -140,7 +140,7 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// What the library's error means.
+/// The error for the library's error.
 fn failure(settings: &Settings, exchange: Exchange, host: String, error: ureq::Error) -> RemoteError {
     match error {
         ureq::Error::Rustls(error) => tls_failure(host, io::Error::other(error.to_string())),
@@ -160,7 +160,7 @@ fn failure(settings: &Settings, exchange: Exchange, host: String, error: ureq::E
     }
 }
 
-/// What it means that a response's body cannot be read.
+/// The error of a response's body that cannot be read.
 pub(crate) fn read_failure(
     settings: &Settings,
     exchange: Exchange,

@@ -143,7 +143,7 @@ impl Repository {
         if let Some((blob, from)) = from {
             let query = encode(&[("mount", &blob.digest.to_string()), ("from", from)]);
             let call = Call::new(what, Method::POST, format!("{url}?{query}"), Scope::Mount(from));
-            // Who may not take it from there can still send it.
+            // A client that may not mount the blob can still send it.
             answer = self.call(&call, &[]).ok().filter(|answer| answer.status().is_success());
         }
         let call = Call::new(what, Method::POST, url, Scope::Push);
@@ -187,7 +187,7 @@ impl Repository {
                 let blob = upload.content.write(&mut Counted::new(&mut sink, upload.progress))?;
                 sink.finish(blob).map_err(Error::from)
             });
-            // With nobody to read any more, the writer ends.
+            // The writer ends when there is no reader.
             let sent = self.deliver(reader, upload.content.descriptor(), chunk, location);
             (writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), sent)
         });
@@ -245,7 +245,7 @@ impl Repository {
         sent.map(|_| is_there)
     }
 
-    /// What was begun is not wanted any more. If it cannot be ended, it will end by itself.
+    /// Cancels an upload that is no longer needed. If that fails, the registry ends it by itself.
     fn give_up(&self, location: String) {
         let call = Call::new("end an upload", Method::DELETE, location, Scope::Push);
         let _ = self.call_once(&call, &mut Payload::Bytes(&[]));
@@ -337,7 +337,7 @@ impl Repository {
     fn taken(&self, call: &Call<'_>, answer: Response<Body>) -> Result<(), RemoteError> {
         match answer.status().as_u16() {
             200..300 => Ok(()),
-            // The upload is gone, or goes on elsewhere: to begin it again may help.
+            // The upload is lost, or goes on at another node: a new one may succeed.
             404 | 416 => Err(self.refusal(call, answer, 503)),
             status => Err(self.refusal(call, answer, status)),
         }

@@ -58,7 +58,7 @@ impl Case {
         Ok(repository.manifest("1")?.is_some())
     }
 
-    /// What it fails with before anything is asked elsewhere.
+    /// The error before any request to another host.
     fn refused(&self, because: &str) {
         match self.pull() {
             Err(RemoteError::Answer { reason, .. }) => assert!(reason.contains(because), "{reason}"),
@@ -67,7 +67,7 @@ impl Case {
         assert!(self.other.requests().is_empty());
     }
 
-    /// All that is asked elsewhere, of which there must be something, is asked without credentials.
+    /// All requests to other hosts, of which there must be one, are without credentials.
     fn asks_as_nobody(&self) {
         let requests = self.other.requests();
         assert!(!requests.is_empty());

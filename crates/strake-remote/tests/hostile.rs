@@ -1,4 +1,4 @@
-//! What comes from outside may be anything: it is refused or taken, and nothing else happens.
+//! Untrusted input is accepted or refused; it never causes a panic.
 
 use std::sync::Arc;
 use std::time::SystemTime;

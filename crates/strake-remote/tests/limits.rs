@@ -46,7 +46,7 @@ fn usual() -> Limits {
     Limits { pause: Duration::from_millis(10), ..Limits::default() }
 }
 
-/// What is asked for a pull, with a short time for its header.
+/// The requests of a pull, with a short time for the header.
 fn requests() -> [(&'static str, Limits); 2] {
     let usual = usual();
     [("/manifests/", Limits { answer: SHORT, ..usual }), ("/token", Limits { token: SHORT, ..usual })]

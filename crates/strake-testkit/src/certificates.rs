@@ -108,7 +108,7 @@ impl Certificates {
         certs_d
     }
 
-    /// What a server needs, which asks clients for certificates or not.
+    /// The configuration of a server, which asks clients for certificates or not.
     pub(crate) fn server(&self, of_clients: bool) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));

@@ -24,7 +24,7 @@ with tarfile.open(fileobj=io.BytesIO(sys.stdin.buffer.read())) as archive:
     sys.stdout.buffer.write(archive.extractfile(manifest[0]['Layers'][int(sys.argv[1])]).read())
 ";
 
-/// What a tar archive holds, a line for each member.
+/// The members of a tar archive, a line each.
 pub fn listing(archive: &[u8]) -> Vec<String> {
     text(&python(LIST, &[], archive)).lines().map(str::to_owned).collect()
 }

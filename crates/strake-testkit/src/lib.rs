@@ -1,4 +1,4 @@
-//! What strake's tests share: throw-away stores, an oracle, a registry, other programs. Never part of a release.
+//! Helpers that strake's tests share: throw-away stores, an oracle, a registry, other programs. Never part of a release.
 //! Where something is not as it must be, it panics: that is how a test fails.
 #![allow(clippy::missing_panics_doc)]
 

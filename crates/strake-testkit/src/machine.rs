@@ -1,4 +1,4 @@
-//! A machine of its own, for what wants a Nix store at its place: everything of this one, and a `/nix` that is empty.
+//! A machine of its own, for tests that require a Nix store at `/nix`: everything of this one, and a `/nix` that is empty.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

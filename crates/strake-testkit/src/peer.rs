@@ -97,7 +97,7 @@ impl Dockerd {
         started
     }
 
-    /// What `DOCKER_HOST` must be to get to it.
+    /// The value of `DOCKER_HOST` that reaches it.
     pub fn host(&self) -> String {
         socket(self.directory.path())
     }

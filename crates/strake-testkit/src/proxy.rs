@@ -1,4 +1,4 @@
-//! An HTTP proxy that remembers which hosts it was asked for.
+//! An HTTP proxy that records the requested hosts.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Result, Write};
@@ -14,13 +14,13 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct ProxyState {
-    /// Where hosts are that only the proxy knows.
+    /// The addresses of hosts that only the proxy resolves.
     hosts: BTreeMap<String, String>,
     asked: Mutex<Vec<ProxyRequest>>,
     stopped: AtomicBool,
 }
 
-/// What a proxy was asked.
+/// The requests to a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyRequest {
     /// `CONNECT`, or the request's method.
@@ -62,7 +62,7 @@ impl Proxy {
         self.address.to_string()
     }
 
-    /// What it was asked, in order.
+    /// The requests, in order.
     pub fn asked(&self) -> Vec<ProxyRequest> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -38,7 +38,7 @@ impl Program {
     }
 }
 
-/// Who may use a registry.
+/// The access rules of a registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
     /// Everybody.
@@ -60,7 +60,7 @@ const HTPASSWD: &str = "tester:$2y$04$2Dbj1cEBMTsH9IjQ608fh.yXQ/RY.c.Q5oHUtSbKnQ
 /// How a registry is to be set up.
 #[derive(Clone, Copy, Default)]
 pub struct Setup<'a> {
-    /// Who may use it.
+    /// The access rules.
     pub access: Access,
     /// Makes it speak HTTPS.
     pub certificates: Option<&'a Certificates>,
@@ -109,12 +109,12 @@ impl RealRegistry {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// What gives its tokens away, if it has them: for looking at what that was asked.
+    /// Its token server, if it has one, for its recorded requests.
     pub fn tokens(&self) -> Option<&Registry> {
         self.tokens.as_ref()
     }
 
-    /// What it has said.
+    /// Its output.
     pub fn log(&self) -> String {
         fs::read_to_string(log(self.directory.path())).unwrap_or_default()
     }

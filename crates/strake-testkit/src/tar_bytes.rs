@@ -15,7 +15,7 @@ pub struct RawMember {
     pub mtime: u64,
     /// The size that the header says.
     pub size: u64,
-    /// What stands behind the header, whatever the header says. It is filled up to whole blocks.
+    /// The bytes behind the header, whatever size the header states. It is filled up to whole blocks.
     pub content: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! Trees of files as nobody would make them by hand.
+//! Random trees of files.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,7 +16,7 @@ pub enum Node {
     File(usize, u32),
     /// A link's target.
     Link(Vec<u8>),
-    /// What is in a directory. Of two entries with one name the first counts.
+    /// The contents of a directory. Of two entries with one name the first counts.
     Directory(u32, Vec<(Vec<u8>, Node)>),
 }
 

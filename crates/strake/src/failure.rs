@@ -33,11 +33,11 @@ const CLOSED_PIPE: u8 = 141;
 /// The exit code for a wrong command line, as clap has it.
 pub(crate) const USAGE: u8 = 2;
 
-/// What may be wrong with an image in a file.
+/// The possible defects of an image in a file.
 const NOT_WHAT_IT_IS: &str =
     "the file is damaged, or has another form than docker-archive:, oci: or oci-archive: says";
 
-/// What went wrong, and what to do about it.
+/// An error with its hint.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
@@ -52,7 +52,7 @@ impl Failure {
         Self { message: message.into(), hint: None, exit_code: 1, status: None }
     }
 
-    /// What the user has said cannot be meant.
+    /// The command line contradicts itself or makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { exit_code: USAGE, ..Self::new(message) }
     }
@@ -86,7 +86,7 @@ impl Failure {
         }
     }
 
-    /// What was planned of options and store paths is no image.
+    /// The plan from options and store paths is not an image.
     pub(crate) fn planned(error: &SpecError) -> Self {
         Self::new(format!("what is planned {}", chain(error)))
     }
@@ -164,7 +164,7 @@ impl Failure {
             .hint("a name is like docker://registry.example.org/team/hello:1.0, in lowercase")
     }
 
-    /// What comes out of a pipe is no archive.
+    /// The content of a pipe is not an archive.
     pub(crate) fn no_archive(place: impl fmt::Display) -> Self {
         Self::new(format!("{place} is not a tar archive")).hint(NOT_WHAT_IT_IS)
     }
@@ -192,7 +192,7 @@ impl Failure {
         }
     }
 
-    /// A registry could not be talked to, or does not want what we want.
+    /// A registry cannot be reached or refuses a request.
     fn remote(error: &RemoteError) -> Self {
         Self { hint: hint(error).map(Cow::from), status: error.status(), ..Self::new(chain(error)) }
     }
@@ -247,7 +247,7 @@ fn from_registry(error: &io::Error) -> Option<&RemoteError> {
     error.get_ref()?.downcast_ref()
 }
 
-/// What to do about it when a registry cannot be talked to, or does not want what we want.
+/// The hint for a registry that cannot be reached or refuses a request.
 fn hint(error: &RemoteError) -> Option<&'static str> {
     Some(match error {
         RemoteError::Tls { .. } => {

@@ -93,7 +93,7 @@ impl From<OpenError> for Problem {
 }
 
 /// Opens a base image, as a conf names it, for this architecture: of an index only such an image, while one that stands alone may
-/// be for another. Where it lies in the store, it lies where the store lies.
+/// be for another. A path in the store is resolved below the store's root.
 pub(crate) fn base(
     text: &str,
     architecture: &str,
@@ -126,7 +126,7 @@ pub(crate) fn is_absent(text: &str, store: &Store) -> Result<bool, Failure> {
     })
 }
 
-/// What is to be said where a base image is not for the platform that an image on it is for.
+/// The warning about a base image for another platform than that of the image on it.
 pub(crate) fn other_platform(base: &ParsedImage, architecture: &str) -> Option<String> {
     let said = |text: &str, usual: &str| if text.is_empty() { usual } else { text }.to_owned();
     let found = &base.config.platform;
@@ -136,7 +136,7 @@ pub(crate) fn other_platform(base: &ParsedImage, architecture: &str) -> Option<S
         .then(|| format!("the base image is for {platform}, and the image for linux/{architecture}"))
 }
 
-/// What is to be said where a runtime may not follow links in an image.
+/// The warning about links in an image that a runtime may not follow.
 pub(crate) fn etc_links<'l>(links: impl IntoIterator<Item = &'l &'static str>) -> Option<String> {
     let links: Vec<&str> = links.into_iter().copied().collect();
     let (are, what) = match links[..] {
@@ -150,7 +150,7 @@ pub(crate) fn etc_links<'l>(links: impl IntoIterator<Item = &'l &'static str>) -
     ))
 }
 
-/// What is to be said where a base image may be another one tomorrow.
+/// The warning about a base image whose reference may change.
 pub(crate) fn not_pinned(text: &str) -> Option<String> {
     match place::base(text) {
         Ok(Place::Registry(reference)) if reference.digest.is_none() => Some(format!(
@@ -234,7 +234,7 @@ pub(crate) fn names_for_docker(about: &About) -> Option<Vec<String>> {
     }
 }
 
-/// What this machine runs, where nobody has asked for a platform.
+/// The platform of this machine, the default without `--platform`.
 pub(crate) fn machine() -> PlatformPick {
     PlatformPick::Preferred(Platform::linux(architecture()))
 }

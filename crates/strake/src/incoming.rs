@@ -19,7 +19,7 @@ pub(crate) const START: u64 = 64 * 1024;
 /// Under this name stdin can be opened.
 const STDIN: &str = "/dev/stdin";
 
-/// What came.
+/// The actual input.
 pub(crate) enum Incoming {
     /// Something that is no archive.
     Text(Vec<u8>),
@@ -27,7 +27,7 @@ pub(crate) enum Incoming {
     Archive(PathBuf),
 }
 
-/// What was put aside. It is there as long as the process runs.
+/// The temporary file. It exists as long as the process runs.
 static KEPT: Mutex<Vec<Piped>> = Mutex::new(Vec::new());
 
 /// Removes what was put aside.

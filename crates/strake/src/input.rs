@@ -14,7 +14,7 @@ const MAX: u64 = 256 * 1024 * 1024;
 /// No password is longer, in bytes.
 const MAX_PASSWORD: u64 = 64 * 1024;
 
-/// What to call the file in front of the user.
+/// The file's name in messages.
 pub(crate) fn name(path: &Path) -> String {
     if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
 }

@@ -1,4 +1,4 @@
-//! What an argument is that says no form: a conf, a finished image, or store paths. Its content tells.
+//! Detects the form of an argument without a prefix: a conf, a finished image, or store paths. Its content decides.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +13,7 @@ use crate::incoming::{self, Incoming};
 use crate::place::{FilePlace, Form, Place};
 use crate::{input, references, script};
 
-/// What arguments name.
+/// The sources that arguments name.
 pub(crate) enum Named {
     /// A conf: what to call it, and its text.
     Conf(String, Vec<u8>),
@@ -23,7 +23,7 @@ pub(crate) enum Named {
     Image(Place),
 }
 
-/// What one argument names.
+/// The source that one argument names.
 enum Single {
     /// A conf in this file.
     File(PathBuf),
@@ -119,7 +119,7 @@ fn no_image(name: &str) -> Failure {
     Failure::new(format!("{name} is an archive, but holds no image, or is cut short")).hint(KINDS)
 }
 
-/// What an image can be.
+/// The forms of an image.
 const KINDS: &str = "an image is a conf, a store path, a docker-archive, an OCI layout or an archive of one";
 
 fn incoming(argument: &Path) -> Result<Single, Failure> {

@@ -14,7 +14,7 @@ use crate::cli::{Config, Inherit, Layering, Plan, PlanCommand, Strategy};
 use crate::failure::Failure;
 use crate::{finished, input, output};
 
-/// What is planned of these roots.
+/// The plan of these roots.
 pub(crate) fn plan(plan: &Plan, roots: &[PathBuf]) -> Result<PlanOptions, Failure> {
     let usual = PlanOptions::default();
     Ok(PlanOptions {
@@ -38,7 +38,7 @@ pub(crate) fn plan(plan: &Plan, roots: &[PathBuf]) -> Result<PlanOptions, Failur
         owner: plan.owner.unwrap_or((0, 0)),
         no_store_paths: plan.no_store_paths,
         max_layers: max_layers(&plan.layering),
-        // What nothing is decided by is not read.
+        // Data that decides nothing is not read.
         layering: if plan.no_store_paths { usual.layering } else { layering(&plan.layering)? },
     })
 }
@@ -101,7 +101,7 @@ pub(crate) fn max_layers(flags: &Layering) -> usize {
     flags.max_layers.unwrap_or(DEFAULT_MAX_LAYERS)
 }
 
-/// What to call the pipeline in front of the user.
+/// The pipeline's name in messages.
 pub(crate) fn pipeline_name(flags: &Layering) -> String {
     flags.pipeline.as_deref().map(input::name).unwrap_or_default()
 }
@@ -116,7 +116,7 @@ pub(crate) fn lock(flags: &Layering) -> Result<Option<Lock>, Failure> {
     }
 }
 
-/// Writes the lock file, if the user wants that.
+/// Writes the lock file, if requested.
 pub(crate) fn update_lock(flags: &Layering, lock: &Lock) -> Result<(), Failure> {
     match &flags.lock {
         Some(path) if flags.update_lock => output::write(path, lock.text().as_bytes()),

@@ -1,4 +1,4 @@
-//! Colours, where they help: on a terminal that has them, unless the user wants none; and how wide the terminal is.
+//! Colours, on terminals that support them unless they are disabled; and the width of the terminal.
 
 use std::env;
 use std::io::{IsTerminal, stderr, stdout};
@@ -25,7 +25,7 @@ pub(crate) enum Paint {
     Green,
     /// Perhaps wrong.
     Yellow,
-    /// What to do.
+    /// The action.
     Cyan,
 }
 

@@ -23,9 +23,9 @@ pub(crate) enum Place {
 pub(crate) struct FilePlace {
     pub(crate) form: Form,
     pub(crate) path: PathBuf,
-    /// What stands behind the path: the image's name, or its place as `@N`.
+    /// The part behind the path: the image's name, or its place as `@N`.
     pub(crate) name: Option<String>,
-    /// What is opened in place of the path, where that can be read only once.
+    /// The file that is opened in place of the path, where that can be read only once.
     pub(crate) at: Option<PathBuf>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum Form {
     HybridArchive,
 }
 
-/// What an image is made from or read from.
+/// The source of an image.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A conf, or store paths.
@@ -58,7 +58,7 @@ pub(crate) enum Destination {
 impl Form {
     const ALL: [Self; 4] = [Self::DockerArchive, Self::OciDirectory, Self::OciArchive, Self::HybridArchive];
 
-    /// What it is, for people.
+    /// The type, for messages.
     pub(crate) fn what(self) -> &'static str {
         match self {
             Self::DockerArchive => "a docker-archive",
@@ -77,7 +77,7 @@ impl Form {
     }
 }
 
-/// What stands before the name of an image in a registry.
+/// The prefix of the name of an image in a registry.
 const REGISTRY: &str = "docker://";
 
 impl fmt::Display for Place {

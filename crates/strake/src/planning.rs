@@ -14,7 +14,7 @@ use crate::place::{self, FilePlace, Place};
 use crate::registry::Registries;
 use crate::{finished, input, named, options, references};
 
-/// Plans an image of these roots, in the store below `store_root`. What is odd about it goes into `warnings`.
+/// Plans an image of these roots, in the store below `store_root`. Warnings go into `warnings`.
 pub(crate) fn conf(
     plan: &Plan,
     store_root: &Path,
@@ -46,7 +46,7 @@ pub(crate) fn conf(
     Ok(planned.conf)
 }
 
-/// What is to be said of links in the image, as far as what they are in is here.
+/// The warnings about links in the image, as far as the layers that hold them are here.
 fn etc_links(conf: &Conf, base: Option<&ParsedImage>, store: &Store) -> Option<String> {
     let of_base = base.iter().flat_map(|base| &base.layers);
     let of_base = of_base.map(|layer| layer.recipe.etc_changes().unwrap_or_default());

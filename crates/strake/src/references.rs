@@ -18,7 +18,7 @@ pub(crate) fn graph(path: &Path, key: Option<&str>) -> Result<Closure, Failure> 
     Closure::parse(&input::read(path)?, key).map_err(|error| Failure::closure(&input::name(path), &error))
 }
 
-/// The closure of store paths, as the store knows it.
+/// The closure of store paths, as the store's database has it.
 pub(crate) fn closure(store: &Store, roots: &[StorePath]) -> Result<Closure, Failure> {
     if roots.is_empty() {
         return Ok(Closure::new(store.dir().clone(), Vec::new()).expect("nothing is a closure"));

@@ -1,4 +1,4 @@
-//! What is said on stderr while an image is made.
+//! Messages on stderr while an image is made.
 
 mod bar;
 mod groups;
@@ -38,7 +38,7 @@ pub(crate) enum Style {
     Script,
 }
 
-/// What has been done.
+/// The operation that is done.
 pub(crate) struct Done<'d> {
     pub(crate) images: &'d [Image],
     /// The digest of the index that lists them, if one does.
@@ -264,7 +264,7 @@ impl Reporter {
         }
     }
 
-    /// What a push would send.
+    /// The bytes that a push would send.
     pub(crate) fn would_send(&self, preview: &Preview) {
         let Preview { target, is_there, missing } = preview;
         let size = |blob: &MissingBlob| blob.descriptor.as_ref().map_or(blob.weight, |known| known.size);
@@ -380,7 +380,7 @@ impl Reporter {
     }
 }
 
-/// What `docker run` needs for an image of this name: a command as well, if the image has none.
+/// The arguments of `docker run` for an image of this name: a command as well, if the image has none.
 fn run_arguments(image: &Image, name: &str) -> String {
     let config: Value = serde_json::from_slice(image.config.text()).unwrap_or_default();
     let has = |key: &str| config["config"][key].as_array().is_some_and(|words| !words.is_empty());

@@ -17,7 +17,7 @@ use crate::registry::Registries;
 
 /// The text of a conf: one that is written down, or one that was planned just now.
 pub(crate) struct ConfText {
-    /// What messages call it; `None` of one that was planned.
+    /// The name in messages; `None` of one that was planned.
     name: Option<String>,
     pub(crate) text: Vec<u8>,
 }
@@ -32,7 +32,7 @@ impl ConfText {
     }
 }
 
-/// What a source turns out to be.
+/// The result of opening a source.
 pub(crate) enum Meant {
     Conf(ConfText),
     Image(Place),
@@ -57,7 +57,7 @@ pub(crate) fn meant(
         }
         Named::Conf(name, text) => Meant::Conf(ConfText { name: Some(name), text }),
         Named::StorePaths(roots) => {
-            // What is odd about it is said when the image is drafted.
+            // Its warnings are printed when the image is drafted.
             let conf = planning::conf(plan, store_root, &roots, registries, &mut Vec::new())?;
             let text = serde_json::to_vec(&conf).expect("a conf can be written");
             Meant::Conf(ConfText { name: None, text })
@@ -65,7 +65,7 @@ pub(crate) fn meant(
     })
 }
 
-/// The image's draft: everything that it is made of has been found. What is odd about it goes into `warnings`.
+/// The image's draft: everything that it is made of has been found. Warnings go into `warnings`.
 pub(crate) fn draft(
     spec: &Spec,
     context: &Context,
@@ -88,7 +88,7 @@ pub(crate) fn draft(
         warnings.extend(finished::other_platform(&base, &spec.architecture));
         Ok::<_, Failure>(base)
     })?;
-    // What cannot be read is found out where it is needed.
+    // Read errors are reported where the content is needed.
     warnings.extend(finished::etc_links(&draft.etc_links().unwrap_or_default()));
     Ok(draft)
 }

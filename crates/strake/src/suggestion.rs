@@ -1,10 +1,10 @@
-//! What may be meant by an argument that is no image: a name without `docker://`, a flake, a place as skopeo has it.
+//! Suggestions for an argument that is not an image: a name without `docker://`, a flake, a place in skopeo's syntax.
 
 use std::path::Path;
 
 use strake_remote::Reference;
 
-/// What to write in place of a source that is not there.
+/// The suggestion for a source that is absent.
 pub(crate) fn of_source(argument: &Path) -> Option<String> {
     if let Some(flake) = argument.to_str().filter(|text| text.contains('#') && !argument.exists()) {
         return Some(format!("build it first: \"$(nix build --no-link --print-out-paths {flake})\""));
@@ -16,7 +16,7 @@ pub(crate) fn of_source(argument: &Path) -> Option<String> {
     name(text).map(|name| format!("for an image in a registry use docker://{name}"))
 }
 
-/// What to write in place of a destination that is none.
+/// The suggestion for an invalid destination.
 pub(crate) fn of_destination(argument: &Path) -> Option<String> {
     let text = unknown(argument)?;
     if text.starts_with("dir:") {

@@ -11,17 +11,17 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::layer::Layer;
 
-/// What programs look for in an archive: Docker's two lists, and those of an OCI layout, which makes it one.
+/// The file names that programs look for in an archive: Docker's two lists, and those of an OCI layout.
 const RESERVED: [&str; 4] = ["manifest.json", "repositories", "oci-layout", "index.json"];
 
 /// The names that are taken, without what does not tell them apart.
 pub(super) struct MemberNames {
     taken: HashMap<String, NamedMember>,
-    /// All that the names lie in.
+    /// The directories that hold the names.
     directories: HashSet<String>,
 }
 
-/// What a name stands for.
+/// The entry that a name refers to.
 #[derive(PartialEq)]
 enum Meaning {
     /// A layer, by its diff id.

@@ -1,4 +1,4 @@
-//! What layers became when they were compressed.
+//! The blobs that layers were compressed to.
 //!
 //! Layers compressed by strake and by other programs are cached separately. What was made here is what the same encoder will make
 //! again, so its digest can be promised before it is made. What a manifest elsewhere lists was made by
@@ -15,7 +15,7 @@ use crate::compression::Compression;
 use crate::descriptor::Descriptor;
 use crate::digest::{Digest, Hasher};
 
-/// Who made a compressed layer.
+/// The maker of a compressed layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maker {
     /// strake, in this way.
@@ -29,7 +29,7 @@ pub enum Maker {
 pub struct BlobEntry {
     /// The uncompressed layer.
     pub diff_id: Digest,
-    /// What it was compressed to.
+    /// The compressed blob.
     pub digest: Digest,
     /// The size of that in bytes.
     pub size: u64,
@@ -65,7 +65,7 @@ impl Maker {
 }
 
 impl Cache {
-    /// What a layer became when it was compressed in this way. A damaged entry is none.
+    /// The blob that a layer was compressed to in this way. A damaged entry counts as none.
     pub fn blob(&self, diff_id: Digest, maker: Maker) -> Option<Descriptor> {
         let (head, _) = entry::use_it::<BlobHead>(&self.blobs, &blob_name(diff_id, maker))?;
         let digest = Digest::parse(&head.digest).ok()?;

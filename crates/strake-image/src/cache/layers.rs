@@ -1,4 +1,4 @@
-//! What layers' digests were when they were last computed.
+//! The digests of layers as last computed.
 //!
 //! An entry is used only as long as the layer's files have the fingerprint they had when they were hashed. The body of
 //! its file is the fingerprint as 8 bytes a file, little-endian.
@@ -25,7 +25,7 @@ pub(crate) struct Remembered {
     pub(crate) fingerprint: Fingerprint,
 }
 
-/// What is known of an entry without holding it against any file.
+/// The data of an entry, not compared with any file.
 #[derive(Clone, Debug)]
 pub struct LayerEntry {
     /// The layer's digest.
@@ -34,7 +34,7 @@ pub struct LayerEntry {
     pub size: u64,
     /// Files in the layer.
     pub files: u64,
-    /// What the layer's maker called it: package names.
+    /// The name by the layer's maker: package names.
     pub title: String,
     /// When it was last used.
     pub used: SystemTime,

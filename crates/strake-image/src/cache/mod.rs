@@ -1,4 +1,4 @@
-//! What is cached from run to run: layers' digests, what layers became when they were compressed, and what third-party blobs
+//! The data cached from run to run: layers' digests, the blobs that layers were compressed to, and what third-party blobs
 //! were when they were decompressed.
 //!
 //! A directory for each kind, with one small file an entry, written beside its place and renamed, so that many processes
@@ -43,7 +43,7 @@ pub struct Cache {
     diff_ids: Arc<DirectoryHandle>,
 }
 
-/// What a clean-up removed.
+/// The result of a clean-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Entries.
@@ -99,7 +99,7 @@ impl Cache {
         Ok(removed)
     }
 
-    /// All of a kind, the last used first, as `entry` reads them. What it cannot read is left out.
+    /// All of a kind, the last used first, as `entry` reads them. Entries that it cannot read are left out.
     fn list<T>(
         &self,
         kind: &str,

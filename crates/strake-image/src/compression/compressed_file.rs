@@ -66,7 +66,7 @@ enum RangeSource {
 }
 
 impl CompressedFile {
-    /// The file at `path`, which begins as `codec` does. What must be put aside goes into the directory `aside`.
+    /// The file at `path`, which begins as `codec` does. Data that must be stored temporarily goes into the directory `aside`.
     pub fn new(path: PathBuf, codec: Codec, aside: PathBuf) -> Self {
         Self { path, codec, aside, state: Mutex::default() }
     }

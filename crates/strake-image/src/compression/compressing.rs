@@ -38,7 +38,7 @@ impl<'a> Compressing<'a> {
         }
     }
 
-    /// Ends the stream. What came out is the blob: one block at least, since an empty layer is a stream as well.
+    /// Ends the stream. The output is the blob: at least one block, since an empty layer is a stream as well.
     pub fn finish(mut self) -> Result<Descriptor, SinkError> {
         self.send()?;
         while let Some(block) = self.on_their_way.pop_front() {

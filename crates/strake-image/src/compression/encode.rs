@@ -18,7 +18,7 @@ const CHAIN_LOG: u32 = 21;
 pub(super) struct Block {
     /// The content.
     pub(super) input: Vec<u8>,
-    /// What it was compressed to: a gzip member or a zstd frame.
+    /// The compressed bytes: a gzip member or a zstd frame.
     pub(super) output: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ impl Block {
     }
 }
 
-/// What an encoder takes beside its block, in bytes: at most, as measured.
+/// The maximum memory of an encoder beside its block, in bytes, as measured.
 pub(super) fn working_memory(compression: Compression) -> usize {
     const MIB: usize = 1024 * 1024;
     match (compression.method(), compression.level()) {

@@ -28,7 +28,7 @@ pub(super) struct GzipDecoder<R: BufRead> {
     next: Next,
 }
 
-/// What is read next.
+/// The part that is read next.
 enum Next {
     First,
     Body,

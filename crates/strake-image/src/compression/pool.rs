@@ -52,7 +52,7 @@ impl Drop for Place {
 }
 
 impl Pool {
-    /// Starts `threads` threads, or fewer if there is not enough memory for so many.
+    /// Starts `threads` threads, or fewer if memory is too small for this number.
     pub fn new(compression: Compression, threads: NonZeroUsize) -> io::Result<Self> {
         let threads = threads.get().min(most_threads(compression));
         let (jobs, queue) = channel::<Job>();
@@ -82,7 +82,7 @@ impl Pool {
         let (reply, answer) = sync_channel(1);
         let place = Place(self.on_their_way.clone());
         if let Some(jobs) = &self.jobs {
-            // If there is nobody to take it, that will be noticed where the answer is waited for.
+            // A missing receiver is noticed where the answer is awaited.
             let _ = jobs.send(Job { block, place, reply });
         }
         OnItsWay(answer)
@@ -119,7 +119,7 @@ fn work(compression: Compression, queue: &Mutex<Receiver<Job>>) {
 
 /// The number of threads for which there is memory.
 fn most_threads(compression: Compression) -> usize {
-    // What becomes of a block may be as large as the block.
+    // The compressed block may be as large as the block.
     let block = 2 * compression.method().block();
     let filling = 1;
     let rest = MEMORY - (filling + WAITING) * block;

@@ -39,7 +39,7 @@ pub enum CompressionError {
         least: u32,
         /// The smallest result's level.
         most: u32,
-        /// What was asked for.
+        /// The requested value.
         found: String,
     },
 }

@@ -27,7 +27,7 @@ struct Planned {
     what: What,
 }
 
-/// What is under a path.
+/// The entry at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// A directory.
@@ -50,7 +50,7 @@ pub(super) enum What {
     },
 }
 
-/// Who makes the directories that nobody mentions.
+/// The maker of directories that no source lists.
 const IMPLIED: &str = "(a directory on the way)";
 
 impl What {

@@ -22,7 +22,7 @@ struct Compiled<'r> {
     matched: bool,
 }
 
-/// What a rule is for.
+/// The subject of a rule.
 enum Pattern {
     Glob(GlobMatcher),
     Regex(Regex),
@@ -57,7 +57,7 @@ impl Pattern {
 }
 
 impl Rule {
-    /// What it is for, as it stands there.
+    /// The subject, as the text has it.
     fn pattern(&self) -> String {
         self.path.clone().or_else(|| self.regex.clone()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What layers are when they are compressed, as far as that is known without compressing them: from the cache, or from what
+//! The compressed blobs of layers, as far as they are known without compressing: from the cache, or from what
 //! targets have.
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +13,7 @@ use crate::descriptor::Descriptor;
 use crate::image::Image;
 use crate::target::TargetError;
 
-/// The blobs of an image's layers that nobody has compressed yet.
+/// The blobs of an image's layers that are not compressed yet.
 #[derive(Default)]
 pub(super) struct KnownBlobs(BTreeMap<usize, KnownBlob>);
 
@@ -72,7 +72,7 @@ impl KnownBlobs {
         self.unknown(open).next().is_none()
     }
 
-    /// What the layers in these places will be.
+    /// The blobs that the layers at these places will have.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = (usize, Descriptor)> {
         self.0.iter().map(|(place, known)| (*place, known.descriptor.clone()))
     }

@@ -84,7 +84,7 @@ impl Delivery<'_> {
         Ok(blob)
     }
 
-    /// What the cache knows of a layer when it is compressed. A blob that a third party made counts only if no taker lacks it.
+    /// The cached blob of a layer. A blob that a third party made counts only if no taker lacks it.
     fn known(
         &self,
         layer: &Layer,

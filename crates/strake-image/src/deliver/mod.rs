@@ -39,12 +39,12 @@ pub struct Options {
     pub only: Option<usize>,
 }
 
-/// What has been delivered.
+/// The result of a delivery.
 #[derive(Debug)]
 pub struct Delivered {
     /// The images.
     pub images: Vec<Image>,
-    /// What has the names: an index, or the manifest of the last image.
+    /// The document that the names refer to: an index, or the manifest of the last image.
     pub top: Document,
     /// Whether that is an index.
     pub is_index: bool,
@@ -97,7 +97,7 @@ pub fn deliver(
     Ok(Delivered { images: delivered, top, is_index: delivery.is_index })
 }
 
-/// What all steps share.
+/// The data that all steps share.
 #[derive(Clone, Copy)]
 struct Delivery<'d> {
     context: &'d Context,

@@ -1,4 +1,4 @@
-//! What delivering images would send, to targets that ask for what they lack.
+//! A preview of the bytes that a delivery would send, for targets that ask for what they lack.
 
 use super::known::KnownBlobs;
 use super::{Batch, BatchIndex, Options, Targets};
@@ -12,7 +12,7 @@ use crate::layer::Layer;
 use crate::manifest::of_image;
 use crate::target::{Target, TargetError};
 
-/// What would be sent of an image, or of an index and what is attached to it.
+/// The bytes that would be sent of an image, or of an index and its attachments.
 #[derive(Clone, Debug)]
 pub struct Preview {
     /// The target.
@@ -30,7 +30,7 @@ pub struct MissingBlob {
     pub descriptor: Option<Descriptor>,
     /// About its size, in bytes.
     pub weight: u64,
-    /// What to call it.
+    /// The name in messages.
     pub title: String,
 }
 

@@ -33,7 +33,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Begins the names that `AUFS` keeps for itself.
 const META: &[u8] = b".wh..wh.";
 
-/// What is known of a directory but for its name and time.
+/// The metadata of a directory without its name and time.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Attributes {
     mode: u32,
@@ -262,7 +262,7 @@ const NO_LAYER: u32 = 0;
 /// The number of what is said of directories of which nothing is said.
 const IMPLIED: u32 = 0;
 
-/// What directories are like, by their numbers.
+/// The metadata of directories, by their numbers.
 pub(super) struct Directories(Vec<Rc<Attributes>>);
 
 impl Directories {

@@ -176,7 +176,7 @@ fn each(
         let read = read();
         let written = written.join().unwrap_or(Err(Error::Cancelled));
         match (read, written) {
-            // Who does not want to read on makes the writer fail.
+            // A reader that stops makes the writer fail.
             (Err(error), Ok(()) | Err(Error::Write(_))) | (_, Err(error)) => Err(error),
             (Ok(()), Ok(())) => Ok(()),
         }

@@ -26,7 +26,7 @@ pub(super) struct Claim {
     pub(super) place: u32,
 }
 
-/// What a name stands for.
+/// The entry that a name refers to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Node {
     Directory {
@@ -104,7 +104,7 @@ impl PathTree {
         self.nodes[node.0 as usize]
     }
 
-    /// What an entry stands for, unless it is gone.
+    /// The content of an entry, unless it is removed.
     pub(super) fn at(&self, entry: EntryId) -> Option<NodeId> {
         let node = self.entries[entry.0 as usize].node;
         (node != NONE).then_some(NodeId(node))
@@ -304,7 +304,7 @@ impl PathTree {
         let mut next = Some(entry);
         while let Some(entry) = next {
             let touched = &mut self.entries[entry.0 as usize].touched;
-            // Whatever has been touched lies in directories that have been.
+            // Every touched entry is in a touched directory.
             if std::mem::replace(touched, layer) == layer {
                 return;
             }
@@ -322,7 +322,7 @@ impl PathTree {
         let mut open = vec![directory.0];
         while let Some(directory) = open.pop() {
             let Node::Directory { first, swept, .. } = &mut self.nodes[directory as usize] else { continue };
-            // What has come since is of this layer.
+            // Later entries belong to this layer.
             if std::mem::replace(swept, layer) == layer {
                 continue;
             }

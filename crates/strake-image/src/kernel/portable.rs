@@ -1,4 +1,4 @@
-//! What every Unix has.
+//! The functions that every Unix has.
 
 use std::ffi::OsStr;
 use std::io;

@@ -1,4 +1,4 @@
-//! What `fstat` says, in the same types on all systems: each has its own.
+//! The result of `fstat`, in the same types on all systems.
 
 #![allow(clippy::allow_attributes, clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
 #![allow(clippy::unnecessary_cast, clippy::cast_lossless)]

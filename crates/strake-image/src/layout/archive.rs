@@ -29,7 +29,7 @@ use crate::spool::Spool;
 use crate::tar::{Kind, Member};
 use crate::target::{BlobWriter, ListedImage, Target, TargetError};
 
-/// What lists the image for Docker.
+/// The file that lists the image for Docker.
 const DOCKER_MANIFEST: &str = "manifest.json";
 
 /// An archive of a layout that holds one image, or one index.

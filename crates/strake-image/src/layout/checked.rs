@@ -11,7 +11,7 @@ use crate::directory_handle::DirectoryHandle;
 
 const BUFFER: usize = 256 * 1024;
 
-/// What has been found out of blobs; each is read once.
+/// The properties of blobs that were read; each is read once.
 #[derive(Debug, Default)]
 pub(super) struct CheckedBlobs(Mutex<HashMap<Digest, bool>>);
 

@@ -45,7 +45,7 @@ pub struct LayoutTarget<'p> {
     root: PathBuf,
     names: Option<Vec<String>>,
     progress: &'p AtomicU64,
-    /// What has been found out of blobs that are there, where that is asked for.
+    /// The properties of existing blobs, where they are requested.
     checked: Option<CheckedBlobs>,
 }
 

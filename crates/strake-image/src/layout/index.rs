@@ -1,4 +1,4 @@
-//! `index.json`, to which images are added. What else stands in it stays.
+//! `index.json`, to which images are added. Its other contents stay.
 
 use serde_json::{Map, Value, json};
 
@@ -74,7 +74,7 @@ impl LayoutIndex {
     }
 }
 
-/// What names an image in one entry.
+/// The names of an image in one entry.
 struct EntryName<'n> {
     /// Its name for those who look for just this one.
     name: &'n str,
@@ -136,7 +136,7 @@ mod tests {
             [&["a:1", "localhost/b:2"], &[], &[]],
             &[(0, Some("a:1"), full), (0, other, other), (1, None, None), (2, None, None)],
         );
-        // What others find by its tag alone.
+        // The entry that other programs find by its tag alone.
         check(
             [&["1", "docker.io/library/a:1"], &["1"], &["2", "a:1", "1"]],
             &[(2, Some("1"), None), (2, Some("2"), None), (2, Some("a:1"), full)],

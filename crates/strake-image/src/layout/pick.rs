@@ -8,7 +8,7 @@ use crate::parsed::OpenError;
 use crate::platform::PlatformPick;
 use crate::reference;
 
-/// What is asked for.
+/// The requested image.
 #[derive(Clone, Debug)]
 pub struct LayoutPick {
     /// The image's name; `None`: the only one.

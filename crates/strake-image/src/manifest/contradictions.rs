@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::media_type::MediaType;
 use crate::parsed::{Config, Fault, OpenError};
 
-/// What is listed, each thing once. The same digest cannot have two sizes, nor stand for two kinds of things.
+/// The listed blobs, each one once. The same digest cannot have two sizes, nor stand for two kinds of things.
 #[derive(Default)]
 pub(crate) struct Repeats(HashMap<Digest, (u64, MediaType)>);
 

@@ -17,10 +17,10 @@ use crate::parsed::{OpenError, ParsedImage};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, Tarball};
 
-/// What the texts of all that an index lists may take together, in bytes.
+/// The maximum size of all documents that an index lists, together, in bytes.
 const MAX_TEXTS: u64 = 16 * 1024 * 1024;
 
-/// What a name leads to.
+/// The manifest or index that a name refers to.
 pub enum Opened {
     /// An image.
     Image(Box<ParsedImage>),
@@ -33,7 +33,7 @@ pub enum Opened {
 pub struct ParsedIndex {
     /// The images, in its order, each once.
     pub images: Vec<(Platform, ParsedImage)>,
-    /// What the manifests list that are no images'.
+    /// The blobs of manifests that are not images.
     pub attachments: Vec<LayerDraft>,
     /// All that lists these.
     pub plan: IndexPlan,
@@ -74,7 +74,7 @@ pub fn open_all(blobs: &dyn Blobs, listed: Listed) -> Result<Opened, OpenError> 
 /// Goes through all that an index lists.
 struct Walk<'b> {
     blobs: &'b dyn Blobs,
-    /// What texts may still take.
+    /// The bytes left for documents.
     left: u64,
     /// All entries so far.
     listed: Repeats,
@@ -108,7 +108,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What has been looked at is listed once more, perhaps as something else.
+    /// A document that was read is listed again, perhaps with another type.
     fn again(&mut self, listed: &Descriptor) -> Result<(), OpenError> {
         if let Some(place) = self.places.get(&listed.digest) {
             let (_, image) = &mut self.images[*place];
@@ -165,7 +165,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Makes sure that there is room in memory for so many bytes more.
+    /// Makes sure that memory has room for this number of further bytes.
     fn take(&mut self, listed: &Descriptor, bytes: u64) -> Result<(), OpenError> {
         let left = self.left.checked_sub(bytes);
         self.left = left.ok_or_else(|| OpenError::TooLarge(listed.digest.to_string()))?;

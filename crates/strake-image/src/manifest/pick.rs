@@ -42,7 +42,7 @@ fn are_several(entries: &[Descriptor]) -> bool {
     entries.iter().any(|entry| entry.digest != entries[0].digest)
 }
 
-/// What the entries are called, for people; each name once.
+/// The names of the entries for messages; each name once.
 pub(crate) fn names(entries: &[Descriptor]) -> String {
     let mut names: Vec<String> = entries
         .iter()

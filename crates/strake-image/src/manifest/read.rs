@@ -30,18 +30,18 @@ pub trait Blobs {
     fn layer(&self, blob: &Descriptor) -> FoundBlob;
 }
 
-/// What is known of a layer's blob before it is read.
+/// The data of a layer's blob that is known before it is read.
 pub struct FoundBlob {
     /// Where its bytes are.
     pub source: Source,
-    /// What is wrong with it.
+    /// The reason.
     pub problem: Option<OpenError>,
 }
 
 /// A manifest, or an index, that was found.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// What it is listed as.
+    /// The type that the list states.
     pub descriptor: Descriptor,
     /// Its text.
     pub text: Vec<u8>,

@@ -13,13 +13,13 @@ use crate::platform::Platform;
 /// The only version of manifests and indexes that have media types.
 const VERSION: i64 = 2;
 
-/// What a manifest or an index says that it is, and what it lists.
+/// The stated type of a manifest or an index, and the descriptors that it lists.
 pub(super) struct ManifestText {
     pub(super) media_type: MediaType,
     pub(super) lists: Lists,
 }
 
-/// What is listed.
+/// The descriptors that are listed.
 pub(super) enum Lists {
     /// The parts of an image, or of something else.
     Parts(Box<ManifestParts>),
@@ -27,7 +27,7 @@ pub(super) enum Lists {
     Entries(Vec<Value>),
 }
 
-/// What a manifest lists.
+/// The descriptors that a manifest lists.
 pub(super) struct ManifestParts {
     pub(super) config: Descriptor,
     pub(super) layers: Vec<Descriptor>,
@@ -104,7 +104,7 @@ impl ManifestText {
     }
 }
 
-/// What a layout's `index.json` lists. `name` is what the error calls it.
+/// The descriptors that a layout's `index.json` lists. `name` is its name in errors.
 pub(crate) fn layout_entries(name: &str, text: &[u8]) -> Result<Vec<Value>, OpenError> {
     let read = ManifestText::of(name, &Format::Oci.index(), text)?;
     match read.lists {

@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(update(&before, from_ref(&new)), after);
         assert_eq!(update(&before, &[two.clone(), one.clone()]), before);
         assert_eq!(update(&after, from_ref(&new)), after);
-        // Whoever is listed first keeps its place.
+        // The entry that is listed first keeps its place.
         assert_eq!(
             update(&index(&[json_two, json_one.clone()]), from_ref(&new)),
             index(&[json_new.clone(), json_one.clone()])

@@ -12,7 +12,7 @@ use crate::media_type::{Format, MediaType};
 pub struct Listing {
     /// Whose media types it has; `None`: those that it comes with, else the OCI's.
     pub format: Option<Format>,
-    /// What is written into its manifest, beside what stands there. Only an OCI manifest has room for it.
+    /// The annotations that are added to its manifest. Only an OCI manifest has room for it.
     pub annotations: Vec<(String, String)>,
 }
 
@@ -78,7 +78,7 @@ fn relist(manifest: &mut Map<String, Value>, layers: &[ImageLayer], format: Form
     changed
 }
 
-/// Lists something else in an entry. What else is said there stays.
+/// Lists something else in an entry. Other fields stay.
 pub(super) fn replace(entry: &mut Value, new: &Descriptor) {
     let (Value::Object(entry), Value::Object(new)) = (entry, json!(new)) else { return };
     entry.extend(new);

@@ -21,7 +21,7 @@ pub enum ReadError {
     Database {
         /// The database's file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -30,7 +30,7 @@ pub enum ReadError {
     NotValid {
         /// The path.
         path: StorePath,
-        /// Where the store lies.
+        /// The location of the store.
         root: PathBuf,
     },
     /// What the database says is no closure.
@@ -38,7 +38,7 @@ pub enum ReadError {
     Closure {
         /// The database's file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         source: ClosureError,
     },
 }

@@ -8,7 +8,7 @@ use strake_plan::Closure;
 #[error(transparent)]
 pub struct DatabaseError(#[from] rusqlite::Error);
 
-/// The tables and what keeps them in order, by the names that Nix knows.
+/// The tables, indexes and triggers, by the names that Nix uses.
 const SCHEMA: &str = "
     create table ValidPaths (
         id integer primary key autoincrement not null,

@@ -1,4 +1,4 @@
-//! What an image's config says, as far as it matters here.
+//! The fields of an image's config that strake uses.
 
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ const LAYERS: &str = "layers";
 pub struct Config {
     /// Its text.
     pub text: Vec<u8>,
-    /// What a container is started with. Empty where it says nothing of it.
+    /// The container's configuration: entrypoint, environment and so on. Empty where it says nothing of it.
     pub run: Map<String, Value>,
     /// What the image runs on. Strings are empty where it does not say it.
     pub platform: Platform,
@@ -69,7 +69,7 @@ impl ConfigText {
 }
 
 impl Config {
-    /// Reads a config for an image of so many layers.
+    /// Reads a config for an image with this number of layers.
     pub(crate) fn parse(name: &str, text: Vec<u8>, layers: usize) -> Result<Self, OpenError> {
         if text.len() as u64 > MAX_CONFIG {
             return Err(OpenError::TooLarge(name.to_owned()));
@@ -113,7 +113,7 @@ impl Config {
     }
 }
 
-/// What an entry of the history says. dockerTools, and so strake, lists a layer's contents in the comment.
+/// The text of a history entry. dockerTools, and so strake, lists a layer's contents in the comment.
 fn describe(entry: &Value) -> Vec<String> {
     let text = |key: &str| entry[key].as_str().filter(|text| !text.is_empty());
     let list = |text: &str| text.strip_prefix("store paths: [")?.strip_suffix(']').map(str::to_owned);

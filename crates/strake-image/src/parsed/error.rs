@@ -30,9 +30,9 @@ pub enum OpenError {
     /// It has images, but not the one that is wanted.
     #[error("holds no image {wanted:?}, but {there}")]
     NoSuchImage {
-        /// What was asked for.
+        /// The requested value.
         wanted: String,
-        /// What there is.
+        /// The available values.
         there: String,
     },
     /// It has several images, and nothing says which is wanted.
@@ -41,9 +41,9 @@ pub enum OpenError {
     /// It has images, but none for the platform that is wanted.
     #[error("holds no image for {wanted}, but {there}")]
     NoPlatform {
-        /// What was asked for.
+        /// The requested value.
         wanted: String,
-        /// What there is.
+        /// The available values.
         there: String,
     },
     /// A member is not the JSON that it must be, or not the same to all programs.
@@ -51,7 +51,7 @@ pub enum OpenError {
     Json {
         /// The member.
         member: String,
-        /// What is wrong with it.
+        /// The reason.
         source: JsonFault,
     },
     /// A JSON member is larger than any image's.
@@ -91,7 +91,7 @@ pub enum OpenError {
     Misnamed {
         /// Its name.
         member: String,
-        /// What it is.
+        /// The actual value.
         found: Digest,
     },
     /// A name in the image leads out of the archive.
@@ -108,9 +108,9 @@ pub enum OpenError {
     Size {
         /// The blob.
         digest: Digest,
-        /// What was said of it.
+        /// The stated value.
         expected: u64,
-        /// What it is.
+        /// The actual value.
         found: u64,
     },
     /// A blob has another digest than its name says.
@@ -118,7 +118,7 @@ pub enum OpenError {
     Digest {
         /// Its name.
         expected: Digest,
-        /// What it is.
+        /// The actual value.
         found: Digest,
     },
     /// It is a layout of a version that this program does not know.
@@ -152,7 +152,7 @@ pub enum JsonFault {
     Type {
         /// Where the value stands.
         place: String,
-        /// What it must be.
+        /// The expected value.
         expected: &'static str,
     },
     /// Two keys are one to some programs.

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::recipe::{Recipe, Tarball};
 use crate::tar::{Kind, TarReader};
 
-/// What stands in front of the name of something that a layer removes from those below it.
+/// The prefix of the name of an entry that a layer removes from those below it.
 ///
 /// Format: the OCI image specification 1.1, "image layer filesystem changeset", section "Whiteouts".
 const WHITEOUT: &[u8] = b".wh.";
@@ -45,7 +45,7 @@ struct Wanted {
     above: HashSet<Vec<u8>>,
 }
 
-/// What a layer does to the wanted paths.
+/// A layer's changes to the requested paths.
 #[derive(Default)]
 struct Changes {
     /// Paths, and directories above them, of which nothing is left that is in the layers below.
@@ -54,7 +54,7 @@ struct Changes {
     parts: HashMap<Vec<u8>, Part>,
 }
 
-/// What a layer has of a path.
+/// A layer's part of a path.
 #[derive(Default)]
 struct Part {
     /// The entry itself.

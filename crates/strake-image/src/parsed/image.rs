@@ -19,9 +19,9 @@ pub struct ParsedImage {
     pub manifest: Vec<u8>,
     /// Whether that is the text of a manifest that can stand in an OCI layout.
     pub has_oci_manifest: bool,
-    /// What each layer is said to be; empty where nothing is said.
+    /// The stated media type of each layer; empty where none is stated.
     pub media_types: Vec<MediaType>,
-    /// What is wrong with it that is no reason not to look at it.
+    /// Defects that do not prevent reading it.
     pub problems: Vec<Fault>,
 }
 
@@ -30,7 +30,7 @@ pub struct ParsedImage {
 pub struct Fault {
     /// The place of the layer, from 0, of which the blob is wrong, so that it counts as not being there.
     pub blob_of: Option<usize>,
-    /// What is wrong.
+    /// The reason.
     pub error: OpenError,
     /// Whether it keeps nobody from copying the image: what is read here is what is said.
     pub is_tolerated: bool,

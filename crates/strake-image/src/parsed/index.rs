@@ -1,4 +1,4 @@
-//! What is in an archive, and where.
+//! The members of an archive and their positions.
 //!
 //! The archive is anybody's, so memory is bounded whatever it claims: all headers together may take
 //! just so much, and content is kept only of members that look like JSON, up to a limit for all of them.
@@ -16,7 +16,7 @@ use crate::limits::{MAX_HEADERS, MAX_JSON, MAX_NAME, MAX_TRAILING};
 use crate::recipe::{Depth, Digests};
 use crate::tar::{Kind, Member, TarMember, TarReader};
 
-/// What members that may be JSON which is wanted later may take together, in bytes.
+/// The maximum size of all members that may be JSON needed later, together, in bytes.
 const MAX_KEPT: u64 = MAX_JSON;
 
 /// One member of an archive.
@@ -25,7 +25,7 @@ pub(super) struct FoundMember {
     pub(super) member: Member,
     /// Where its content begins.
     pub(super) position: u64,
-    /// What reading it has shown, where all content had to be read anyway.
+    /// The results of reading it, where all content had to be read anyway.
     pub(super) digests: Option<Arc<Digests>>,
     /// Its content, where it may be JSON and was read.
     pub(super) content: Option<Vec<u8>>,
@@ -35,7 +35,7 @@ pub(super) struct FoundMember {
     pub(super) others: Vec<OtherMember>,
 }
 
-/// What tells whether a member of the same name is the same.
+/// The data that decides whether two members of one name are equal.
 #[derive(Debug)]
 pub(super) struct OtherMember {
     pub(super) kind: Kind,
@@ -59,7 +59,7 @@ pub(super) struct MemberIndex {
     pub(super) outside: Vec<String>,
     /// The beginnings of names of members that are neither file, link, directory, device nor FIFO.
     pub(super) unknown: Vec<String>,
-    /// What is wrong with its end.
+    /// The defect of its end.
     pub(super) flaw: Option<&'static str>,
 }
 
@@ -139,7 +139,7 @@ impl MemberIndex {
     }
 }
 
-/// What reading a member's content shows.
+/// The results of reading a member's content.
 type Seen = (Option<Arc<Digests>>, Option<Vec<u8>>);
 
 /// Reads a member's content, and keeps it if it may be wanted again. `kept` counts that.

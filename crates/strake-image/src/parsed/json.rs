@@ -41,7 +41,7 @@ pub(crate) enum Shape {
     Object(&'static [(&'static str, &'static Shape)]),
 }
 
-/// Reads JSON of this shape, of which there may be so much. `name` is what the error calls it.
+/// Reads JSON of this shape, up to a maximum size. `name` is its name in errors.
 pub(crate) fn parse<T: DeserializeOwned>(name: &str, shape: &Shape, text: &[u8]) -> Result<T, OpenError> {
     check(name, shape, text)?;
     serde_json::from_slice(text).map_err(|error| malformed(name, error.into()))
@@ -58,7 +58,7 @@ pub(crate) fn check(name: &str, shape: &Shape, text: &[u8]) -> Result<(), OpenEr
     top.check(shape, whole).map_err(|fault| malformed(name, fault))
 }
 
-/// What reading a value says that was checked.
+/// The error of reading a value that was checked before.
 pub(crate) fn malformed(name: &str, source: JsonFault) -> OpenError {
     OpenError::Json { member: name.to_owned(), source }
 }
@@ -211,7 +211,7 @@ fn folded(key: &str) -> Cow<'_, str> {
     key.chars().map(fold).collect()
 }
 
-/// What a string says, of which no half of a surrogate pair may be missing.
+/// The content of a string; unpaired surrogates are refused.
 fn string(text: &str) -> Result<Cow<'_, str>, JsonFault> {
     Ok(serde_json::from_str::<KeyText<'_>>(text)?.0)
 }

@@ -1,6 +1,6 @@
 //! The name of an archive's member, as those mean it who unpack archives.
 
-/// What a member's name means.
+/// The meaning of a member's name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum MemberName {
     /// A path in the archive, without parts that mean nothing.

@@ -139,7 +139,7 @@ impl Members {
         found.ok_or_else(|| OpenError::Missing(name.to_owned()))
     }
 
-    /// What is wrong with the archive that is no reason not to look at it.
+    /// Defects of the archive that do not prevent reading it.
     ///
     /// Where members of one name differ, Docker and containerd take the last, skopeo, podman and crane the first. Where one is a
     /// directory and another is not, only those who unpack them all see what becomes of what is in the directory.
@@ -186,7 +186,7 @@ impl Members {
     }
 }
 
-/// What a symbolic link means: its target as seen from the directory it is in. `None` outside the archive.
+/// The target of a symbolic link, as seen from the directory it is in. `None` outside the archive.
 fn beside(name: &str, link: &str) -> Option<String> {
     let mut parts: Vec<&str> = name.split('/').collect();
     parts.pop();

@@ -1,4 +1,4 @@
-//! What stands where in the documents of an image: the keys that programs know, as they spell them.
+//! The structure of an image's documents: the keys that programs read, as they spell them.
 //!
 //! Format: the OCI image specification 1.1; Docker's "image manifest version 2, schema 2" and image specification v1.2; what
 //! Docker, containerd, podman and go-containerregistry read besides. An unknown key may hold anything.

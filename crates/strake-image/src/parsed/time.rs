@@ -25,7 +25,7 @@ fn time(text: &str) -> Option<()> {
     (hour < 24 && minute < 60 && second < 60 && ahead < 24 && minutes < 60).then_some(())
 }
 
-/// Numbers of so many digits, with something between them.
+/// Numbers of these lengths, with separators between them.
 fn numbers<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[u32; N]> {
     let parts: Vec<&str> = text.split(between).collect();
     let is_right = parts.iter().map(|part| part.len()).eq(digits);

@@ -65,7 +65,7 @@ pub enum CompleteError {
     /// Files stand below a layer that somebody has packed.
     #[error("has a packed customisation layer, and cannot stand above {0}")]
     Packed(Value),
-    /// What has come of it is not a conf.
+    /// The result is not a conf.
     #[error(transparent)]
     Spec(#[from] SpecError),
 }

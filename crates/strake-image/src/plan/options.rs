@@ -1,4 +1,4 @@
-//! What can be said of an image that is planned.
+//! The options of an image that is planned.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::spec::Inherit;
 /// 1970-01-01T00:00:01Z, as dockerTools has it: the time of all files in a Nix store.
 const EPOCH: &str = "1970-01-01T00:00:01+00:00";
 
-/// What an image is to be.
+/// The description of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // Each switch stands for itself.
 pub struct PlanOptions {
@@ -26,7 +26,7 @@ pub struct PlanOptions {
     pub contents: Vec<PathBuf>,
     /// An absolute directory whose tree is copied to the image's root, in place of that of `customisation`.
     pub root: Option<String>,
-    /// What the image holds besides store paths.
+    /// The image's content besides store paths.
     pub customisation: Customisation,
     /// Whether the image's store paths are registered in a Nix database in it, with roots and contents as the garbage
     /// collector's roots.
@@ -48,7 +48,7 @@ pub struct PlanOptions {
     pub owner: (u32, u32),
     /// Whether the image has no store paths, and must find them in another way.
     pub no_store_paths: bool,
-    /// What a container is started with.
+    /// The container's configuration: entrypoint, environment and so on.
     pub config: ConfigOptions,
     /// The maximum number of the image's layers, those of its base image and of files among them. 100 by default.
     pub max_layers: usize,

@@ -11,9 +11,9 @@ pub struct ConfLayers {
     pub store_paths: Vec<Vec<String>>,
     /// The layers of files above them.
     pub customisations: Vec<Value>,
-    /// What the history says of each layer of store paths.
+    /// The history entry of each layer of store paths.
     pub store_history: Vec<Value>,
-    /// What the history says of each layer of files.
+    /// The history entry of each layer of files.
     pub customisation_history: Vec<Value>,
 }
 

@@ -51,7 +51,7 @@ pub(super) struct Programs<'p> {
     pub(super) store: &'p Store,
     /// The store paths that are named first.
     pub(super) roots: &'p [StorePath],
-    /// What the image has at its root.
+    /// The entries at the image's root.
     pub(super) customisation: &'p Customisation,
     pub(super) base: Option<&'p ParsedImage>,
 }

@@ -28,11 +28,11 @@ pub enum RequestError {
     Contents(PathBuf),
 }
 
-/// What options ask for.
+/// The resolved options.
 pub(super) struct Request {
-    /// What a container is started with.
+    /// The container's configuration: entrypoint, environment and so on.
     pub(super) config: Map<String, Value>,
-    /// What the image holds besides store paths. Its Nix database has not yet the roots that it is to have.
+    /// The image's content besides store paths. Its Nix database has not yet the roots that it is to have.
     pub(super) customisation: Customisation,
     /// The store paths that the roots stand for, in the order in which they are given.
     pub(super) roots: Vec<StorePath>,

@@ -16,7 +16,7 @@ pub enum RootError {
     Name {
         /// The argument.
         argument: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: StorePathError,
     },
     /// The same, with characters that no store path has.
@@ -103,7 +103,7 @@ mod tests {
         check(Path::new("/nix/store/aaa-x/bin/x"), Ok(Some(("x", "/nix/store/aaa-x/bin/x"))));
         check(&link("/nix/store/bbb-y"), Ok(Some(("y", "/nix/store/bbb-y"))));
         check(&link("/nix/store/bbb-y/lib"), Ok(Some(("y", "/nix/store/bbb-y/lib"))));
-        // Links to links, what lies behind them, and a slash.
+        // Links to links, paths behind them, and a slash.
         let again = link(link("/nix/store/ccc-z").to_str().unwrap());
         check(&again, Ok(Some(("z", "/nix/store/ccc-z"))));
         check(&again.join("bin/z"), Ok(Some(("z", "/nix/store/ccc-z/bin/z"))));

@@ -20,7 +20,7 @@ pub(crate) struct TarContent<'a> {
 }
 
 impl TarContent<'_> {
-    /// Reads what is left, where that is needed to trust what was read.
+    /// Reads the rest, where the digest of the whole must be checked.
     pub(crate) fn end(mut self) -> io::Result<()> {
         if self.is_checked {
             io::copy(&mut self, &mut io::sink())?;
@@ -57,7 +57,7 @@ impl Tarball {
 }
 
 impl Tarball {
-    /// What its members do to the files in which runtimes look users up, where it is a plain archive, or was read already.
+    /// Its members' changes to the files in which runtimes look users up, if it is a plain archive or was read already.
     pub(super) fn etc_changes(&self) -> Result<EtcChanges, Error> {
         let mut changes = EtcChanges::default();
         match &self.source {

@@ -12,7 +12,7 @@ use crate::etc_changes::EtcChanges;
 
 const BUFFER: usize = 256 * 1024;
 
-/// What reading a packed layer from beginning to end shows.
+/// The results of reading a packed layer from beginning to end.
 #[derive(Debug)]
 pub struct Digests {
     stored: Digest,
@@ -22,7 +22,7 @@ pub struct Digests {
     decompressed: io::Result<Digest>,
     /// Why that is no archive which can be unpacked. Nothing, too, if it was not looked at.
     archive: io::Result<()>,
-    /// What its members do to the files in which runtimes look users up, as far as they were looked at.
+    /// Its members' changes to the files in which runtimes look users up, as far as they were read.
     etc: EtcChanges,
 }
 
@@ -31,7 +31,7 @@ pub struct Digests {
 pub enum Depth {
     /// Its bytes.
     Bytes,
-    /// What they decompress to as well.
+    /// The decompressed bytes as well.
     Content,
     /// The members of the archive that this is, too.
     Members,
@@ -66,7 +66,7 @@ impl Digests {
         self.stored
     }
 
-    /// What its members do to the files in which runtimes look users up, if they were looked at.
+    /// Its members' changes to the files in which runtimes look users up, if they were read.
     pub(crate) fn etc(&self) -> &EtcChanges {
         &self.etc
     }

@@ -29,7 +29,7 @@ const FORMAT: &[u8] = b"files, version 1\0";
 /// A layer of files.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// What it holds, in this order.
+    /// The contents, in this order.
     pub files: Arc<Vec<(Member, FileContent)>>,
 }
 
@@ -65,7 +65,7 @@ impl Files {
         Key::new(hasher.finish())
     }
 
-    /// What it does to the files in which runtimes look users up.
+    /// Its changes to the files in which runtimes look users up.
     pub fn etc_changes(&self) -> EtcChanges {
         let mut changes = EtcChanges::default();
         self.files.iter().for_each(|(member, _)| changes.add(member));

@@ -32,7 +32,7 @@ use crate::etc_changes::EtcChanges;
 use crate::sink::{Sink, Watch};
 use crate::survey::Survey;
 
-/// What a layer is made of.
+/// The source of a layer.
 #[derive(Clone, Debug)]
 pub enum Recipe {
     /// Store paths, to be packed.
@@ -52,7 +52,7 @@ impl Recipe {
         }
     }
 
-    /// What messages call the place of its bytes.
+    /// The name of the source of its bytes in messages.
     pub fn place(&self) -> &Path {
         match self {
             Self::StorePaths(recipe) => recipe.place(),
@@ -88,8 +88,8 @@ impl Recipe {
         }
     }
 
-    /// What the layer does to the files in which runtimes look users up, as far as that is seen without decompressing or fetching
-    /// anything.
+    /// The layer's changes to the files in which runtimes look users up, as far as they are known without decompressing or
+    /// fetching anything.
     pub fn etc_changes(&self) -> Result<EtcChanges, Error> {
         match self {
             Self::StorePaths(_) => Ok(EtcChanges::default()),
@@ -159,7 +159,7 @@ impl Recipe {
     /// Writes a range of the stream that [`Recipe::write`] writes, in bytes from its beginning. `seen` is what a survey or
     /// a digest of this recipe has shown.
     ///
-    /// What lies before the range is not read: of store paths at most about 1,000 entries in front of it are looked at; of
+    /// The bytes before the range are not read: of store paths at most about 1,000 entries in front of it are looked at; of
     /// single files and of a tar archive nothing. Only where an archive is in a compressed file that file is decompressed
     /// from its beginning, or from where the last range ended, if that is not behind.
     ///
@@ -182,7 +182,7 @@ impl Recipe {
     }
 }
 
-/// A file's name as the system wants it.
+/// A file's name as the system requires it.
 fn c_name<'a>(name: &str, buffer: &'a mut Vec<u8>) -> &'a CStr {
     buffer.clear();
     buffer.extend_from_slice(name.as_bytes());

@@ -31,7 +31,7 @@ use crate::tree::{FileAccess, Spot, TreeEntry, Walker, to_path};
 /// Changes whenever the bytes that a recipe gives change, so that no cached digest outlives its meaning.
 const FORMAT: &str = "store paths, PAX as CPython 3.9 to 3.13, version 1";
 
-/// Who owns the files in a layer.
+/// The owner of the files in a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The owner's number.
@@ -54,7 +54,7 @@ pub struct StorePaths {
     /// Their NAR hashes, in the same order; none if not all are known. They change no byte, but a digest that is
     /// cached with them holds for just this content.
     pub nar_hashes: Vec<NarHash>,
-    /// Who owns everything in it.
+    /// The owner of all files in it.
     pub owner: Owner,
     /// When everything in it was modified, in seconds since 1970.
     pub mtime: i64,
@@ -82,7 +82,7 @@ impl StorePaths {
         Key::new(hasher.finish())
     }
 
-    /// What messages call the place of its bytes: its first store path, or the store.
+    /// The name of the source of its bytes in messages: its first store path, or the store.
     pub(super) fn place(&self) -> &Path {
         Path::new(self.paths.first().map_or(self.store.dir().as_str(), StorePath::as_str))
     }

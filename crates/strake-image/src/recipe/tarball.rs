@@ -63,7 +63,7 @@ pub enum Source {
         file: Arc<CompressedFile>,
         /// Where in its decompressed content, in bytes.
         offset: u64,
-        /// What that pass found.
+        /// The results of that pass.
         digests: Arc<Digests>,
     },
     /// On another machine. What is said of it is believed until it is written, and held against its digest then.
@@ -78,7 +78,7 @@ pub enum Source {
 
 /// A blob on another machine.
 pub trait Remote: std::fmt::Debug + Send + Sync {
-    /// What messages call it.
+    /// The name in messages.
     fn name(&self) -> &Path;
 
     /// The registry and the repository that it is in.
@@ -87,7 +87,7 @@ pub trait Remote: std::fmt::Debug + Send + Sync {
     /// Its bytes, from the beginning.
     fn open(&self) -> io::Result<Box<dyn Read + '_>>;
 
-    /// Its bytes, from `offset` on. Unless it can be asked for a part, it reads what lies before.
+    /// Its bytes, from `offset` on. Unless the source supports ranges, it reads the bytes before.
     fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + '_>> {
         let mut bytes = self.open()?;
         match io::copy(&mut bytes.by_ref().take(offset), &mut io::sink())? {
@@ -146,7 +146,7 @@ impl Tarball {
         })
     }
 
-    /// What is said of bytes that are not here.
+    /// The stated data of bytes that are not here.
     pub(super) fn believed(&self) -> Option<(Digest, Survey)> {
         let is_here = !matches!(self.source, Source::Remote(_) | Source::Elsewhere { .. });
         (!is_here).then(|| (self.digest.unwrap_or(self.diff_id), self.unseen()))
@@ -294,7 +294,7 @@ impl Tarball {
         })
     }
 
-    /// What there is to know of a tarball that is not here. It is never cached.
+    /// The known data of a tarball that is not here. It is never cached.
     fn unseen(&self) -> Survey {
         Survey {
             size: self.size,

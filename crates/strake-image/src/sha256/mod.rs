@@ -18,7 +18,7 @@ use crate::digest::Digest;
 /// Bytes that are hashed in one step.
 const BLOCK: usize = 64;
 
-/// What hashes.
+/// The implementation that hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// The SHA instructions of x86-64, which take several streams at once.

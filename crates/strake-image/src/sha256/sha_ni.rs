@@ -88,7 +88,7 @@ fn rounds<const AT: usize, const N: usize>(
         let keyed = _mm_add_epi32(w[AT], constants);
         *cdgh = _mm_sha256rnds2_epu32(*cdgh, *abef, keyed);
         *abef = _mm_sha256rnds2_epu32(*abef, *cdgh, _mm_shuffle_epi32(keyed, 0x0e));
-        // The four words that stand here a group later. Behind the last group nobody wants them.
+        // The four words that stand here a group later. They are unused after the last group.
         w[AT] = schedule(w[AT], w[(AT + 1) % 4], w[(AT + 2) % 4], w[(AT + 3) % 4]);
     }
 }
@@ -101,7 +101,7 @@ fn schedule(w0: __m128i, w1: __m128i, w2: __m128i, w3: __m128i) -> __m128i {
     _mm_sha256msg2_epu32(sum, w3)
 }
 
-/// The words a to h in the order in which the instructions want them.
+/// The words a to h in the order that the instructions require.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn pack(state: &[u32; 8]) -> [__m128i; 2] {

@@ -39,7 +39,7 @@ pub trait Sink {
 /// Why a sink took less than it was given.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// What is behind the sink failed.
+    /// The output behind the sink failed.
     #[error("cannot write")]
     Write(#[source] io::Error),
     /// The file that it was given could not be read.

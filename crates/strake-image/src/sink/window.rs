@@ -44,7 +44,7 @@ impl<'s> Window<'s> {
         self.position += length;
     }
 
-    /// Whether it wants any of the next `length` bytes.
+    /// Whether it needs any of the next `length` bytes.
     pub fn wants(&self, length: u64) -> bool {
         !self.overlap(length).is_empty()
     }

@@ -1,4 +1,4 @@
-//! Places in a layer of store paths from which its stream can be written without what lies before.
+//! Positions in a layer of store paths from which its stream can be written without the entries before.
 //!
 //! Each store path begins with one, and so does about every 1,000th entry below it. Memory: 32 bytes for each store path,
 //! and at most 100 bytes for every 1,000 entries, as the distance to the last one grows with the length of the path.
@@ -82,7 +82,7 @@ impl Checkpoints {
         Some(Checkpoint { offset, entry, store_path, path: &self.paths[path_start..path_end] })
     }
 
-    /// The first entry that is in none of the first so many store paths; `None` if they are all.
+    /// The first entry after this number of store paths; `None` if these are all.
     pub(crate) fn first_entry_after(&self, store_paths: usize) -> Option<usize> {
         let index = self.list.partition_point(|place| place.store_path < store_paths);
         self.list.get(index).map(|place| place.entry)

@@ -9,12 +9,12 @@ use crate::fingerprint::Fingerprint;
 use crate::tree::Listings;
 pub(crate) use checkpoints::{Checkpoint, Checkpoints};
 
-/// What one walk over a recipe's files shows.
+/// The results of one walk over a recipe's files.
 #[derive(Clone, Debug)]
 pub struct Survey {
     /// The stream's length in bytes.
     pub size: u64,
-    /// What the file system says of the files.
+    /// The metadata of the files.
     pub fingerprint: Fingerprint,
     /// From when on the fingerprint can be relied on.
     pub settled_at: SystemTime,
@@ -22,7 +22,7 @@ pub struct Survey {
     pub(crate) checkpoints: Checkpoints,
     /// The directories that were listed, so that the next walk need not; empty if they are not kept.
     pub(crate) listings: Listings,
-    /// What the layer does to the files in which runtimes look users up, if it was looked at.
+    /// The layer's changes to the files in which runtimes look users up, if it was read.
     pub(crate) etc: EtcChanges,
 }
 

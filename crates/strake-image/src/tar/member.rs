@@ -1,4 +1,4 @@
-//! What a tar archive says of one of its members.
+//! The metadata of a tar archive's member.
 
 /// A member's type flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Kind {
 pub struct Member {
     /// Its name. A directory's ends in a slash.
     pub name: Vec<u8>,
-    /// What it is.
+    /// The type of the member.
     pub kind: Kind,
     /// Permission bits; of the type bits nothing is written.
     pub mode: u32,

@@ -31,13 +31,13 @@ pub(crate) struct TarReader<R> {
     padding: u64,
     /// Records that hold for all members from here on; `None`: they count for nothing.
     global: Option<Records>,
-    /// What the headers may still take in memory, in bytes.
+    /// The memory left for headers, in bytes.
     allowance: u64,
     /// Whether the two zero blocks have been read that end an archive.
     has_end: bool,
 }
 
-/// What an archive says of its next member.
+/// The metadata of an archive's next member.
 pub(crate) struct TarMember {
     /// As it is to be said again.
     pub(crate) member: Member,
@@ -47,7 +47,7 @@ pub(crate) struct TarMember {
     pub(crate) is_sparse: bool,
 }
 
-/// What stood in front of a member's header.
+/// The extended headers in front of a member's header.
 #[derive(Default)]
 struct Extended {
     records: Option<Records>,
@@ -70,7 +70,7 @@ impl<R: Read> TarReader<R> {
         }
     }
 
-    /// What all headers together may take in memory, in bytes.
+    /// The maximum memory for all headers together, in bytes.
     pub(crate) fn with_allowance(self, allowance: u64) -> Self {
         Self { allowance, ..self }
     }
@@ -81,12 +81,12 @@ impl<R: Read> TarReader<R> {
         Self { global: Some(Records::new()), ..self }
     }
 
-    /// What is behind the archive.
+    /// The bytes behind the archive.
     pub(crate) fn into_inner(self) -> R {
         self.inner
     }
 
-    /// The next member, or nothing at the end. What was not read of the content before it is passed over.
+    /// The next member, or nothing at the end. The unread rest of the content before it is skipped.
     pub(crate) fn next_member(&mut self) -> io::Result<Option<TarMember>> {
         self.skip_content()?;
         let mut extended = Extended::default();

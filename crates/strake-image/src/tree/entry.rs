@@ -1,4 +1,4 @@
-//! What a walk comes to.
+//! The results of a walk.
 
 use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,16 +15,16 @@ use crate::kernel;
 pub(crate) struct TreeEntry<'a> {
     /// Its path: the one that the walk was given, and the names below it.
     pub(crate) path: &'a [u8],
-    /// What the file system says of it.
+    /// The metadata.
     pub(crate) stat: &'a Stat,
     pub(super) directory: BorrowedFd<'a>,
     pub(super) name: &'a CStr,
-    /// Open already, if the walk was told to.
+    /// The open file, if the walk opens files.
     pub(super) file: Option<OwnedFd>,
 }
 
 impl TreeEntry<'_> {
-    /// What it is.
+    /// The file type.
     pub(crate) fn file_type(&self) -> FileType {
         FileType::from_raw_mode(self.stat.st_mode)
     }

@@ -46,7 +46,7 @@ struct Level {
     path_length: usize,
 }
 
-/// What a walk does with regular files.
+/// The way in which a walk treats regular files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileAccess {
     /// Only looks at them.
@@ -58,9 +58,9 @@ pub(crate) enum FileAccess {
 /// A walker, which can be used for many trees. It holds buffers.
 pub(crate) struct Walker<'k> {
     files: FileAccess,
-    /// What an earlier walk over the same trees has listed.
+    /// The entries that an earlier walk over the same trees listed.
     known: Option<&'k Listings>,
-    /// What this one lists, if that is kept.
+    /// The entries that this walk lists, if they are kept.
     listings: Option<Listings>,
     /// How many directories it has come to.
     directories: usize,
@@ -85,7 +85,7 @@ impl<'k> Walker<'k> {
         Self { known: Some(known), ..Self::new(files) }
     }
 
-    /// What was listed and kept.
+    /// The entries that were listed and kept.
     pub(crate) fn into_listings(self) -> Listings {
         self.listings.unwrap_or_default()
     }
@@ -296,7 +296,7 @@ mod tests {
 
     use super::*;
 
-    /// What a walk comes to: names below the root, or the error.
+    /// The results of a walk: names below the root, or the error.
     fn walked(walker: &mut Walker<'_>, root: &std::path::Path) -> Result<Vec<Vec<u8>>, String> {
         let mut paths = Vec::new();
         let mut visit = |entry: &TreeEntry<'_>| {

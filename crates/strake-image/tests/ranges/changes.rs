@@ -8,7 +8,7 @@ use strake_image::Error;
 
 use crate::fixture::{Fixture, Gather};
 
-/// What happens to a file or next to it.
+/// A change to a file or next to it.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Overwritten,

@@ -1,4 +1,4 @@
-//! Ranges of layers: the same bytes as the whole has there, without reading what lies before.
+//! Ranges of layers: the same bytes as the whole has there, without reading the bytes before.
 
 mod changes;
 mod fixture;

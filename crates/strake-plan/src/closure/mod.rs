@@ -22,7 +22,7 @@ pub struct Closure {
     order: Vec<Node>,
 }
 
-/// What is known of one store path.
+/// The data of one store path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathInfo {
     /// Its name.
@@ -73,7 +73,7 @@ pub enum ClosureError {
     Registration {
         /// The line, from 1.
         line: usize,
-        /// What it must be.
+        /// The expected value.
         expected: &'static str,
     },
     /// A name that is no store path's.
@@ -88,7 +88,7 @@ pub enum ClosureError {
     /// A reference to a path that is not listed.
     #[error("is not complete: {path} refers to {reference}, which is not listed")]
     Missing {
-        /// Who refers.
+        /// The path that refers.
         path: StorePath,
         /// To what.
         reference: String,
@@ -200,7 +200,7 @@ impl Closure {
         &self.paths[node as usize]
     }
 
-    /// Who refers to whom, but for references to themselves.
+    /// The references between paths, without those to themselves.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
@@ -225,7 +225,7 @@ impl Closure {
         self.paths.binary_search_by(|info| info.path.as_str().cmp(path)).ok().map(|node| node as Node)
     }
 
-    /// What these nodes' NARs have together, in bytes.
+    /// The size of these nodes' NARs together, in bytes.
     pub fn nar_size(&self, nodes: impl IntoIterator<Item = Node>) -> u128 {
         nodes.into_iter().map(|node| u128::from(self.path(node).nar_size)).sum()
     }
@@ -236,7 +236,7 @@ impl Closure {
         self.subset(|node| !excluded.contains(node))
     }
 
-    /// What these paths need, themselves included.
+    /// The closure of these paths, themselves included.
     #[must_use]
     pub fn of(&self, roots: impl IntoIterator<Item = Node>) -> Self {
         let reached = self.graph.reachable(roots);

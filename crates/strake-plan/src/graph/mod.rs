@@ -1,4 +1,4 @@
-//! Directed graphs without cycles. Nothing here knows Nix: nodes are numbers.
+//! Directed graphs without cycles. Nodes are numbers; nothing here depends on Nix.
 //!
 //! An edge leads from a user to what it needs. All walks are iterative, so depth costs no stack.
 

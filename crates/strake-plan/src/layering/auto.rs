@@ -73,7 +73,7 @@ fn labels(closure: &Closure, max_layers: usize) -> Vec<u32> {
 
     let mut sets = Sets::default();
     let mut labels = vec![sets.number(BTreeSet::new()); closure.len()];
-    // What each primary needs, itself included. A primary's label stays, so there are no more primaries than layers.
+    // The closure of each primary, itself included. A primary's label stays, so there are no more primaries than layers.
     let mut primaries: Vec<(Node, NodeSet)> = Vec::new();
     while let Some(node) = by_size.pop() {
         let primary = primaries.len() as u32;

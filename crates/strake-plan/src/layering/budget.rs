@@ -20,7 +20,7 @@ pub enum BudgetError {
         "of {max_layers} layers none is left for store paths: the base image has {base}, and the customisation {above}"
     )]
     Spent {
-        /// What the image may have.
+        /// The maximum of the image.
         max_layers: usize,
         /// Layers of the base image.
         base: usize,
@@ -40,7 +40,7 @@ pub fn budget(max_layers: usize, base: usize, above: usize) -> Result<usize, Bud
     }
 }
 
-/// Makes sure that an image of so many layers in all can be loaded.
+/// Makes sure that an image with this number of layers can be loaded.
 pub fn check_count(layers: usize) -> Result<(), BudgetError> {
     if layers <= MAX_LAYERS { Ok(()) } else { Err(BudgetError::Count(layers)) }
 }

@@ -9,7 +9,7 @@ use crate::store_path::StorePath;
 /// How layers are decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayeringOptions {
-    /// Who decides.
+    /// The strategy.
     pub strategy: Strategy,
     /// Store paths that are in no layer, by their names. One that is not in the closure is no error.
     pub excluded: Vec<String>,
@@ -41,7 +41,7 @@ impl Default for Strategy {
 /// Why there are no layers.
 #[derive(Debug, thiserror::Error)]
 pub enum LayeringError {
-    /// The strategy `cost` cannot do what it is told.
+    /// The strategy `cost` cannot satisfy the options.
     #[error(transparent)]
     Cost(#[from] CostError),
     /// The pipeline does not fit the closure.
@@ -74,7 +74,7 @@ pub fn layers(
 ) -> Result<Vec<Vec<StorePath>>, LayeringError> {
     let included = options.included(closure);
     let groups = match &options.strategy {
-        // What is left out here takes part in the deciding.
+        // Fields that are left out here affect the plan.
         Strategy::Auto => {
             let groups = auto(closure, max_layers, &options.excluded_from(closure));
             return Ok(paths(closure, &groups));

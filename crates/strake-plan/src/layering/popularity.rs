@@ -155,7 +155,7 @@ fn walks<T: Count>(graph: &Graph, order: &[Node]) -> Option<Vec<T>> {
     Some(walks)
 }
 
-/// Words in a row: bits for so many columns are kept at a time.
+/// Words in a row: the number of columns whose bits are kept at a time, by 64.
 const WORDS: usize = 8;
 const COLUMNS: usize = WORDS * 64;
 

@@ -58,7 +58,7 @@ impl Api {
         Ok(Self { agent, base, engine })
     }
 
-    /// What messages call the daemon.
+    /// The daemon's name in messages.
     pub(super) fn engine(&self) -> &str {
         &self.engine
     }

@@ -46,7 +46,7 @@ enum Stream {
     Program(Dialled),
 }
 
-/// A program that speaks to a daemon elsewhere.
+/// A program that connects to a remote daemon.
 struct Dialled {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -56,7 +56,7 @@ struct Dialled {
 impl Dialled {
     fn start(host: &str, port: Option<u16>) -> io::Result<Self> {
         let mut ssh = Command::new("ssh");
-        // As docker's command does it. What ssh has to say about its failures is for the user.
+        // As docker's command does it. The messages of ssh go to the user.
         ssh.args(["-o", "ConnectTimeout=30", "-T"]);
         if let Some(port) = port {
             ssh.args(["-p", &port.to_string()]);

@@ -19,7 +19,7 @@ use super::{Archive, Engine, Found, Imported, Presence, WantedImage};
 /// The maximum number of images whose layers are listed, where the store does not list them.
 const ASKED: usize = 16;
 
-/// What the containerd store says about an image of which layers are missing, in a load that succeeds.
+/// The containerd store's message about an image with missing layers, in a load that succeeds.
 const NOT_UNPACKED: &str = "Error unpacking image";
 
 /// A Docker daemon.
@@ -144,7 +144,7 @@ impl Engine for Docker {
 
     fn tag(&self, wanted: &WantedImage<'_>, names: &[String]) -> Result<(), EngineError> {
         let id = wanted.image.id();
-        // What has one of the names already, in whatever store.
+        // The image that has one of the names already, in any store.
         let known = wanted.names.iter().find(|name| !names.contains(name));
         let image = known.map_or_else(|| id.to_string(), Clone::clone);
         for name in names {

@@ -17,7 +17,7 @@ pub enum Endpoint {
     Tcp {
         /// Host and port.
         address: String,
-        /// What TLS is done with.
+        /// The TLS configuration.
         tls: Option<TlsFiles>,
     },
     /// A machine that is logged in to with ssh, where `docker system dial-stdio` speaks to the daemon.
@@ -49,7 +49,7 @@ pub enum EndpointError {
     Context {
         /// Its name.
         name: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
@@ -90,7 +90,7 @@ impl Endpoint {
                     Some((host, port)) => (host, Some(port.parse().map_err(|_| wrong())?)),
                     None => (rest, None),
                 };
-                // What begins with a hyphen would be an option of ssh.
+                // A host that begins with a hyphen would be an option of ssh.
                 if host.is_empty()
                     || host.starts_with('-')
                     || !host.bytes().all(|byte| byte.is_ascii_graphic())

@@ -1,4 +1,4 @@
-//! What can go wrong with container engines.
+//! Errors of container engines.
 
 use std::io;
 
@@ -10,7 +10,7 @@ pub enum EngineError {
     Unreachable {
         /// The engine, and where it was looked for.
         engine: String,
-        /// What was seen of it.
+        /// The observed error.
         source: io::Error,
     },
     /// The engine refuses, or fails.
@@ -28,7 +28,7 @@ pub enum EngineError {
     Answer {
         /// The engine.
         engine: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// A program is not installed, or cannot be run.
@@ -36,7 +36,7 @@ pub enum EngineError {
     Program {
         /// The program.
         program: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The engine has taken the image and says that it is not whole, though everything was sent.

@@ -29,7 +29,7 @@ pub use target::EngineTarget;
 
 /// An engine that images are loaded into.
 pub trait Engine: Send + Sync {
-    /// What messages call it.
+    /// The name in messages.
     fn name(&self) -> String;
 
     /// The name that the engine has for what the user calls by this one.
@@ -37,7 +37,7 @@ pub trait Engine: Send + Sync {
         name.to_owned()
     }
 
-    /// What is there of an image, and under its names. One question where the image is there.
+    /// The engine's part of an image, and the images under its names. One request if the image is present.
     fn look(&self, wanted: &WantedImage<'_>) -> Result<Found, EngineError>;
 
     /// Gives an image that is there the names that it lacks.
@@ -86,16 +86,16 @@ pub struct Archive {
     pub is_complete: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
-/// What an engine has of an image.
+/// The parts of an image that an engine has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Names that other images have, each with the ID of that image.
     pub replaced: Vec<(String, String)>,
-    /// What of the image is there.
+    /// The parts of the image that are present.
     pub presence: Presence,
 }
 
-/// What of an image is there.
+/// The parts of an image that are present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// All of it, but for these names.
@@ -107,7 +107,7 @@ pub enum Presence {
     Layers(Vec<bool>),
 }
 
-/// What came of an archive.
+/// The result of loading an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Imported {
     /// The engine has taken it.

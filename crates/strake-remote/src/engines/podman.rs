@@ -1,4 +1,4 @@
-//! Podman, by its command. It has no daemon; the command knows where its storage is.
+//! Podman, by its command. It has no daemon; the command finds its storage.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -39,7 +39,7 @@ impl Program {
         Self { words: self.words.clone(), engine: engine.to_owned() }
     }
 
-    /// What messages call the engine.
+    /// The engine's name in messages.
     pub(super) fn engine(&self) -> &str {
         &self.engine
     }
@@ -94,7 +94,7 @@ impl Program {
         let taken = take(&mut stdout);
         drop(stdout);
         if taken.is_err() {
-            // It may have more to write, which nobody reads.
+            // Its further output is not read.
             let _ = child.kill();
         }
         let status = child.wait().map_err(|source| self.not_run(source))?;

@@ -124,7 +124,7 @@ impl<'c> EngineTarget<'c> {
     /// All but these layers are about to be sent.
     fn sending(&self, listed: &ListedImage<'_>, there: &[bool]) -> Event<'static> {
         let missing: Vec<usize> = (0..there.len()).filter(|place| !there[*place]).collect();
-        // What was compressed is read from where it was put.
+        // Compressed layers are read from their temporary files.
         let is_read =
             |place: &&usize| !self.compressed.contains_key(&listed.image.layers[**place].descriptor.digest);
         let bytes = missing.iter().filter(is_read).map(|place| listed.contents[*place].source_size()).sum();
@@ -155,7 +155,7 @@ impl<'c> EngineTarget<'c> {
             let imported = engine.import(wanted, archive);
             let written = writing.join().unwrap_or(Err(TargetError::Write(Error::Cancelled)));
             match (imported, written) {
-                // What cannot be read is the reason for all that follows from it.
+                // A read error is the cause of the errors that follow from it.
                 (_, Err(error)) if !is_closed(&error) => Err(error),
                 (imported, _) => Ok(imported?),
             }
@@ -214,7 +214,7 @@ impl Target for EngineTarget<'_> {
         true
     }
 
-    /// What is missing is asked for when all layers are known.
+    /// Missing layers are queried when all layers are known.
     fn blob<'t>(
         &'t mut self,
         _: &Layer,

@@ -34,7 +34,7 @@ impl CrateSource {
         all.filter(|(item, _)| is_type(item)).map(|(item, file)| (&*item.name, &*file.name)).collect()
     }
 
-    /// What uses each other, directly or through others: the nodes of each cycle.
+    /// Items that use each other, directly or through others: the nodes of each cycle.
     ///
     /// A node is a file, and where a file has modules inside it (`lib.rs`, `mod.rs`), each of its items and of the
     /// functions of its types: modules use types, constants and functions that stand above them, which is a cycle only

@@ -214,7 +214,7 @@ fn paths(tokens: &[String]) -> Vec<Vec<String>> {
             {
                 at += 2;
             }
-            // What a colon follows is a field or a variable.
+            // A name before a colon is a field or a variable.
             if tokens.get(at + 1).is_none_or(|token| token != ":") {
                 found.push(tokens[start..=at].iter().step_by(2).cloned().collect());
             }

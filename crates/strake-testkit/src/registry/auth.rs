@@ -1,11 +1,11 @@
-//! Who may do what: users, and tokens that are good for a scope, a time, a number of requests.
+//! Access rules: users, and tokens that are valid for a scope, a time, a number of requests.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::digest::digest;
 
-/// How a registry knows its clients.
+/// The authentication of a registry's clients.
 #[derive(Clone, Debug, Default)]
 pub enum Auth {
     /// Everybody may do everything.
@@ -20,11 +20,11 @@ pub enum Auth {
 /// How a token endpoint works.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// Who gets tokens, and with which password.
+    /// The users that get tokens, with their passwords.
     pub user: String,
     /// The password.
     pub password: String,
-    /// What is accepted as `refresh_token`. Without it there is only GET, and POST gets 405.
+    /// The value that is accepted as `refresh_token`. Without it there is only GET, and POST gets 405.
     pub identity_token: Option<String>,
     /// Whether those who do not say who they are get tokens, with which they can pull.
     pub anonymous_pull: bool,
@@ -63,7 +63,7 @@ impl Tokens {
 /// Actions in repositories.
 pub(super) type Scope = BTreeSet<(String, String)>;
 
-/// What the tokens that were given away are good for.
+/// The scopes of the issued tokens.
 #[derive(Default)]
 pub(super) struct Grants(HashMap<String, Grant>);
 
@@ -112,7 +112,7 @@ pub(super) fn words(scope: &Scope) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The scope that such words are about. What is not about repositories is left out.
+/// The scope that such words are about. Scopes of other types are left out.
 pub(super) fn scope(words: &[String]) -> Scope {
     let mut scope = Scope::new();
     for word in words.iter().flat_map(|words| words.split_whitespace()) {

@@ -8,7 +8,7 @@ use super::log::Port;
 use super::personality::{Blobs, DigestHeader};
 use super::response::Response;
 
-/// What makes a URL on the other host good.
+/// The secret that makes a URL on the other host valid.
 pub(super) const SIGNATURE: &str = "a/secret+of=the&test";
 
 /// Answers GET and HEAD.
@@ -46,7 +46,7 @@ pub(super) fn get(exchange: &Exchange, repository: &str, digest: &str) -> Respon
     }
 }
 
-/// What a Range header asks for.
+/// The range in a Range header.
 #[derive(Debug, PartialEq, Eq)]
 enum Requested {
     /// Something that is to be answered with everything.

@@ -1,4 +1,4 @@
-//! What every request sees: the registry's state and log, and itself.
+//! The context of a request: the registry's state and log, and the request itself.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use super::log::{Port, Request};
 use super::personality::Personality;
 use super::state::State;
 
-/// What all requests to a registry share.
+/// The data that all requests to a registry share.
 pub(super) struct Context {
     state: Mutex<State>,
     pub(super) personality: Mutex<Arc<Personality>>,

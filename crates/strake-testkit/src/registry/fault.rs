@@ -15,11 +15,11 @@ pub struct Fault {
     pub first: u32,
     /// How many of them, one after the other.
     pub times: u32,
-    /// What happens.
+    /// The fault.
     pub effect: Effect,
 }
 
-/// What happens to a request.
+/// The fault of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It is answered with this status and not carried out. Its body is not read.
@@ -77,7 +77,7 @@ impl Fault {
 pub(super) struct Counters(Vec<u32>);
 
 impl Counters {
-    /// What happens to a request. Every fault that is about it counts it; the first that is due happens.
+    /// The fault of a request. Every fault that is about it counts it; the first that is due happens.
     pub(super) fn due(&mut self, faults: &[Fault], method: &str, path: &str) -> Option<Effect> {
         self.0.resize(faults.len(), 0);
         let mut due = None;

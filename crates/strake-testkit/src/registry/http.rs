@@ -16,7 +16,7 @@ impl<T: Read + Write + Send> Wire for T {}
 pub(super) struct Connection {
     pub(super) wire: Box<dyn Wire>,
     pub(super) socket: TcpStream,
-    /// What has been read but belongs to what follows.
+    /// Bytes that were read but belong to the next message.
     ahead: Vec<u8>,
 }
 
@@ -210,10 +210,10 @@ enum Framing {
 pub(super) struct Body<'a> {
     connection: &'a mut Connection,
     framing: Framing,
-    /// What is left of it, or of the chunk.
+    /// The bytes left of it, or of the chunk.
     left: u64,
     pub(super) ended: bool,
-    /// Whether the client waits to be told to send it.
+    /// Whether the client waits for `100 Continue`.
     expected: bool,
     /// How many bytes may be read before the connection is lost.
     cut: Option<u64>,

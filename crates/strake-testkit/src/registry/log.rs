@@ -1,4 +1,4 @@
-//! What a server was asked.
+//! The requests to a server.
 
 /// The server that was asked. Each has a port of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Port {
 pub struct Request {
     /// Counts the requests to a registry, from 1.
     pub number: u64,
-    /// Who was asked.
+    /// The server.
     pub port: Port,
     /// Which connection it came by: requests with the same number shared one.
     pub connection: u64,
@@ -24,7 +24,7 @@ pub struct Request {
     pub method: String,
     /// Its path, without the query.
     pub path: String,
-    /// What follows the `?`, or nothing.
+    /// The query after the `?`, or nothing.
     pub query: String,
     /// Its headers, in their order.
     pub headers: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! A registry that a test can look into, and that fails when and how a test wants.
+//! A registry that a test can inspect, and that fails as a test specifies.
 //!
 //! It is strict where real ones differ: it takes a manifest only if its repository has all that is in it, an upload's
 //! URL only as it was given away, and credentials only where they belong. It listens on three ports of 127.0.0.1: the
@@ -170,7 +170,7 @@ impl Registry {
         complete::check(found, tag)
     }
 
-    /// What clients have done that they must never do: credentials on the other host.
+    /// Requests that clients must never send: credentials to the other host.
     pub fn violations(&self) -> Vec<String> {
         lock(&self.server.context.violations).clone()
     }

@@ -9,19 +9,19 @@ use super::fault::Fault;
 /// authentication.
 #[derive(Clone, Debug, Default)]
 pub struct Personality {
-    /// Who may do what.
+    /// The access rules.
     pub auth: Auth,
-    /// What goes wrong, and when.
+    /// The faults and their conditions.
     pub faults: Vec<Fault>,
     /// Where a started upload goes on.
     pub locations: Locations,
-    /// What becomes of the mounts that it could do.
+    /// The answer to mounts that are possible.
     pub mounts: Mounts,
-    /// What is said of digests in headers.
+    /// The digests in headers.
     pub digest_header: DigestHeader,
-    /// What becomes of the pieces of an upload.
+    /// The handling of an upload's chunks.
     pub patches: Patches,
-    /// What becomes of an upload in which a request was cut.
+    /// The handling of an upload in which a request was cut.
     pub cut_uploads: CutUploads,
     /// Where blobs are fetched from.
     pub blobs: Blobs,
@@ -44,7 +44,7 @@ pub struct Personality {
     pub lying_heads: Vec<(String, u64)>,
 }
 
-/// What a `Location` header of an upload looks like.
+/// The form of an upload's `Location` header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Locations {
     /// A path.
@@ -56,7 +56,7 @@ pub enum Locations {
     OtherHost,
 }
 
-/// What a registry does when it is asked to mount a blob that it has.
+/// A registry's answer to a mount of a blob that it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mounts {
     /// 201: it mounts the blob.
@@ -68,7 +68,7 @@ pub enum Mounts {
     Failing(u16),
 }
 
-/// What a registry puts into `Docker-Content-Digest`.
+/// The value of a registry's `Docker-Content-Digest`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DigestHeader {
     /// The digest.
@@ -80,7 +80,7 @@ pub enum DigestHeader {
     Missing,
 }
 
-/// What a registry does with PATCH requests.
+/// A registry's handling of PATCH requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Patches {
     /// 202: each is appended.
@@ -92,7 +92,7 @@ pub enum Patches {
     OnlyOne,
 }
 
-/// What a registry does with an upload whose connection was lost.
+/// A registry's handling of an upload whose connection was lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CutUploads {
     /// The bytes that came are kept, and it can be resumed.

@@ -13,7 +13,7 @@ pub(super) struct Response {
     headers: Vec<(String, String)>,
     bytes: Arc<Vec<u8>>,
     range: Range<usize>,
-    /// What a HEAD request is told that the body's length would be, if it is not there.
+    /// The body's length in the answer to a HEAD request, if there is no body.
     length: Option<u64>,
 }
 

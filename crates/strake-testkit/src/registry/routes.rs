@@ -11,7 +11,7 @@ use super::response::Response;
 use super::state::{is_name, is_tag};
 use super::{blobs, challenge, listings, manifests, tokens, uploads};
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Debug, PartialEq, Eq)]
 enum Route<'a> {
     Root,
@@ -111,7 +111,7 @@ pub(super) fn answer(exchange: &Exchange, body: &mut Body) -> Result<Response> {
     }
 }
 
-/// What a client must be allowed to do. As distribution has it, mounting needs the other repository, too.
+/// The access that a client needs. As in distribution, mounting needs the other repository, too.
 fn needed(exchange: &Exchange, route: &Route) -> Scope {
     let Some(repository) = route.repository() else { return Scope::new() };
     let actions = match (exchange.head.method.as_str(), route) {

@@ -1,4 +1,4 @@
-//! What a registry keeps.
+//! The state of a registry.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct State {
     pub(super) started: u64,
 }
 
-/// What a repository has. Blobs that another one has are not in it.
+/// The contents of a repository, without the blobs of others.
 #[derive(Default)]
 pub(super) struct Repository {
     pub(super) blobs: BTreeMap<String, Arc<Vec<u8>>>,

@@ -59,7 +59,7 @@ fn created(exchange: &Exchange, repository: &str, digest: &str) -> Response {
     with_digest(exchange, Response::new(201).with("Location", location), digest)
 }
 
-/// A session's URL. What follows the `?` has to come back as it is.
+/// A session's URL. The query after the `?` must come back unchanged.
 fn session_url(exchange: &Exchange, repository: &str, session: &str, step: u32) -> String {
     let path = format!("/v2/{repository}/blobs/uploads/{session}?{}", secret(session, step));
     match exchange.personality.locations {
@@ -146,7 +146,7 @@ fn range(upload: &Upload) -> String {
     format!("0-{}", upload.bytes.len().saturating_sub(1))
 }
 
-/// Reads a body into a session. What came before the connection was lost stays, if this registry is of that kind.
+/// Reads a body into a session. The bytes before the connection was lost stay, if this registry keeps them.
 fn receive(exchange: &Exchange, session: &str, body: &mut Body) -> Result<std::result::Result<(), Response>> {
     let limit = exchange.personality.max_body.unwrap_or(u64::MAX);
     let too_large = || Ok(Err(Response::error(413, "SIZE_INVALID", "too large for one request")));

@@ -1,6 +1,6 @@
 //! The scripted registry, byte by byte.
 
-/// A client that sends what a test wants.
+/// A client that sends the bytes that a test specifies.
 mod client;
 
 /// Uploads in one piece and in many, and what is refused.

@@ -19,7 +19,7 @@ use crate::registry::Registries;
 use crate::source::{self, OpenedSource};
 use crate::terminal::{Lines, column, columns, indented_json};
 
-/// What is shown of an image.
+/// The data that is shown of an image.
 struct Shown {
     names: Vec<String>,
     id: Digest,

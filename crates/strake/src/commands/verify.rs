@@ -14,7 +14,7 @@ use crate::{finished, output};
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let registries = Registries::new(&arguments.opening.registry)?;
     let mut warnings = Vec::new();
-    // What was right once is looked at again, so no cache.
+    // The cache is not used: everything is verified again.
     let build = BuildArgs { no_cache: true, ..arguments.opening.build.clone() };
     let context = super::context(&build, true, &mut warnings);
     let arch = &arguments.opening.arch;

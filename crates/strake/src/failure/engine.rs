@@ -1,4 +1,4 @@
-//! What to do about failures of container engines.
+//! Hints for failures of container engines.
 
 use std::io;
 

@@ -34,7 +34,7 @@ struct Shared {
     state: Mutex<State>,
 }
 
-/// What the work has come to, as far as events tell.
+/// The progress of the work, as events report it.
 struct State {
     phase: Phase,
     /// Bytes of all layers, once all are counted.
@@ -44,11 +44,11 @@ struct State {
     /// Bytes of the layers that were taken before the current one, and of that.
     taken: u64,
     current: u64,
-    /// What had been passed on when the current layer or push began.
+    /// The bytes that were passed on when the current layer or push began.
     passed_before: u64,
     /// Bytes of layers that are to be read for the current push.
     to_push: u64,
-    /// What had been sent when the first push began.
+    /// The bytes that were sent when the first push began.
     sent_before: Option<u64>,
     title: String,
 }
@@ -89,13 +89,13 @@ impl Bar {
         let here = drafts.iter().copied().flatten().filter(|draft| !draft.recipe.is_elsewhere());
         let recipes: Vec<Recipe> = here.map(|draft| draft.recipe.clone()).collect();
         let shared = self.shared.clone();
-        // It ends by itself, and nobody needs to wait for it.
+        // It ends by itself; no join is necessary.
         std::thread::spawn(move || {
             for recipe in recipes {
                 if shared.is_over.load(Ordering::Relaxed) {
                     return;
                 }
-                // What cannot be looked at here will be reported where it is read.
+                // A path that cannot be read here is reported where it is read.
                 let size = recipe.survey().map_or(0, |survey| survey.size);
                 shared.counted.fetch_add(size, Ordering::Relaxed);
             }
@@ -116,7 +116,7 @@ impl Bar {
         title.clone_into(&mut state.title);
     }
 
-    /// Blobs are about to be sent, for which so many bytes of layers are read.
+    /// Blobs are about to be sent, for which this number of bytes of layers is read.
     pub(super) fn push(&self, bytes: u64) {
         let mut state = self.shared.state();
         let Progress { passed, written, .. } = &*self.shared.progress;

@@ -21,7 +21,7 @@ pub(super) struct Groups {
 #[derive(Debug, Default)]
 struct Group {
     bytes: u64,
-    /// What became of them, and of how many.
+    /// Their results, with the number of each.
     words: Vec<(&'static str, usize)>,
     /// The largest of them, and its size.
     largest: Option<(u64, String)>,
@@ -35,14 +35,14 @@ pub(super) struct Summary {
     /// How many there are.
     pub(super) count: usize,
     pub(super) bytes: u64,
-    /// What became of them: `cached`, or `9 cached, 1 hashed`.
+    /// Their results: `cached`, or `9 cached, 1 hashed`.
     pub(super) words: String,
-    /// What the largest is called.
+    /// The name of the largest.
     pub(super) title: String,
 }
 
 impl Groups {
-    /// For so many things; if `all`, each has a line.
+    /// For this number of items; if `all`, each has a line.
     pub(super) fn new(count: usize, all: bool) -> Self {
         let size = if all { 1 } else { count.div_ceil(MAX_LINES).max(1) };
         Self { count, size, seen: 0, group: Group::default() }

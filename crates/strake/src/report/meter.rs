@@ -38,7 +38,7 @@ impl Phase {
     }
 }
 
-/// What is known at a moment.
+/// The state at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Moment {
     pub(super) phase: Phase,
@@ -49,7 +49,7 @@ pub(super) struct Moment {
     pub(super) sent: u64,
     /// Time since the beginning.
     pub(super) elapsed: Duration,
-    /// What is being worked on.
+    /// The current item.
     pub(super) title: String,
 }
 

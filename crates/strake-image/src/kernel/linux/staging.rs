@@ -12,7 +12,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use crate::kernel::wait;
 
-/// What a pipe should hold, in bytes: the most that an unprivileged process may ask for on Linux by default.
+/// The capacity of a pipe, in bytes: the maximum that Linux grants an unprivileged process by default.
 const PIPE_SIZE: usize = 1024 * 1024;
 
 /// The pipe in front.

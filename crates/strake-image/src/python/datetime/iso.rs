@@ -1,7 +1,7 @@
 //! The grammar of `datetime.fromisoformat`, oddities included: those of the C implementation in
 //! `CPython` 3.11, which takes more than the documentation says.
 
-/// What a text says, whether or not there is such a date.
+/// The fields of a string, whether or not the date exists.
 pub(super) struct Parts {
     pub(super) date: Date,
     pub(super) time: ClockTime,
@@ -97,7 +97,7 @@ fn time_and_offset(text: &[u8]) -> Option<(ClockTime, Option<Offset>)> {
     let Some(at) = text.iter().position(|byte| b"+-Z".contains(byte)) else {
         return Some((whole_time(text)?, None));
     };
-    // What is left over before an offset is passed over.
+    // The rest before an offset is skipped.
     let (time, _) = time(&text[..at])?;
     let (sign, after) = (text[at], &text[at + 1..]);
     let offset = match sign {

@@ -9,7 +9,7 @@ const DAY: i64 = 86_400;
 /// A moment between the years 1 and 9999, as a clock on some wall shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime {
-    /// What the clock shows, in seconds since it showed 1970.
+    /// The local time, in seconds since 1970.
     seconds: i64,
     /// Less than a second.
     microsecond: u32,

@@ -1,4 +1,4 @@
-//! What is to be merged: sets of paths, some of which an earlier plan has made.
+//! The items to be merged: sets of paths, some of which an earlier plan made.
 
 use std::collections::{HashMap, HashSet};
 

@@ -41,9 +41,9 @@ struct Clusters<'w> {
     unions: Vec<u64>,
     /// Rounded sizes.
     sizes: Vec<u128>,
-    /// What each union weighs.
+    /// The weight of each union.
     lambdas: Vec<u64>,
-    /// What it costs to break up a layer of an earlier plan, once: its bytes, by the weight of all.
+    /// The cost of breaking up a layer of an earlier plan: its bytes times the weight of all.
     breaks: Vec<u128>,
     /// The images that hold all of a cluster, for a fleet.
     images: Option<Vec<Vec<u64>>>,
@@ -107,7 +107,7 @@ impl<'w> Clusters<'w> {
         self.pairs[place] = u32::try_from(both).unwrap_or(u32::MAX);
     }
 
-    /// What merging a pair, of which `a` is the lower, costs, in tenths.
+    /// The cost of merging a pair, of which `a` is the lower, in tenths.
     fn cost(&self, a: usize, b: usize) -> u128 {
         let both = u64::from(self.pairs[self.pair(a, b)]);
         let more =

@@ -63,7 +63,7 @@ pub const PLANNER_VERSION: u32 = 1;
 /// A path that at most this number of paths need, itself included, is the image's own.
 const OWN_USERS: u32 = 5;
 
-/// What an image's own path weighs more.
+/// The factor by which an image's own path weighs more.
 const OWN_WEIGHT: u64 = 16;
 
 /// Updates over which sending a kept layer once more may pay off.

@@ -31,7 +31,7 @@ pub(super) fn order(weights: &Weights, layers: &mut Vec<Vec<Index>>, head: Vec<V
     layers.extend(keyed.into_iter().map(|(_, layer)| layer));
 }
 
-/// What is not the image's own first; then weight per byte; then the name.
+/// Paths that are not the image's own first; then weight per byte; then the name.
 #[derive(PartialEq, Eq)]
 struct Key {
     own: u32,

@@ -1,4 +1,4 @@
-//! What changes with what, how often, and how large it is.
+//! The weights of paths: the changes that they share, their rate and their size.
 //!
 //! Everything here goes by *index*: a path's place in the order of names, hashes last. Closures are sets of bits; the
 //! bits are arranged so that each word of 64 holds paths of one weight only, which makes weighing a set a matter of
@@ -33,11 +33,11 @@ pub(super) struct Weights {
     name_hashes: Vec<u64>,
     /// The bit of each node.
     bits: Vec<u32>,
-    /// What each bit of a word weighs.
+    /// The weight of each bit of a word.
     words: Vec<u64>,
     /// Where runs of words of the same weight end, and that weight.
     runs: Vec<(usize, u64)>,
-    /// What all paths weigh together.
+    /// The weight of all paths together.
     pub(super) total: u64,
 }
 
@@ -141,7 +141,7 @@ impl Weights {
         unions
     }
 
-    /// What the paths in each of these sets' closures weigh together.
+    /// The weight of the paths in each of these sets' closures.
     pub(super) fn weights_of_unions(&self, sets: &[Vec<Index>]) -> Vec<u64> {
         let mut weights = vec![0; sets.len()];
         self.closures(|word, rows| {
@@ -159,12 +159,12 @@ impl Weights {
         self.words.len()
     }
 
-    /// What the paths in a union weigh together.
+    /// The weight of the paths in a union.
     pub(super) fn of(&self, union: &[u64]) -> u64 {
         self.of_both(union, union)
     }
 
-    /// What the paths in either of two unions weigh together.
+    /// The weight of the paths in either of two unions.
     pub(super) fn of_both(&self, a: &[u64], b: &[u64]) -> u64 {
         let mut weight = 0;
         let mut start = 0;

@@ -1,9 +1,9 @@
-//! What flows through a pipeline.
+//! The data that flows through a pipeline.
 
 use super::error::{PipelineError, Problem};
 use super::graph::Subgraph;
 
-/// What comes out of an operation.
+/// The output of an operation.
 pub(super) enum Data {
     Graph(Subgraph),
     List(Vec<Data>),

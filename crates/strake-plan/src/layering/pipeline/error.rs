@@ -1,4 +1,4 @@
-//! What is wrong with a pipeline, and where.
+//! Errors of a pipeline, with their positions.
 
 use std::fmt;
 
@@ -15,20 +15,20 @@ pub enum PipelineError {
     Operation {
         /// Where.
         place: Place,
-        /// What.
+        /// The error.
         problem: Problem,
     },
 }
 
-/// What is wrong with an operation.
+/// The error of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// JSON of another shape.
     #[error("must be {expected}, not {found}")]
     Shape {
-        /// What it must be.
+        /// The expected value.
         expected: &'static str,
-        /// What it is.
+        /// The actual value.
         found: String,
     },
     /// No operation has this name.
@@ -37,9 +37,9 @@ pub enum Problem {
     /// Too few, too many or other arguments.
     #[error("needs {expected}, not {found}")]
     Arguments {
-        /// What it needs.
+        /// The required input.
         expected: &'static str,
-        /// What stands there.
+        /// The actual value.
         found: String,
     },
     /// Operations in operations in operations.
@@ -48,9 +48,9 @@ pub enum Problem {
     /// It cannot be done with what comes out of the operation before it.
     #[error("needs {expected}, but gets {found}")]
     Data {
-        /// What it needs.
+        /// The required input.
         expected: &'static str,
-        /// What came.
+        /// The actual input.
         found: String,
     },
     /// Among the parts there is none of this name.

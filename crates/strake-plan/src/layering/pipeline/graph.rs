@@ -96,7 +96,7 @@ impl<'a> Splitter<'a> {
         [graph.part(|place| main.contains(place)), graph.part(|place| !main.contains(place))]
     }
 
-    /// What only the paths need, themselves included; what the rest needs too; the rest.
+    /// The nodes that only the paths need, themselves included; those that the rest needs too; the rest.
     pub(super) fn split_paths(
         &mut self,
         mut graph: Subgraph,
@@ -117,7 +117,7 @@ impl<'a> Splitter<'a> {
             return [graph, Subgraph::default(), Subgraph::default()];
         }
         let needed = placed.reachable(split.iter());
-        // What the roots lead to without coming by a path that is split off.
+        // The nodes reachable from the roots without a path that is split off.
         let mut rest = NodeSet::new(placed.len());
         let mut open = roots;
         while let Some(place) = open.pop() {

@@ -1,4 +1,4 @@
-//! What a pipeline is made of.
+//! The operations of a pipeline.
 
 use std::num::NonZeroUsize;
 
@@ -42,7 +42,7 @@ pub(super) const OPERATIONS: [(&str, &str); 13] = [
 ];
 
 impl Op {
-    /// What it is called in messages.
+    /// The name in messages.
     pub(super) fn label(&self) -> String {
         let name = match self {
             Op::Flatten => "flatten",
@@ -63,7 +63,7 @@ impl Op {
     }
 }
 
-/// What an operation is called in messages.
+/// The name of an operation in messages.
 pub(super) fn label(name: &str, key: Option<&str>) -> String {
     key.map_or_else(|| name.to_owned(), |key| format!("{name} {:?}", shortened(key)))
 }

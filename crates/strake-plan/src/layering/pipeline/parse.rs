@@ -110,7 +110,7 @@ fn split_paths(specs: &Value) -> Result<Option<Op>, Problem> {
     Ok(Some(Op::SplitPaths { paths: Names::from(paths), children_of: Names::from(parents) }))
 }
 
-/// What a value is, for people.
+/// The type of a value, for messages.
 fn describe(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

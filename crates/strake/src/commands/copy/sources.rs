@@ -1,4 +1,4 @@
-//! What is copied.
+//! The sources of a copy.
 
 use std::path::PathBuf;
 

@@ -163,7 +163,7 @@ pub(super) fn registries<'c>(
     Ok(targets)
 }
 
-/// What messages call the targets, and whether images have manifests there.
+/// The names of the targets in messages, and whether images have manifests there.
 pub(super) fn names(places: &[Destination], registries: &[RegistryTarget<'_>]) -> Vec<(String, bool)> {
     let files = places.iter().filter(|place| !is_registry(place));
     let files = files.map(|place| (place.to_string(), place.has_a_manifest()));

@@ -15,7 +15,7 @@ use crate::paint::Paint;
 use crate::place::Place;
 use crate::terminal::{Lines, column, columns, indented_json};
 
-/// What is to be shown.
+/// The data to be shown.
 pub(super) fn shown(
     arguments: &Inspect,
     place: &Place,
