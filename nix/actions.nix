@@ -1,4 +1,4 @@
-# What can be done with an image, as programs for `nix run`: three lines each, all arguments go on to strake.
+# Operations on an image, as programs for `nix run`: three lines each, all arguments go on to strake.
 #
 #   actions conf    for a conf in the store, described or not, with or without its store paths at hand; or for whatever
 #                   else `strake copy` is given before destinations
@@ -15,7 +15,7 @@ let
       set -euo pipefail
       ${text}
     '';
-  # Destinations come first, so that they can be told from the values of options and, of an index, from its images.
+  # Destinations come first, to distinguish them from the values of options and, for an index, from its images.
   copy = ''
     set -- "$@" --
     while :; do

@@ -1,4 +1,4 @@
-# The processor architecture that images are for unless told, by Go's name for it.
+# The default processor architecture of images, by Go's name for it.
 { stdenv }:
 let
   cpu = builtins.head (builtins.split "-" stdenv.hostPlatform.system);

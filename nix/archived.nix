@@ -1,4 +1,4 @@
-# What a stream program writes, as an archive in the store, which takes as much room there as the image.
+# The output of a stream program, as an archive in the store, which takes as much room there as the image.
 #
 #   stream        an image of streamLayeredImage's kind
 #   archiveName   what the store path is called, without the ending for the compressor

@@ -6,7 +6,7 @@
 #                 is in the store, they themselves only if something refers to them
 #   perms         [ { path; regex; mode; uid; gid; } … ]: modes and owners for what is copied from path and matches regex
 #   layers        layers by buildLayer: what is in them is left out of this one
-#   maxLayers     so many layers for deps
+#   maxLayers     maximum number of layers for deps
 #   ignore        a store path that is left out
 #   metadata      what the history says of these layers: created_by, author, comment
 #   reproducible  false: packages whose bytes differ from machine to machine, so that they are not described

@@ -44,7 +44,7 @@ let
   storeDir = builtins.storeDir;
   roots = contents ++ copied;
 
-  # What dockerTools gives tar, so that the archive has the same bytes.
+  # The arguments that dockerTools gives tar, so that the archive has the same bytes.
   pack = excluded: ''
     tar --create --file "$out/layer.tar" --format=gnu --sort=name ${owner} --mtime="@''${SOURCE_DATE_EPOCH:-1}" \
       --hard-dereference ${escapeShellArgs (map (directory: "--exclude=.${directory}") excluded)} .

@@ -10,7 +10,7 @@
   strake ? (pkgs.buildPackages or pkgs).callPackage ./package.nix { },
 }:
 let
-  # What images are made of: packages for where they run.
+  # Packages in images: for the platform that they run on.
   needs = {
     inherit (pkgs)
       bashInteractive
@@ -30,7 +30,7 @@ let
     fakeNss = pkgs.fakeNss or (call ./fake-nss.nix);
   };
 
-  # What makes them, and programs for whoever makes them: for where they are built.
+  # Build tools and programs for the user: for the platform that builds.
   tools =
     let
       buildPackages = pkgs.buildPackages or pkgs;
@@ -56,7 +56,7 @@ let
     in
     function (builtins.intersectAttrs (builtins.functionArgs function) scope);
 
-  # What the functions have in common.
+  # The helpers that the functions share.
   internal = {
     actions = call ./actions.nix;
     archiveOf = call ./archive-of.nix;
@@ -73,7 +73,7 @@ let
   };
 
   functions = {
-    # What dockerTools has.
+    # The functions of dockerTools.
     binSh = call ./bin-sh.nix;
     buildImage = call ./build-image.nix;
     buildImageWithNixDb = arguments: functions.buildImage (arguments // { includeNixDB = true; });
@@ -90,14 +90,14 @@ let
     streamNixShellImage = call ./stream-nix-shell-image.nix;
     usrBinEnv = call ./usr-bin-env.nix;
 
-    # What nix2container has.
+    # The functions of nix2container.
     buildLayer = call ./build-layer.nix;
     nix2container = {
       inherit (functions) buildLayer pullImage;
       buildImage = call ./nix2container-image.nix;
     };
 
-    # What neither has.
+    # The functions that neither has.
     fleet = call ./fleet.nix;
     index = call ./index.nix;
   };

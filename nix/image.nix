@@ -59,7 +59,7 @@ runCommand "stream-${baseName}" {
     // {
       inherit (conf) imageTag;
       inherit conf description updateLock;
-      # Who takes images can know that this one is to be run, not read.
+      # Functions that take images can tell that this one is a program, not a file.
       isExe = true;
     }
     // passthru;

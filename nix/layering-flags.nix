@@ -1,7 +1,7 @@
 # How layers are decided, as options of strake.
 #
 #   layering          auto | popularity | cost | each | one
-#   maxLayers         so many layers in all
+#   maxLayers         maximum number of layers in all
 #   layeringPipeline  a list of operations, or a JSON file with one; it alone decides then
 #   layeringLock      a lock file, as image.updateLock writes it; with cost only
 #   mostPopular       so many layers of store paths: the most popular alone, the others together, as nix2container does. It

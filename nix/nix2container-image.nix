@@ -10,7 +10,8 @@
 #   initializeNixDatabase  whether all store paths are registered in a Nix database, which belongs to nixUid and nixGid
 #   created, meta
 #
-# and materializeEtc (true: see docs/nix.md), layering, layeringLock, knownLayers and describe as for streamLayeredImage; images are described unless told otherwise.
+# and materializeEtc (true: see docs/nix.md), layering, layeringLock, knownLayers and describe as for streamLayeredImage;
+# images are described by default.
 #
 # The result is that of streamLayeredImage, with nix2container's names for programs: copyToDockerDaemon, copyToPodman and
 # copyToRegistry, which use the image's own name.

@@ -8,7 +8,7 @@
 let
   root = toString ../.;
   manifest = builtins.fromTOML (builtins.readFile ../Cargo.toml);
-  # What cargo reads; a change elsewhere builds nothing.
+  # The files that cargo reads; a change to others builds nothing.
   kept = [
     "Cargo.lock"
     "Cargo.toml"
@@ -46,7 +46,7 @@ rustPlatform.buildRustPackage {
     $out/bin/strake man man
     installManPage man/*
   '';
-  # The tests want Docker, Nix, registries and root: tests/run.
+  # The tests require Docker, Nix, registries and root: tests/run.
   doCheck = false;
   meta = {
     description = "Lays container images straight over a Nix store";

@@ -10,7 +10,7 @@
 #   architecture       by Go's name for it
 #   created, mtime     times, or "now"
 #   uid, gid, uname, gname   who owns the store paths
-#   maxLayers          so many layers in all, those of the base image and one for all but store paths included
+#   maxLayers          maximum number of layers in all, with those of the base image and one for all but store paths
 #   extraCommands      commands that are run in the tree at the image's root
 #   fakeRootCommands   the same as what seems to be root; with enableFakechroot the tree is / for them
 #   includeStorePaths  whether the store paths are in the image
@@ -22,9 +22,9 @@
 #
 #   layering           auto (what dockerTools does), cost, popularity, each or one
 #   layeringLock       with cost: a lock file, which updateLock writes
-#   layers             layers by buildLayer, which lie below the others, with what they hold
+#   layers             layers by buildLayer, below the others, with their contents
 #   knownLayers        descriptions of earlier versions (the file of image.description): layers that are in them are not
-#                      digested again to be described
+#                      hashed again to be described
 #   inheritConfig      how much of the base image's config goes on: env (what dockerTools does) or all
 #   skipBasePaths      whether store paths that the base image holds are left out
 #   customisation      files with owners, modes and capabilities, as docs/conf.md says: without commands, without fakeroot
@@ -108,7 +108,7 @@ lib.makeOverridable (
     described = { materialize_etc = materializeEtc; } // customisation // {
       contents = map (path: "${path}") contentsList ++ customisation.contents or [ ];
     };
-    # What a description names must be in the image's store.
+    # Paths in a description must be in the image's store.
     describedJson = writeText "${baseName}-customisation.json" (builtins.toJSON described);
     files = if customisation == null then packed else describedJson;
     allLayers = lib.unique (lib.concatMap (layer: layer.nestedLayers ++ [ layer ]) layers);

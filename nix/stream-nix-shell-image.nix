@@ -1,7 +1,7 @@
 # streamNixShellImage: an image in which one finds what nix-shell would set up for a derivation.
 #
 #   drv              the derivation; not one with structured attributes
-#   name, tag        the image's; ${drv.name}-env unless told
+#   name, tag        the image's; default ${drv.name}-env
 #   uid, gid         who one is in it
 #   homeDirectory    and where at home
 #   shell            a bash
@@ -83,7 +83,7 @@ let
 
   path = "${dirOf shell}:${lib.makeBinPath [ builder ]}";
 
-  # What a build in the sandbox finds (Nix 2.8, LocalDerivationGoal::initEnv), but for PATH and HOME.
+  # The environment of a build in the sandbox (Nix 2.8, LocalDerivationGoal::initEnv), but for PATH and HOME.
   environment =
     {
       PATH = path;
@@ -114,7 +114,7 @@ let
       TERM = "xterm-256color";
     };
 
-  # What nix-shell has its bash read.
+  # The script that nix-shell has its bash read.
   start = writeText "nix-shell-rc" ''
     unset PATH
     dontAddDisableDepTrack=1

@@ -55,7 +55,7 @@ fn libraries_neither_print_nor_look_around() {
     }
 }
 
-/// `println!` and `eprintln!` panic where nobody can read, and show whatever is in a text.
+/// `println!` and `eprintln!` panic on closed streams, and print control characters as they are.
 #[test]
 fn text_leaves_in_one_place() {
     for path in sources(&workspace().join("crates/strake/src")) {
@@ -138,7 +138,7 @@ fn crate_source(name: &str) -> CrateSource {
     CrateSource::read(&workspace().join("crates").join(name).join("src"))
 }
 
-/// No module uses itself through others. What counts as use is said at [`CrateSource::cycles`].
+/// No module uses itself through others. [`CrateSource::cycles`] defines what counts as use.
 #[test]
 fn modules_have_no_cycles() {
     let mut found = Vec::new();
@@ -157,7 +157,7 @@ fn no_two_types_of_a_crate_share_a_name() {
         for (of_type, file) in source.types() {
             files.entry(of_type).or_default().push(file);
         }
-        // What stands in for Linux' own calls has the same types: only one of the two is built.
+        // The replacement of Linux' own calls has the same types: only one of the two is built.
         for files in files.values_mut() {
             files.retain(|file| *file != "kernel/portable.rs");
         }

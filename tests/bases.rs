@@ -60,7 +60,7 @@ fn the_same_image_on_a_base_in_any_form() {
     let (store, place) = images("plain");
     let at = |name: &str| place.path().join(name).display().to_string();
     fs::write(at("image.tar.gz"), compress("gzip", at("image.tar").as_ref())).unwrap();
-    // In the store, which lies elsewhere, and behind a link there.
+    // In the store at another root, and behind a link there.
     let stored = "/nix/store/11111111111111111111111111111111-layout";
     let link = "/nix/store/22222222222222222222222222222222-link";
     fs::rename(at("layout"), store.real(stored)).unwrap();
@@ -285,7 +285,7 @@ fn left_out_of(by_skopeo: bool) {
         bases.extend([format!("oci:{}", at("gzip")), format!("oci-archive:{}", at("gzip.tar"))]);
         bases.push(format!("oci-archive:{}", at("gzip.tar.xz")));
     }
-    // What is in the base need not be in the store any more.
+    // Store paths of the base may be absent from the store.
     let gone = below[0].as_str().unwrap();
     fs::rename(store.real(gone), store.root().join("gone")).unwrap();
     let names = |paths: &[Value]| {

@@ -7,7 +7,7 @@ use strake_testkit::wait::until_settled;
 
 use crate::strake::{Ran, program, ran, stream_with_cache};
 
-/// A golden store whose files are old enough for their digests to be remembered.
+/// A golden store whose files are old enough for their digests to be cached.
 pub(crate) fn settled() -> TestStore {
     let store = TestStore::golden(1);
     until_settled(store.root());
@@ -20,7 +20,7 @@ fn cache(directory: &Path, arguments: &[&str]) -> Ran {
     ran(output_of(&mut command))
 }
 
-/// How many layers were remembered when the archive, which must be right, was written.
+/// The number of layers that were cached when the archive, which must be right, was written.
 fn remembered(store: &TestStore, directory: &Path) -> usize {
     let run = stream_with_cache(store, &store.conf("plain"), directory).run();
     assert_eq!(run.code, Some(0), "{}", run.stderr);

@@ -31,7 +31,7 @@ fn work(place: &Path, arguments: &[&str]) -> (u64, u64) {
     (done["hashed"].as_u64().unwrap(), done["compressed"].as_u64().unwrap())
 }
 
-/// A golden store whose files are old enough for digests to be remembered, and a place.
+/// A golden store whose files are old enough for digests to be cached, and a place.
 fn settled() -> (TestStore, tempfile::TempDir, Vec<String>) {
     let store = TestStore::golden(1);
     until_settled(store.root());
@@ -88,7 +88,7 @@ fn nothing_is_compressed_twice() {
     let gzip = ["--compress", "gzip"];
     let (digested, compressed) = work(place, &with(&gzip, &source, &["oci:one"]));
     assert!(digested > 0 && compressed == digested);
-    // It is there: neither digested nor compressed, so that not even the files need be there.
+    // It is there: neither hashed nor compressed, so even the files may be absent.
     assert_eq!(work(place, &with(&gzip, &source, &["oci:one:again"])), (0, 0));
     assert_eq!(manifest(place, "oci:one:again"), manifest(place, "oci:one:golden:latest"));
     // Elsewhere it has to be compressed, but its digest is known: it goes straight into an archive.
@@ -212,7 +212,7 @@ fn what_is_known_need_not_be_there() {
     strake_ok(place, &["verify", "oci:there:again"]);
     strake(place, &["copy", "--compress", "zstd", "oci:layout", "oci:elsewhere"])
         .failed(&["is not there", "hint:"]);
-    // Known it is only as long as it is remembered.
+    // It is known only as long as it is cached.
     strake_ok(place, &["cache", "clear"]);
     strake(place, &["copy", "--compress", "zstd", "oci:layout", "oci:there"]).failed(&["is not there"]);
 }

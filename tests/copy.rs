@@ -23,7 +23,7 @@ pub(crate) fn strake_ok(place: &Path, arguments: &[&str]) -> String {
     text(&ran.stdout)
 }
 
-/// What must stay the same wherever an image goes: its ID, its config, its diff ids.
+/// The properties that every copy keeps: its ID, its config, its diff ids.
 pub(crate) fn identity(place: &Path, image: &str) -> (String, String, Value) {
     strake_ok(place, &["verify", image]);
     let shown: Value = serde_json::from_str(&strake_ok(place, &["inspect", "--json", image])).unwrap();
@@ -98,7 +98,7 @@ fn several_destinations_are_as_one_by_one() {
 fn a_layout_is_added_to() {
     let (_store, place) = images("plain");
     let place = place.path();
-    // Another image, and things that nobody here knows of.
+    // Another image, and unknown entries.
     strake_ok(place, &["copy", "--annotation", "a=b", "oci:layout", "oci:layout:other"]);
     let path = place.join("layout/index.json");
     let mut index = json_file(&path);
@@ -222,7 +222,7 @@ fn manifests() {
     assert_eq!(types("oci:docker"), docker);
     let index = json_file(&place.join("docker/index.json"));
     assert_eq!(index["manifests"][0]["mediaType"], format!("application/vnd.{}", docker.0));
-    // What an image comes with stays, unless something else is wanted.
+    // An image's formats stay, unless others are requested.
     strake_ok(place, &["copy", "oci:docker", "oci:same"]);
     assert_eq!(manifest("oci:same"), manifest("oci:docker"));
     strake_ok(place, &["copy", "--format", "oci", "oci:docker", "oci:back"]);
@@ -330,7 +330,7 @@ fn inspect_shows_manifests_and_sizes() {
     );
     assert_eq!(small["annotations"], serde_json::json!({"org.example.team": "a b"}));
     assert!(small["size"].as_u64() < whole["size"].as_u64());
-    // What nobody has decompressed is not known; the cache may know the layers that were made here.
+    // Sizes of layers that were never decompressed are unknown; the cache may have the layers that were made here.
     let small = json_of(&["inspect", "--json", "--no-cache", "oci:small"]);
     assert_eq!(small["uncompressed_size"], Value::Null);
     let table = strake_ok(place, &["inspect", "--no-cache", "oci:small"]);

@@ -108,7 +108,7 @@ fn killed(options: &[&str]) {
             assert!(found == archive, "a wrong file after {moment:?}");
             fs::remove_file(place.join("new.tar")).unwrap();
         }
-        // What is left is no hindrance, and every second time it is built upon.
+        // The remains are no hindrance, and every second time they are built upon.
         if number % 2 == 0 {
             strake_ok(place, &[arguments, &["oci:new:a:1"]].concat());
             assert_eq!(identity(place, "oci:new:a:1"), expected, "after {moment:?}");
@@ -148,7 +148,7 @@ fn the_disk_is_full() {
         run("mount", &["-t", "tmpfs", "-o", "size=2m", "none", mounted]);
         let mut strake = program();
         strake.args(["copy", "--no-cache", "--compress", compression, "--store-root", root]);
-        // What is put aside meets the full disk, too.
+        // Temporary files meet the full disk, too.
         strake.arg(&conf).arg(&target).env("TMPDIR", mounted);
         let ran = ran(output_of(&mut strake));
         assert!(!store.root().join("aside.tar").exists());

@@ -89,7 +89,7 @@ impl Layout {
 
 pub(crate) type Change = fn(Layout) -> Layout;
 
-/// What no command may take, and what is said to it.
+/// Images that every command refuses, with the message.
 pub(crate) const REFUSED: &[(&str, Change)] = &[
     ("has no member \"index.json\"", |layout| {
         fs::remove_file(layout.path("index.json")).unwrap();
@@ -278,7 +278,7 @@ fn refused() {
     }
 }
 
-/// What can be looked at but not copied, and what `strake verify` says of it.
+/// Images that can be inspected but not copied, and the message of `strake verify`.
 const WRONG: &[(&[&str], Change)] = &[
     (&["the image has a blob", "of 3584 bytes, not 3585"], |mut layout| {
         layout.manifest["layers"][0]["size"] = 3585.into();

@@ -117,7 +117,7 @@ fn strake_reads_what_skopeo_wrote() {
     strake_ok(place, &["verify", "oci:gzip:b:2"]);
     strake_ok(place, &["copy", "oci:zstd:a:1", "oci:gzip"]);
     strake(place, &["verify", "oci:gzip"]).failed(&["holds several images: a:1, b:2", "hint:"]);
-    // What strake has changed is still one for skopeo.
+    // An image that strake changed is still valid for skopeo.
     skopeo(place, &["oci:gzip:a:1", "dir:dir-a"]);
     skopeo(place, &["oci:gzip:b:2", "oci:layout:golden:latest"]);
     strake_ok(place, &["verify", "oci:layout:golden:latest"]);
@@ -192,7 +192,7 @@ fn umoci_unpacks() {
     umoci.current_dir(place);
     stdout_of(umoci);
     assert!(place.join("bundle-gzip/rootfs/bin/hello").symlink_metadata().is_ok());
-    // What umoci has changed.
+    // Changes by umoci.
     let mut umoci = command(require("umoci"), ["config", "--image", "layout:hello:1.0", "--tag", "changed"]);
     umoci.args(["--config.env", "A=b", "--history.created", "2020-01-01T00:00:00Z"]).current_dir(place);
     stdout_of(umoci);

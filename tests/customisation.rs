@@ -23,14 +23,14 @@ fn run(store: &TestStore, customisation: &Value) -> Ran {
     stream(store, &conf).args(["--verify"]).run()
 }
 
-/// What its customisation layer holds.
+/// The contents of its customisation layer.
 fn customised(store: &TestStore, customisation: &Value) -> Vec<String> {
     let ran = run(store, customisation);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     listing(&extract(&ran.stdout, -1))
 }
 
-/// What GNU tar packs from a directory.
+/// The archive that GNU tar makes of a directory.
 fn packed(directory: &Path) -> Vec<String> {
     let options = [
         "--create",

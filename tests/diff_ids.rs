@@ -31,14 +31,14 @@ impl Lie {
         Self { good: tar(1, 300_000), evil: tar(2, 300_000) }
     }
 
-    /// Each way to lie: what is stored, and what is said to be in it.
+    /// Each mismatch: the stored bytes, and the diff id that the config states.
     fn all(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let Self { good, evil } = self;
         vec![
             (gzip(evil), good.clone()),
             (compressed("zstd", evil), good.clone()),
             (evil.clone(), good.clone()),
-            // What is stored is what is said, and no layer: who decompresses it finds something else.
+            // The stored bytes match the digest but are not a layer: their decompressed content differs.
             (gzip(evil), gzip(evil)),
             (gzip(&gzip(good)), good.clone()),
             // The beginning is right.
@@ -68,7 +68,7 @@ impl Places {
         format!("docker://{}/{repository}:1", self.registry.address())
     }
 
-    /// What was computed before does not count.
+    /// Earlier results do not count.
     fn forgets(&self) {
         self.user.ok(&["cache", "clear"]);
     }
@@ -120,7 +120,7 @@ fn layers_that_are_others_than_their_image_says() {
         places.forgets();
         places.refused(&["merge", evil, "-o", "new.tar"], &["new.tar"]);
         places.user.run(&["verify", evil]).failed(&["problem"]);
-        // What is known to be wrong is not even fetched the next time.
+        // A blob that is known to be wrong is not fetched again.
         places.registry.clear_log();
         places.refused(&["copy", evil, "oci:new"], &["new/index.json"]);
         assert_eq!(places.registry.count("GET", &digest(&stored)), 0);
@@ -152,7 +152,7 @@ fn in_files_too() {
     }
 }
 
-/// What the archive has as the only layer of the image with this name.
+/// The only layer of the image with this name in the archive.
 fn layer_of(archive: &[u8], name: &str) -> Vec<u8> {
     const PROGRAM: &str = r"
 import io, json, sys, tarfile
@@ -255,7 +255,7 @@ fn what_was_computed_once_is_known() {
     places.refused(&["copy", evil, "oci:four"], &["four/index.json"]);
 }
 
-/// What is attached to images is no layer, and may be anything.
+/// Attachments of images are not layers, and may be anything.
 #[test]
 fn attachments_are_not_decompressed() {
     let lie = Lie::new();

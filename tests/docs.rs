@@ -13,7 +13,7 @@ fn commands(page: &str) -> Vec<String> {
     blocks.flat_map(str::lines).filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }
 
-/// What a command needs that a test has not: another machine, an hour, root's own Docker.
+/// Requirements of a command that a test cannot meet: another machine, an hour, root's own Docker.
 fn is_elsewhere(command: &str) -> bool {
     ["cargo", "tests/run", "bench/", "docker ", "podman ", "nix build", "for "]
         .iter()
@@ -57,7 +57,7 @@ fn commands_shown_work() {
     assert!(place.path().join("hello.tar").is_file());
 }
 
-/// What a `console` block says that commands write is what they write, but for the time that they take.
+/// The output in a `console` block is the commands' output, but for the time that they take.
 #[test]
 fn recordings_are_true() {
     let place = tempfile::tempdir().unwrap();

@@ -41,7 +41,7 @@ fn store(root: &Path) -> [String; 3] {
     names
 }
 
-/// What an image has in `/etc`: names, with ` -> ` and the target of links, and the content of files behind a colon.
+/// The entries of an image's `/etc`: names, with ` -> ` and the target of links, and the content of files behind a colon.
 fn listed(root: &Path, source: &[&str]) -> Vec<String> {
     strake_ok(root, &[&["export", "-o", "flat.tar"], source].concat());
     let script = "import sys, tarfile\nfor m in tarfile.open('flat.tar'):\n  if m.name.lstrip('./').startswith('etc') and not m.isdir():\n    print(m.name.lstrip('./'), '->', m.linkname) if m.issym() else print(m.name.lstrip('./'), oct(m.mode), repr(tarfile.open('flat.tar').extractfile(m).read()))";
@@ -90,7 +90,7 @@ fn links_become_files() {
         let linked = [&what[..], &["--materialize-etc=false"]].concat();
         assert_eq!(listed(root, &linked), expected, "{what:?}");
 
-        // Who is told: those who plan, stream and verify it, in whatever form it is.
+        // The commands that warn: plan, stream and verify, in every format.
         let said = |arguments: &[&str], warning: Option<&String>| {
             let ran = strake(root, arguments);
             assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -154,7 +154,7 @@ fn who_decides() {
     });
     let streamed = strake(root, &["stream", "--store-root", ".", conf.to_str().unwrap(), "-o", "x.tar"]);
     assert!(streamed.stderr.contains("/etc/passwd and /etc/group are absolute"), "{}", streamed.stderr);
-    // What leads out of the store is not this machine's file.
+    // A link out of the store does not lead to this machine's file.
     let out = json!({ "entries": [{ "path": "/etc/passwd", "symlink": "/etc/passwd" }, { "path": "/etc/group", "symlink": "/nix/store/../../etc/group" }] });
     fs::write(root.join("customisation.json"), out.to_string()).unwrap();
     let plan = [&[&*nss, "--customisation", "customisation.json", "--no-store-paths"], &graph[..]].concat();

@@ -41,7 +41,7 @@ fn begin(store: &TestStore, conf: &Path) -> (Child, Vec<u8>) {
     (child, start)
 }
 
-/// What comes of it when the rest is read.
+/// The result when the rest is read.
 fn end((mut child, mut archive): (Child, Vec<u8>)) -> Ran {
     child.stdout.as_mut().unwrap().read_to_end(&mut archive).unwrap();
     let mut stderr = String::new();
@@ -220,7 +220,7 @@ fn killed_at_any_moment() {
             if let Ok(found) = fs::read(&target) {
                 assert!(found == expected, "a wrong file after {call} {moment}");
             }
-            // What the killed process has remembered, if it has, is right.
+            // Entries that the killed process cached, if any, are right.
             let again = stream_with_cache(&store, &conf, &cache).archive();
             assert!(again == expected, "a wrong entry after {call} {moment}");
         }

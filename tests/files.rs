@@ -10,10 +10,10 @@ use crate::cache::settled;
 use crate::copy::{images, strake, strake_ok};
 use crate::strake::{program, ran, stream_with_cache};
 
-/// nobody, who is not root, as which the tests run.
+/// the user nobody, where the tests run as root.
 const NOBODY: Option<u32> = Some(65534);
 
-/// `strake stream` with this cache: how many layers were remembered, and what was said. The archive must be right.
+/// `strake stream` with this cache: the number of cached layers, and the output. The archive must be right.
 fn streamed(store: &TestStore, cache: &Path) -> (usize, String) {
     let run = stream_with_cache(store, &store.conf("plain"), cache).run();
     assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -256,7 +256,7 @@ fn file_systems_without_change_times() {
         // One layer is nothing but a directory, of which a fingerprint says everything.
         assert_eq!((streamed(&store, cache.path()).0, streamed(&store, cache.path()).0), (number, 1));
     }
-    // On a file system that keeps them it is remembered.
+    // On a file system that keeps them it is cached.
     streamed(&store, cache.path());
     assert_eq!(streamed(&store, cache.path()).0, 8);
 }

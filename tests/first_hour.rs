@@ -1,4 +1,4 @@
-//! What a new user does: every command of the README and of the five-minute pages, from nothing.
+//! The steps of a new user: every command of the README and of the five-minute pages, from nothing.
 //!
 //! Pages are Markdown. A code block after a line such as `` `flake.nix`: `` is a file; a `sh` block is a list of commands; of a
 //! workflow or a pipeline the commands that its machine would run are run. Everything else is text.
@@ -169,7 +169,7 @@ fn programs(home: &Path, peers: &Peers) {
                 dir = storage.display()
             ),
         ),
-        // What kind runs on each of its nodes, and k3s on its machine.
+        // The program that kind runs on each of its nodes, and k3s on its machine.
         (
             "kind",
             format!(

@@ -63,7 +63,7 @@ fn every_seed_changed() {
     }
 }
 
-/// What is fuzzed is what is built.
+/// The fuzzed targets are those that are built.
 #[test]
 fn the_fuzzers_own_crate_has_the_same_dependencies() {
     let versions = |lock: &str| -> BTreeSet<(String, String)> {

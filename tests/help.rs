@@ -5,7 +5,7 @@ use strake_testkit::workspace;
 
 use crate::strake::program;
 
-/// What a command writes to stdout on a screen of 80 columns.
+/// A command's stdout on a screen of 80 columns.
 fn help(arguments: &[&str]) -> String {
     let mut strake = program();
     strake.args(arguments).env("COLUMNS", "80");

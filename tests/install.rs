@@ -101,7 +101,7 @@ fn man_pages_are_well_formed() {
     }
 }
 
-/// What tests/run cannot install is said in one message, before anything is installed or built.
+/// Programs that tests/run cannot install are listed in one message, before anything is installed or built.
 #[test]
 fn what_the_tests_lack_is_said_at_once() {
     let place = tempfile::tempdir().unwrap();

@@ -12,10 +12,10 @@ use strake_testkit::tar_bytes::{RawMember, archive};
 
 use crate::strake::{Ran, ran};
 
-/// What any of this may take in memory, in KiB.
+/// The maximum memory of each command, in KiB.
 const PEAK: u64 = 64 * 1024;
 
-/// What it may take in addresses beyond that, in KiB, with one arena for all threads: the program and its libraries, which are larger
+/// The maximum address space beyond that, in KiB, with one arena for all threads: the program and its libraries, which are larger
 /// here than in a release.
 const ADDRESSES: u64 = 64 * 1024;
 

@@ -56,7 +56,7 @@ impl Images {
         })
     }
 
-    /// What an image of these versions prints.
+    /// The output of an image of these versions.
     pub(crate) fn printed(versions: [u8; DATA]) -> String {
         let words = versions.iter().enumerate().map(|(place, version)| format!("{place}.{version} "));
         words.collect::<String>() + "\n"
@@ -81,7 +81,7 @@ pub(crate) struct UnderTest<'e> {
     pub(crate) variables: Vec<(&'e str, String)>,
     /// Runs the image of this name.
     pub(crate) run: Box<dyn Fn(&str) -> String + 'e>,
-    /// Whether the engine keeps chains, so that what lies above a changed layer is sent as well.
+    /// Whether the engine keeps chains, so that the layers above a changed one are sent as well.
     pub(crate) has_chains: bool,
 }
 
@@ -349,7 +349,7 @@ impl Bin {
     }
 }
 
-/// Starts the nodes of a kind cluster, and waits until they answer. What they write is below directories that are gone with these.
+/// Starts the nodes of a kind cluster, and waits until they answer. Their files are below temporary directories.
 pub(crate) fn nodes(docker: &Dockerd, cluster: &str, names: &[&str]) -> Vec<tempfile::TempDir> {
     // The nodes' image is strake's, too. All that is in it comes from this machine.
     let images = Images::new();
@@ -471,7 +471,7 @@ fn kind() {
     };
     assert_eq!(normal(&of_strake), normal(&of_kind.iter().map(same).collect::<Vec<_>>()));
 
-    // What is unpacked is there, even if its blob is not.
+    // Unpacked layers are present, even if their blobs are not.
     let (one, three) = (images.conf("one", [0; DATA]), images.conf("three", [0, 0, 0, 0, 0, 7]));
     engine.loaded(&images, &one, &[]);
     let blobs = "for b in $(ctr -n k8s.io content ls -q 'labels.\"containerd.io/uncompressed\"'); do \

@@ -1,4 +1,4 @@
-//! Engines that fail while an image is loaded: connections that are cut at any byte, answers that lie, and what is said of it.
+//! Engines that fail while an image is loaded: connections that are cut at any byte, wrong answers, and the messages.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -53,7 +53,7 @@ impl Rote {
                 let path = line.split('?').next().unwrap_or_default().to_owned();
                 let count = seen.entry(path).or_default();
                 *count += 1;
-                // One that has gone does not want it.
+                // A process that has ended needs no signal.
                 let _ = stream.write_all(answer(&line, *count).as_bytes());
             }
         });
@@ -85,7 +85,7 @@ fn json(status: &str, body: &str) -> String {
     )
 }
 
-/// What an engine without images says, but for this answer to a load.
+/// The answers of an engine without images, but for this answer to a load.
 fn empty_engine(line: &str, load: &str) -> String {
     match line.split([' ', '?']).nth(1).unwrap_or_default() {
         "/images/json" => json("200 OK", "[]"),
@@ -343,7 +343,7 @@ fn layers_that_are_deleted_after_the_question() {
     ran(output_of(other)).failed(&["Permission denied", "hint: add yourself to the group"]);
 }
 
-/// A way to a daemon that is cut after so many bytes of what is sent.
+/// A connection to a daemon that is cut after this number of sent bytes.
 fn cut(to: PathBuf, after: u64) -> (tempfile::TempDir, PathBuf, Arc<AtomicU64>) {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");
@@ -394,7 +394,7 @@ fn a_connection_that_is_cut_at_any_byte() {
         remove();
         let (_directory, through, _) = cut(socket.clone(), all * part / 24);
         let run = load(&through, &[]);
-        // What was complete may be all that was needed.
+        // The complete part may be all that was needed.
         if run.code != Some(0) {
             run.failed(&["Docker at unix://"]);
             assert!(

@@ -1,4 +1,4 @@
-//! What strake promises, held against the real thing.
+//! Tests of strake's promises against real programs.
 
 /// How the tests start strake.
 mod strake;
@@ -21,7 +21,7 @@ mod bases_docker;
 /// Confs that are wrong in any one place.
 mod conf;
 
-/// What a conf says of files besides store paths becomes a layer.
+/// The conf's files besides store paths become a layer.
 mod customisation;
 
 /// Layers out of references graphs.
@@ -36,22 +36,22 @@ mod faults;
 /// The digest cache, and the command for it.
 mod cache;
 
-/// What is said, where, and with which exit code.
+/// Messages, their streams and exit codes.
 mod terminal;
 
-/// What is said of misuse that could make a wrong image in silence, and what is understood.
+/// Errors about misuse that would make a wrong image without notice, and accepted forms.
 mod misuse;
 
-/// What `-h` and `--help` say.
+/// The output of `-h` and `--help`.
 mod help;
 
-/// What is said of wrong values, and of registries that refuse, to the letter.
+/// The exact messages about wrong values and about registries that refuse.
 mod values;
 
-/// Standard streams that are closed, full or nobody's.
+/// Standard streams that are closed, full or without a reader.
 mod streams;
 
-/// What third parties have chosen does nothing to a terminal.
+/// Third-party strings have no effect on a terminal.
 mod outside_text;
 
 /// Docker, podman, skopeo and umoci take the archives.
@@ -75,10 +75,10 @@ mod schemas;
 /// Layouts that are broken or mean harm.
 mod copy_hostile;
 
-/// What `strake verify` says of layers, whatever is wrong with their bytes.
+/// The results of `strake verify` for layers with any defect in their bytes.
 mod verify_layers;
 
-/// What it says of docker-archives and layouts in archives that not everybody reads alike.
+/// Its results for docker-archives and layouts in archives that programs read differently.
 mod verify_archives;
 
 /// Layers that are compressed on their way.
@@ -99,10 +99,10 @@ mod copy_faults;
 /// Images flat, and several in one archive.
 mod flat;
 
-/// What is much larger than it looks costs nothing.
+/// Input that decompresses to much more than its size needs no more memory.
 mod limits;
 
-/// What the fuzz targets check.
+/// The checks of the fuzz targets.
 #[expect(unreachable_pub, reason = "it is another crate's source")]
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
@@ -116,10 +116,10 @@ mod files;
 /// Images go to registries and come back, with the same digest whatever way they take.
 mod registry;
 
-/// What is sent when, and what need not be.
+/// The requests of a push, and those that are avoided.
 mod registry_push;
 
-/// What layers are when they are compressed is learnt from registries, which may lie or have lost it.
+/// Compressed blobs of layers are learnt from registries, which may state wrong ones or have lost them.
 mod registry_learning;
 
 /// Tags: a push learns from those that are there; they are listed, given and deleted.
@@ -131,19 +131,19 @@ mod registry_index;
 /// Registries that fail while images go to them: the image is complete there, or the command says that it is not.
 mod registry_faults;
 
-/// Images that come from registries: connections that break, and answers that lie.
+/// Images that come from registries: connections that break, and wrong answers.
 mod registry_pull;
 
 /// Layers are what their images say, or nothing is made of them.
 mod diff_ids;
 
-/// Who asks, as files, programs and options say it, and who is told.
+/// Credentials from files, programs and options, and the hosts that receive them.
 mod registry_auth;
 
 /// Credentials, certificates and files for each side of a copy; passwords that are on no command line.
 mod registry_sides;
 
-/// Whom registries can trust, and who can trust them; proxies.
+/// TLS: CA certificates and client certificates; proxies.
 mod registry_tls;
 
 /// distribution and crane's registry take images and give them back; skopeo, crane, docker and podman take what strake pushed, and
@@ -162,7 +162,7 @@ mod planned;
 /// The Nix library, evaluated and built over a small nixpkgs of its own.
 mod nix_library;
 
-/// What nixpkgs' own test of dockerTools checks, of the library's images, in Docker.
+/// The checks of nixpkgs' own test of dockerTools, for the library's images, in Docker.
 mod nix_docker;
 
 /// Layers that are planned and described by themselves, and who needs to hold what.
@@ -174,7 +174,7 @@ mod nix_flakes;
 /// The library's images in registries.
 mod nix_registry;
 
-/// What the documentation shows works.
+/// The documentation's examples work.
 mod docs;
 
 /// The rules of ARCHITECTURE.md.
@@ -183,7 +183,7 @@ mod architecture;
 /// Every command of the README and of the five-minute pages, from nothing.
 mod first_hour;
 
-/// What belongs to an installation: completions, man pages, workflows; what tests/run says.
+/// The parts of an installation: completions, man pages, workflows; the output of tests/run.
 mod install;
 
 /// Images go into Docker, podman, containerd and clusters: only what is missing there.

@@ -70,7 +70,7 @@ impl User {
         conf["config"].clone()
     }
 
-    /// What is said of a misuse, to the letter, with `ROOT` for the working directory. What clap says of help is left out.
+    /// What is said of a misuse, to the letter, with `ROOT` for the working directory. clap's line about help is left out.
     fn check(&self, arguments: &[&str], code: i32, expected: &str) {
         let ran = self.run(arguments);
         let said = ran.stderr.split("\n\nFor more information").next().unwrap().trim_end();
@@ -122,7 +122,7 @@ fn programs_are_found() {
         &["--entrypoint", "[\"tool\", \"x\"]", "--cmd", "app"],
         json!({ "Entrypoint": [program("tool"), "x"], "Cmd": ["app"], "Env": [path] }),
     );
-    // What is called by its whole name is what the user has said; so is a PATH.
+    // A program named by its whole path was set by the user; so was a PATH.
     check(&["--entrypoint", "/bin/x"], json!({ "Entrypoint": ["/bin/x"], "Env": [path] }));
     let env = |variables: &[&str]| json!({ "Entrypoint": ["gone"], "Env": variables });
     check(&["--entrypoint", "gone", "-e", "PATH=/x"], env(&["PATH=/x"]));
@@ -476,7 +476,7 @@ fn store_paths_in_place_of_confs() {
         let expected = fs::read(user.path("new")).unwrap();
         user.ok(&[verb, &[&app], &plan].concat());
         assert!(fs::read(user.path("new")).unwrap() == expected, "{verb:?}");
-        // What has been planned is not planned again.
+        // An existing plan is not planned again.
         let again = user.run(&[verb, &["--store-root", ".", "plan.json", "--entrypoint", "app"]].concat());
         again.refused(&["plan.json is a conf", "hint: give what the image is to be"]);
     }

@@ -81,7 +81,7 @@ fn either_name_is_read() {
     // In a docker-archive it has the name that Docker takes.
     strake_ok(place, &["copy", "-q", "oci:old", "docker-archive:new.tar"]);
     strake_ok(place, &["verify", "docker-archive:new.tar:app:v1"]);
-    // Two with one tag are told apart by their full names.
+    // Two with one tag are distinguished by their full names.
     strake_ok(place, &["copy", "-q", "oci:old", "oci:two:a:1"]);
     Image::of_sizes(&[200]).write_layout(&place.join("other"), "b:1");
     strake_ok(place, &["copy", "-q", "oci:other", "oci:two"]);
@@ -96,7 +96,7 @@ fn either_name_is_read() {
     strake(place, &["verify", "oci:two:1"]).failed(&[both, "hint:"]);
 }
 
-/// What Kubernetes' runtime looks for, which is what k3s and kind import with.
+/// The names that Kubernetes' runtime looks up; k3s and kind import with it.
 #[test]
 #[ignore = "needs root, containerd"]
 fn containerd_lists_what_it_imports() {

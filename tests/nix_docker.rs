@@ -36,12 +36,12 @@ impl Docker {
         say(&self.daemon, arguments)
     }
 
-    /// What a container writes.
+    /// The output of a container.
     fn run(&self, image: &str, words: &[&str]) -> String {
         self.say(&[&["run", "--rm", "--network=none", image], words].concat())
     }
 
-    /// What a container comes to that must fail.
+    /// The result of a container that must fail.
     fn fails(&self, image: &str, words: &[&str]) {
         let arguments = [&["run", "--rm", "--network=none", image], words].concat();
         let output = output_of(&mut self.daemon.docker(arguments));
@@ -155,7 +155,7 @@ fn environments_and_files() {
         let image = if built { docker.load(image) } else { docker.stream(image) };
         assert_eq!(docker.run(&image, &["/bin/cat", "/hello.txt"]), "hello");
     }
-    // Who is not root can go into the store.
+    // A user that is not root can enter the store.
     let image = docker.stream("withUser");
     let user = docker.say(&["run", "--rm", "--network=none", "-u", "app", &image, "/bin/id", "-u"]);
     assert_eq!(user, "999");
@@ -181,7 +181,7 @@ fn commands_for_which_the_tree_is_the_root() {
     let docker = start();
     let image = docker.stream("fakeChroot");
     assert_eq!(docker.run(&image, &["/bin/stat", "-c", "%u:%g", "/data"]), "12:34");
-    // What had to be there for the commands is not in the image.
+    // Files that only the commands needed are not in the image.
     assert_eq!(
         docker.run(&image, &["/bin/ls", "/"]).lines().filter(|name| ["usr", "lib"].contains(name)).count(),
         0
@@ -239,7 +239,7 @@ fn several_images_and_flat_ones() {
     }
     let stat = docker.run("fake-root:latest", &["/bin/stat", "-c", "%u", "/home/jane"]);
     assert_eq!(stat, "1000");
-    // What they share is in the archive once.
+    // Shared layers are in the archive once.
     let members = listing(&docker.library.machine.real(&merged), &[]);
     let layers: Vec<&str> = members.lines().filter(|line| line.ends_with("layer.tar")).collect();
     assert_eq!(layers.len(), layers.iter().collect::<BTreeSet<_>>().len(), "{members}");
@@ -253,7 +253,7 @@ fn several_images_and_flat_ones() {
     let ours = docker.library.machine.real(docker.library.build("examples.exported"));
     let names = |archive| -> BTreeSet<String> {
         let lines = listing(archive, &["--verbose"]);
-        // What Docker makes in every container.
+        // Entries that Docker makes in every container.
         let made = ["etc", "dev", "proc", "sys", ".dockerenv"];
         let entries = lines.lines().map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();

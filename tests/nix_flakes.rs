@@ -39,7 +39,7 @@ fn the_flake_of_strake() {
         serde_json::from_value(library.value(&format!("builtins.attrNames ({without})"))).unwrap();
     assert_eq!(without, names("lib { inherit pkgs; strake = 0; }"));
 
-    // The package's source is all that cargo wants, and nothing else.
+    // The package's source is all that cargo needs, and nothing else.
     let said = library.value(&format!("{own}.package.version"));
     assert_eq!(said, env!("CARGO_PKG_VERSION"));
     let copy = format!("pkgs.runCommand \"source\" {{ }} \"cp -r ${{{own}.package.src}} $out\"");
@@ -53,7 +53,7 @@ fn the_flake_of_strake() {
     let metadata: Value = serde_json::from_slice(&stdout_of(cargo)).unwrap();
     assert!(metadata["packages"].as_array().unwrap().iter().any(|package| package["name"] == "strake"));
 
-    // What is installed besides the program, by hooks that here only say what they were given.
+    // The files installed besides the program, by hooks that here only print their arguments.
     assert_eq!(library.value(&format!("{own}.package.buildType")), "dist");
     let out = library.machine.home().join("out");
     fs::create_dir_all(out.join("bin")).unwrap();

@@ -17,7 +17,7 @@ fn names(conf: &Value) -> Vec<Vec<String>> {
     conf["store_layers"].as_array().unwrap().iter().map(layer).collect()
 }
 
-/// What strake says of a command on the machine.
+/// strake's output for a command on the machine.
 fn strake(machine: &Machine, arguments: &[&str]) -> String {
     machine.run(env!("CARGO_BIN_EXE_strake"), arguments)
 }
@@ -142,13 +142,13 @@ fn who_has_the_description_needs_no_layer() {
             paths.map(|entry| entry.unwrap().file_name()).filter(|name| name != ".links").collect();
         assert_eq!(paths.len(), 1, "{paths:?}");
 
-        // What is there already is not wanted; the image is the same.
+        // Existing layers are not requested; the image is the same.
         strake(&other, &["copy", &description, &format!("{there}:second")]);
         let inspect = |name: &str| strake(&other, &["inspect", "--json", &format!("{there}:{name}")]);
         let id = |name: &str| serde_json::from_str::<Value>(&inspect(name)).unwrap()["image_id"].clone();
         assert_eq!(id("first"), id("second"));
         assert!(strake(&other, &["inspect", &description]).contains("busybox"));
-        // What is not there cannot be written.
+        // Absent layers cannot be written.
         let empty = other.home().join("empty");
         let arguments = ["copy", &description, &format!("oci:{}", empty.display())];
         let output = output_of(&mut other.command(env!("CARGO_BIN_EXE_strake"), arguments));

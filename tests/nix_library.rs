@@ -9,7 +9,7 @@ use strake_testkit::machine::Machine;
 use strake_testkit::peer::require;
 use strake_testkit::workspace;
 
-/// What the library's tests need on this machine.
+/// The requirements of the library's tests on this machine.
 const PEERS: [&str; 7] = ["nix-build", "unshare", "lndir", "fakeroot", "rsync", "jq", "busybox"];
 
 /// The library on a machine with an empty store.
@@ -64,7 +64,7 @@ impl Library {
         said
     }
 
-    /// What an expression comes to.
+    /// The value of an expression.
     pub(crate) fn value(&self, expression: &str) -> serde_json::Value {
         let options = ["--eval", "--strict", "--json"];
         serde_json::from_slice(&stdout_of(self.nix("nix-instantiate", expression, &options))).unwrap()
@@ -74,7 +74,7 @@ impl Library {
         self.value(expression).as_str().unwrap_or_else(|| panic!("{expression} is no text")).to_owned()
     }
 
-    /// What evaluating or building an expression fails with.
+    /// The error of evaluating or building an expression.
     pub(crate) fn fails(&self, expression: &str) -> String {
         let Output { status, stderr, .. } =
             output_of(&mut self.nix("nix-build", expression, &["--no-out-link"]));
@@ -91,7 +91,7 @@ impl Library {
         names.filter_map(|name| Some(name.strip_suffix(".drv")?[33..].to_owned())).collect()
     }
 
-    /// What an image that streams writes.
+    /// The output of an image that streams.
     pub(crate) fn stream(&self, image: &str) -> Vec<u8> {
         stdout_of(self.machine.command::<&str>(image, []))
     }
@@ -161,7 +161,7 @@ fn the_customisation_layer_of_dockertools() {
     let library = Library::new();
     let conf = library.conf(&library.build("examples.fakeRoot.conf"));
     let layer = library.machine.real(conf["customisation_layer"].as_str().unwrap()).join("layer.tar");
-    // What symlinkJoin, fakeroot and GNU tar make of the same, by hand.
+    // The result of symlinkJoin, fakeroot and GNU tar for the same, by hand.
     let tools = library.build("examples.busybox");
     let hello = library.build("examples.hello");
     let script = r#"
@@ -333,7 +333,7 @@ fn files_in_place_of_links_in_etc() {
     found.sort();
     assert_eq!(found[..2], files[..2]);
     assert!(found.iter().any(|line| line == files[2]), "{found:?}");
-    // What is described is made by strake.
+    // strake makes the described image.
     for (expression, expected) in [
         (
             "library.streamLayeredImage { name = \"x\"; contents = [ library.fakeNss ]; customisation = { }; }",

@@ -25,7 +25,7 @@ fn is_harmful(character: char) -> bool {
         | '\u{e0000}'..='\u{e007f}')
 }
 
-/// What was said does nothing to a terminal, and no line of it is anybody else's. Returns it.
+/// The output has no effect on a terminal, and no third party adds a line. Returns the output.
 fn harmless(ran: &Ran) -> String {
     let said = String::from_utf8(ran.stdout.clone()).unwrap() + &ran.stderr;
     assert!(!said.contains(is_harmful), "{said:?}");
@@ -205,7 +205,7 @@ fn of_registries() {
     }
 }
 
-/// What a registry answers.
+/// The answers of a registry.
 #[test]
 fn of_registries_that_refuse() {
     let user = User::new();

@@ -282,7 +282,7 @@ fn confs_that_others_have_begun() {
     let paths = all["store_layers"][0].as_array().unwrap();
     assert_eq!(all["closure"].as_array().unwrap().len(), paths.len());
 
-    // What stands below is below, once, and what is left stands above.
+    // The lower layers are below, once; the rest is above.
     let below = |number: usize| {
         let mut below = all.clone();
         below["store_layers"] = serde_json::json!([&paths[..number]]);
@@ -315,7 +315,7 @@ fn confs_that_others_have_begun() {
     ] {
         complete(arguments).failed(words);
     }
-    // What a conf says already cannot be said on the command line.
+    // Settings of a conf cannot be repeated on the command line.
     assert_eq!(complete(&[&conf, "--name", "y"]).code, Some(2));
     let packed = serde_json::json!({ "customisation_layer": "/nix/store/aaa-layer" });
     let mut on_top = begun.as_object().unwrap().clone();

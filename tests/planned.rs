@@ -183,7 +183,7 @@ fn store_paths_in_place_of_a_conf() {
     stdout_of(strake);
     let straight = stream(&[&path, "--contents", &path]);
     assert!(straight == stream(&[plan.to_str().unwrap()]));
-    // A plan may lie in the store, too, where its name says what it is.
+    // A plan may be in the store, too, where its name says what it is.
     let stored = nix(store.root(), "nix-store", &["--add", plan.to_str().unwrap()]);
     assert!(stored.trim().ends_with("-plan.json"));
     assert!(straight == stream(&[stored.trim()]));

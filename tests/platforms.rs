@@ -16,7 +16,7 @@ pub(crate) struct Several {
     pub(crate) store: TestStore,
     directory: tempfile::TempDir,
     pub(crate) index: String,
-    /// What the attestation's blob holds.
+    /// The content of the attestation's blob.
     statement: Value,
 }
 
@@ -190,7 +190,7 @@ fn are_verified() {
     );
 }
 
-/// What an index may not be.
+/// Invalid indexes.
 #[test]
 fn broken_and_hostile() {
     let mut several = Several::new();

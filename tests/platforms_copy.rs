@@ -50,7 +50,7 @@ fn all_of_an_index() {
     };
     assert_eq!(blobs("back"), blobs("new"));
     assert_eq!(blobs("back").len(), blobs("several").len());
-    // What is there already is not even read.
+    // Existing blobs are not read.
     fs::remove_file(several.blob_path(&json!({ "digest": format!("sha256:{}", layer_of(place, "arm64")) })))
         .unwrap();
     strake_ok(place, &["copy", "oci:several", "oci:new:c"]);

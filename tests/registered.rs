@@ -121,7 +121,7 @@ fn closures_while_somebody_writes() {
     expected.sort();
     let writer = Writer::start(&store, new, &tool);
     assert!(store.real("/nix/var/nix/db/db.sqlite-wal").metadata().unwrap().len() > 0);
-    // What is committed is there, what is not is not.
+    // Committed transactions are present, others are absent.
     assert_eq!(closure(program(), &store, &[new]), expected);
     assert_eq!(closure(as_nobody(), &store, &[new]), expected);
     // A writer that was killed leaves its log, which only who may write there can take over.
@@ -142,7 +142,7 @@ fn closures_while_somebody_writes() {
 fn without_a_database_nix_is_asked() {
     let (store, tool, _) = built();
     let expected = requisites(&store, &[&tool]);
-    // A nix-store that knows the store although strake does not find its database.
+    // A nix-store that has the store although strake does not find its database.
     let elsewhere = TestStore::empty();
     let directory = tempfile::tempdir().unwrap();
     let script = format!(

@@ -19,7 +19,7 @@ pub(crate) struct User {
     pub(crate) variables: Vec<(&'static str, OsString)>,
 }
 
-/// What could tell strake something about registries.
+/// Environment variables about registries.
 const VARIABLES: [&str; 19] = [
     "STRAKE_CREDS",
     "STRAKE_SRC_CREDS",
@@ -94,7 +94,7 @@ impl User {
         serde_json::from_slice(&self.ok(arguments).stdout).unwrap()
     }
 
-    /// What must stay the same wherever an image goes: its ID, which is its config's digest, and its diff ids. All of it is
+    /// The properties that every copy keeps: its ID, which is its config's digest, and its diff ids. All of it is
     /// checked.
     pub(crate) fn identity(&self, image: &str) -> (String, Vec<String>) {
         self.ok(&["verify", image]);
@@ -147,7 +147,7 @@ pub(crate) fn copy_as_usual<'a>((store, conf): &'a (TestStore, PathBuf), more: &
     [&source[..], more].concat()
 }
 
-/// The events of this kind that a run with `--json` has told.
+/// The events of this kind of a run with `--json`.
 pub(crate) fn events(ran: &Ran, kind: &str) -> Vec<Value> {
     let events = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     events.filter(|event| event["event"] == kind).collect()

@@ -148,7 +148,7 @@ fn the_closest_counts() {
     user.write(".config/containers/auth.json", text.to_string());
     user.write(".docker/config.json", auths(&address));
     pushes(&user, &registry, &[]);
-    // What is said on the command line counts more, and alone.
+    // The command line takes precedence, alone.
     push(&user, &registry, &["--creds=tester:wrong"]).failed_json("unauthorized (401)", "the account");
     user.write("wrong", json!({"auths": {&address: {"auth": wrong}}}).to_string());
     push(&user, &registry, &["--authfile=wrong"]).failed_json("unauthorized (401)", "the account");
@@ -271,7 +271,7 @@ fn scopes() {
         ["a/from:pull", "to:pull,push", "to:pull,push&a/from:pull"]
     );
     assert!(registry.requests().iter().any(|request| request.query.starts_with("mount=")));
-    // Who may not take it from there sends it.
+    // A client that may not mount it sends it.
     let denied = vec![("a/from".to_owned(), "pull")];
     let other = start(Auth::Token(Tokens { denied, ..tokens() }));
     user.write(".docker/config.json", auths(&other.address()));
@@ -389,7 +389,7 @@ fn files_that_are_damaged() {
         user.write(".docker/config.json", json!({"auths": {registry.address(): entry}}).to_string());
         push(&user, &registry, &[]).failed_json(".docker/config.json", "");
     }
-    // A directory in its place, and one that nobody may look into.
+    // A directory in its place, and one without read permission.
     let user = User::new();
     fs::create_dir_all(user.path(".docker/config.json")).unwrap();
     push(&user, &registry, &[]).failed_json(".docker/config.json", "");

@@ -110,7 +110,7 @@ fn at_once(user: &User, root: &Path, confs: &[String], name: &str) {
     user.ok(&["verify", name]);
 }
 
-/// What each has read is old when it writes.
+/// The index that each has read is old when it writes.
 #[test]
 fn several_at_once() {
     let (store, confs) = parts();

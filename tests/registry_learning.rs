@@ -34,7 +34,7 @@ fn a_tag_that_lies_is_found_out_with_verify() {
     let arguments = ["--verify", "--compress=gzip", "--previous=1", &name(&registry, "2")];
     user.ok(&copy(&store, &arguments));
     user.ok(&["verify", &name(&registry, "2")]);
-    // Nothing of the lie is remembered, and who believes a tag remembers nothing of what it says.
+    // Nothing of the wrong answer is cached, and a client that trusts a tag caches nothing of it.
     User::new().ok(&copy(&store, &["--compress=gzip", "--previous=1", &name(&registry, "3")]));
     user.ok(&copy(&store, &["--compress=gzip", &name(&registry, "4")]));
     user.ok(&["verify", &name(&registry, "4")]);
@@ -48,7 +48,7 @@ fn a_tag_of_which_a_layer_is_gone_is_repaired() {
     let manifest: Value = serde_json::from_slice(&registry.manifest("app", "1").unwrap().1).unwrap();
     registry.remove_blob("app", manifest["layers"][2]["digest"].as_str().unwrap());
     registry.complete("app", "1").unwrap_err();
-    // Its manifest is there, which is not asked for where another could be made: this machine knows nothing.
+    // Its manifest is there, but is not requested where another could be made: this machine has no cache.
     User::new().ok(&copy(&store, &["--no-cache", "--compress=gzip", &name(&registry, "2")]));
     User::new().ok(&copy(&store, &["--no-cache", "--compress=gzip", "--previous=1", &name(&registry, "3")]));
     for tag in ["1", "2", "3"] {
@@ -96,7 +96,7 @@ fn what_goes_along_with_an_index_is_sent_whatever_else_is_there() {
     let several = Several::new();
     let registry = Registry::start(Personality::default());
     strake_ok(several.place(), &["copy", "oci:several", &name(&registry, "1")]);
-    // What a build attests, and what lists that, which stays.
+    // A build's attestation and its list stay.
     let index: Value = serde_json::from_str(&several.index).unwrap();
     let attestation = index["manifests"][2]["digest"].as_str().unwrap();
     let attestation: Value =

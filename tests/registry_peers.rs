@@ -49,7 +49,7 @@ fn there_and_back(user: &User, address: &str, options: &[&str]) {
         let compress = format!("--compress={compress}");
         run(&copy(&store, &["--digest-file=digest", &compress, &first, &second]));
         let digest = fs::read_to_string(user.path("digest")).unwrap();
-        // Once more, by one who knows nothing: nothing is sent.
+        // Once more, without a cache: nothing is sent.
         let ran = run(&copy(&store, &["--no-cache", "--json", &compress, &first, &second]));
         assert!(events(&ran, "blob").iter().all(|event| event["outcome"] == "had"), "{}", ran.stderr);
         for source in [&first, &second, &name(&format!("some/app@{}", digest.trim_end()))] {
@@ -120,7 +120,7 @@ fn skopeo_and_crane_read_what_strake_pushed() {
             serde_json::from_slice(&skopeo(user.home(), &["inspect", "--tls-verify=false", &remote]))
                 .unwrap();
         assert_eq!(shown["Digest"], digest.trim_end());
-        // crane knows no other layers.
+        // crane supports no other layers.
         if compress == "gzip" {
             let said = crane(user.home(), &["validate", "--remote", &name]);
             assert!(said.starts_with("PASS"), "{said}");

@@ -240,7 +240,7 @@ fn manifests_that_lie() {
     let case = Case::new(Personality::default());
     case.registry.put_manifest("app", "1", MANIFEST, &b" ".repeat(9_000_000));
     case.fails(&["larger than any manifest"]);
-    // What is no answer at all.
+    // Invalid answers.
     for raw in [
         &b"\0\0\0"[..],
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",

@@ -55,7 +55,7 @@ fn in_order() {
             .map(|request| request.received)
             .collect();
         assert_eq!(sent.len(), SIZES.len() + 2);
-        // How large a layer will be when it is compressed nobody knows before.
+        // The compressed size of a layer is unknown before.
         assert!(compress != "--compress=none" || sent.is_sorted_by(|one, next| one >= next), "{sent:?}");
         // Each is looked for at most once, and what is not known not at all.
         let looks = registry.requests().iter().filter(|request| kind(request) == "look").count();
@@ -109,7 +109,7 @@ fn the_second_time_nothing_is_read() {
     }
 }
 
-/// A store whose files are so old that their digests are remembered.
+/// A store whose files are so old that their digests are cached.
 pub(crate) fn settled(sizes: &[usize]) -> (TestStore, PathBuf) {
     let store = store(sizes);
     until_settled(store.0.root());
@@ -160,7 +160,7 @@ fn only_what_has_changed_is_sent() {
         let changed = store.0.real(&path(1));
         fs::remove_dir_all(&changed).unwrap();
         Node::Directory(0o755, vec![(b"other".to_vec(), Node::File(123_456, 0o644))]).make(&changed);
-        // Once by a machine that knows all, once by one that knows nothing.
+        // Once by a machine with a full cache, once by one without.
         for (user, tag) in [(&user, "2"), (&User::new(), "3")] {
             registry.clear_log();
             let ran = user.ok(&copy(&store, &["--json", "--previous=1", &compress, &name(tag)]));
@@ -175,7 +175,7 @@ fn only_what_has_changed_is_sent() {
                     + size(&manifest["config"])
                     + registry.manifest("app", tag).unwrap().1.len() as u64
             } else {
-                // What the changed layer has become is learnt from the other tag.
+                // The changed layer's blob is learnt from the other tag.
                 registry.manifest("app", tag).unwrap().1.len() as u64
             };
             assert_eq!(received(&registry), expected, "{compress} {tag}");

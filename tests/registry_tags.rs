@@ -21,7 +21,7 @@ fn change(store: &(strake_testkit::store::TestStore, std::path::PathBuf), size: 
     Node::Directory(0o755, vec![(b"other".to_vec(), Node::File(size, 0o644))]).make(&changed);
 }
 
-/// A machine that knows nothing pushes a new tag: what has changed goes up, and a few requests find out what has not.
+/// A machine without a cache pushes a new tag: changed layers are sent, and a few requests find the unchanged ones.
 #[test]
 fn a_new_tag_sends_only_what_has_changed() {
     let store = settled(&SIZES);
@@ -51,7 +51,7 @@ fn a_new_tag_sends_only_what_has_changed() {
     let layers = SIZES.len() + 1;
     assert!(asked("HEAD", "/blobs/") <= 2 * layers, "{:?}", registry.requests());
     assert_eq!(registry.complete("app", "4d5e6f7"), Ok(()));
-    // Whoever has compressed all of it asks for nothing.
+    // A machine that compressed all of it requests nothing.
     let user = User::new();
     user.ok(&copy_as_usual(&store, &[&name(&address, "1").replace("/app", "/another")]));
     registry.clear_log();
@@ -83,7 +83,7 @@ fn few_images_are_looked_at() {
     assert_eq!((asked("/tags/list"), asked("/manifests/")), (1, 1));
 }
 
-/// What goes into registries is compressed unless it is said otherwise, and what is there uncompressed already stays so.
+/// Layers in registries are compressed by default, and layers that are there uncompressed stay so.
 #[test]
 fn pushes_compress() {
     let store = settled(&SIZES);
@@ -101,7 +101,7 @@ fn pushes_compress() {
     // As it is there, and the one that is not there compressed.
     User::new().ok(&copy_as_usual(&store, &["--previous=plain", &name(&address, "mixed")]));
     assert_eq!(types("mixed"), ["tar", "tar+gzip", "tar", "tar", "tar"]);
-    // Whoever asks for a format gets it.
+    // A requested format is used.
     User::new().ok(&copy_as_usual(&store, &["--compress=gzip", &name(&address, "gzip")]));
     assert_eq!(types("gzip"), ["tar+gzip"; 5]);
     let repository = |other: &str| name(&address, "1").replace("/app", other);
@@ -116,7 +116,7 @@ fn pushes_compress() {
     assert_eq!(raw("oci:layout"), raw(&repository("/second")));
     user.ok(&["copy", &name(&address, "plain"), &repository("/third")]);
     assert_eq!(raw(&name(&address, "plain")), raw(&repository("/third")));
-    // Each name is told with its digest.
+    // Each name is printed with its digest.
     let ran = user.ok(&copy_as_usual(&store, &["--json", &name(&address, "a"), &name(&address, "b")]));
     let written = events(&ran, "written");
     let places: Vec<&str> = written.iter().map(|event| event["destination"].as_str().unwrap()).collect();

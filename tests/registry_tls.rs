@@ -123,7 +123,7 @@ fn other_hosts_and_tokens_over_tls() {
         let address = registry.address();
         let user = User::new().with("SSL_CERT_FILE", certificates.file("ca.crt"));
         pushes(&user, &registry, &address, &["--creds=tester:s3cr3t"]);
-        // Whoever vouches for the registry vouches for those to whom it sends us, too.
+        // The registry's CA certificates are valid for hosts that it redirects to, too.
         let user = with_certs_d(&certificates, &address, ".config/containers");
         pushes(&user, &registry, &address, &["--creds=tester:s3cr3t"]);
         let options = ["--creds=tester:s3cr3t", "--cert-dir", &directory(&certificates, &address)];
@@ -171,7 +171,7 @@ fn files_that_are_no_certificates() {
     assert!(registry.requests().is_empty());
 }
 
-/// Hosts that only the proxy knows: a registry with TLS, one under a name that is not its own, one without TLS.
+/// Hosts that only the proxy resolves: a registry with TLS, one under a name that is not its own, one without TLS.
 #[test]
 fn proxies() {
     let certificates = Certificates::new();

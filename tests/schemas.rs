@@ -7,7 +7,7 @@ use strake_testkit::peer::require;
 
 use crate::copy::{images, strake_ok};
 
-/// What the specification's schemas say of a layout: nothing, if it is right.
+/// The errors of the specification's schemas for a layout: none, if it is right.
 fn objections(layout: &Path) -> String {
     let output = output_of(&mut command(require("oci-schema"), [layout]));
     assert_eq!(output.status.success(), output.stderr.is_empty(), "{}", text(&output.stderr));

@@ -12,7 +12,7 @@ pub(crate) struct Strake {
     pub(crate) own_cache: Option<tempfile::TempDir>,
 }
 
-/// What a run of strake came to.
+/// The result of a run of strake.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: Vec<u8>,

@@ -12,7 +12,7 @@ use strake_testkit::workspace;
 use crate::platforms::Several;
 use crate::registry::User;
 
-/// What is behind the three standard streams, as a shell says it.
+/// The targets of the three standard streams, in shell syntax.
 struct World {
     user: User,
     store: TestStore,
@@ -20,7 +20,7 @@ struct World {
     registry: Registry,
 }
 
-/// What a run came to: its exit code, what it wrote to stdout and stderr, and the file `new`.
+/// The result of a run: its exit code, stdout and stderr, and the file `new`.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     code: Option<i32>,
@@ -137,7 +137,7 @@ fn no_panic(command: &[&str], outcome: &Outcome) {
 #[test]
 fn stderr_that_nobody_can_read_changes_nothing() {
     each(|world, command, usual| {
-        // Closed, full, a pipe that nobody reads, a file that cannot be written to.
+        // Closed, full, a pipe without a reader, a file that cannot be written to.
         for redirections in ["2>&-", "2>/dev/full", "2> >(exec <&-; exit)", "2</dev/null", "<&- 2>&-"] {
             let found = world.run(command, redirections);
             assert_eq!(found.code, usual.code, "{command:?} {redirections}");

@@ -57,7 +57,7 @@ fn how_to_run_an_image_that_docker_takes() {
     assert!(!ran(output_of(&mut strake)).stderr.contains("docker run"));
 }
 
-/// Many layers have few lines, unless the user wants all.
+/// Many layers have few lines, unless all are requested.
 #[test]
 fn lines_are_bounded() {
     let sizes: Vec<usize> = (0..90).collect();
@@ -86,7 +86,7 @@ fn lines_are_bounded() {
     assert_eq!(events.lines().filter(|event| event.contains("\"event\":\"layer\"")).count(), 91);
 }
 
-/// What a terminal of this width gets to see, with this in the environment: stdout and stderr in one.
+/// The output on a terminal of this width, with this environment: stdout and stderr in one.
 fn shown(user: &User, line: &str, variables: &[(&str, &str)]) -> String {
     require("script");
     let strake = env!("CARGO_BIN_EXE_strake");
@@ -137,7 +137,7 @@ fn colours_where_they_help() {
     );
     let said = shown(&user, "strake verify oci:gone", &[]);
     assert!(said.starts_with("\u{1b}[1;31mstrake: error:\u{1b}[0m "), "{said}");
-    // Never where nobody looks.
+    // Never without a terminal.
     let ran = user.run(&["verify", "oci:gone"]);
     assert!(
         !ran.stderr.contains('\u{1b}')

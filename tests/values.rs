@@ -4,7 +4,7 @@ use strake_testkit::registry::{Auth, Effect, Fault, Personality, Registry, Token
 
 use crate::registry::User;
 
-/// Runs strake, and holds what it says against `expected`, to the letter. What clap says of help is left out.
+/// Runs strake, and compares its output with `expected`, to the letter. clap's line about help is left out.
 fn check(user: &User, arguments: &[&str], code: i32, expected: &str) {
     let ran = user.run(arguments);
     let said = ran.stderr.split("\n\nFor more information").next().unwrap().trim_end();
@@ -178,7 +178,7 @@ fn of_other_programs() {
     }
 }
 
-/// What is not there, or may not be had: the HTTP status and what it means.
+/// Absent or forbidden resources: the HTTP status and its message.
 #[test]
 fn of_registries() {
     let user = User::new();

@@ -62,7 +62,7 @@ fn plain_and_packed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 2] {
     [("plain.tar", bytes.to_vec()), ("packed.tar", gzip(bytes))]
 }
 
-/// What `strake verify` says of an archive, plain and compressed: these words in a line, or that nothing is wrong.
+/// The output of `strake verify` for an archive, plain and compressed: these words in a line, or success.
 fn check(name: &str, bytes: &[u8], expected: &[&str]) {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
@@ -243,7 +243,7 @@ fn members_that_differ() {
         ("layer.tar", before(vec![RawMember::new(b'6', "layer.tar", b"")])),
         ("layer.tar", with(vec![file("layer.tar/inside", b"x")])),
         ("l", with(vec![RawMember::link(b'2', "l", "t"), RawMember::link(b'2', "l", "u")])),
-        // Who unpacks it finds the layer in another directory.
+        // Unpacking it puts the layer into another directory.
         (
             "a",
             [
@@ -361,7 +361,7 @@ fn digests_in_names() {
     }
 }
 
-/// What is no file cannot be read as one.
+/// Special files cannot be read as regular files.
 #[test]
 fn what_is_no_file() {
     for kind in b'3'..=b'6' {
@@ -442,7 +442,7 @@ fn streams_that_are_cut() {
     }
 }
 
-/// What only others would read differently keeps nobody from copying what is read here.
+/// Differences that only affect other programs do not prevent a copy.
 #[test]
 fn copied_all_the_same() {
     let place = tempfile::tempdir().unwrap();

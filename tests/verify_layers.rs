@@ -123,7 +123,7 @@ fn header(member: &RawMember, place: usize, field: &[u8]) -> Vec<u8> {
     [bytes, zeros(2)].concat()
 }
 
-/// A sparse file in the format 1.0 of so many bytes, with this map and so many bytes behind it.
+/// A sparse file in the format 1.0 of this size, with this map and this number of bytes behind it.
 fn sparse(size: &str, map: &str, content: usize) -> Vec<u8> {
     let records = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.realsize", size)];
     let mut bytes = map.as_bytes().to_vec();
@@ -278,7 +278,7 @@ fn diff_ids_of_compressed_layers() {
     check("named so", &named, Digest::of(&named), &["cannot decompress"]);
 }
 
-/// Nor for any other command, of which the cache remembers no other.
+/// Nor for any other command, of which the cache has no other.
 #[test]
 fn diff_ids_for_all_commands() {
     let place = tempfile::tempdir().unwrap();
@@ -298,7 +298,7 @@ fn diff_ids_for_all_commands() {
     }
 }
 
-/// What is no layer need be no archive, and has no diff id.
+/// A blob that is not a layer need not be an archive, and has no diff id.
 #[test]
 fn what_is_attached_to_images() {
     let place = tempfile::tempdir().unwrap();

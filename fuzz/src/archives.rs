@@ -55,7 +55,7 @@ pub fn layer(data: &[u8]) {
     }
 }
 
-/// What of a member comes back whatever form it is written in.
+/// The parts of a member that are kept in every format.
 fn essence(member: &Member) -> impl PartialEq + std::fmt::Debug {
     let Member { name, kind, mode, uid, gid, size, mtime, linkname, uname, gname, .. } = member.clone();
     // A file of old is one of today once it has been written.

@@ -30,7 +30,7 @@ pub fn customisation(data: &[u8]) {
     let Ok(description) = serde_json::from_slice::<Customisation>(data) else { return };
     let again = serde_json::to_vec(&description).expect("it can be written");
     assert_eq!(serde_json::from_slice::<Customisation>(&again).expect("it can be read again"), description);
-    // What is on the machine is no part of this.
+    // Files on the machine are not part of this.
     let needs_files =
         description.root.is_some() || description.entries.iter().any(|entry| entry.file.is_some());
     if needs_files || !description.contents.is_empty() || description.nix_database.is_some() {

@@ -19,7 +19,7 @@ static PLACE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     place
 });
 
-/// What a closure says that comes from it: the path that is asked for, and complete.
+/// A closure from the database holds the requested path and is complete.
 pub fn database(data: &[u8]) {
     let place: PathBuf = PLACE.path().to_owned();
     fs::write(place.join("nix/var/nix/db/db.sqlite"), data).expect("it can be written");

@@ -20,7 +20,7 @@ pub fn decoders(data: &[u8]) {
     }
 }
 
-/// What comes out, with a last byte that says how it ends.
+/// The output, with a last byte that says how it ends.
 fn read(codec: Codec, data: &[u8], at_once: usize, piece: usize) -> Vec<u8> {
     let Ok(mut decoder) = codec.decoder(BufReader::with_capacity(at_once, data)) else { return vec![b'!'] };
     let (mut out, mut buffer) = (Vec::new(), vec![0; piece]);

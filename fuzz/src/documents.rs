@@ -12,7 +12,7 @@ use strake_image::{Descriptor, Digest, Document, Format, MediaType};
 use super::json::has_one_meaning;
 use super::memory::said;
 
-/// What an input may lead to: a config for as many layers as are asked for, and manifests that are known by their digests.
+/// The documents of an input: a config for as many layers as are requested, and manifests by their digests.
 struct Somewhere {
     config: Vec<u8>,
     manifests: BTreeMap<Digest, Vec<u8>>,
@@ -33,7 +33,7 @@ impl Blobs for Somewhere {
     }
 }
 
-/// A config for so many layers.
+/// A config for this number of layers.
 fn config_of(layers: usize) -> Vec<u8> {
     let diff_ids = vec![Digest::of(b"").to_string(); layers];
     let rootfs = json!({ "type": "layers", "diff_ids": diff_ids });

@@ -14,7 +14,7 @@ pub mod memory;
 pub mod plans;
 pub mod registries;
 
-/// What is tried with an input.
+/// The checks on an input.
 pub type Check = fn(&[u8]);
 
 /// All targets, by the names of their seeds' directories.

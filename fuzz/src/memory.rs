@@ -1,4 +1,4 @@
-//! What stands in for files.
+//! In-memory replacements for files.
 
 use std::fs::File;
 use std::io::{self, Write};

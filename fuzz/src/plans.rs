@@ -1,4 +1,4 @@
-//! What layers are planned of: graphs, pipelines, lock files, hashes.
+//! Input of planning: graphs, pipelines, lock files, hashes.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

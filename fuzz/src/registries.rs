@@ -1,4 +1,4 @@
-//! What registries say, and what is said of them.
+//! Answers of registries, and messages about them.
 
 use strake_image::reference as names;
 use strake_remote::testing::{Demand, challenge as parse_challenge, credentials};
@@ -6,7 +6,7 @@ use strake_remote::{Reference, RemoteError};
 
 use super::memory::{file, said};
 
-/// What no message may have in it.
+/// The characters that no message may contain.
 const SECRET: &str = "s3cr3t";
 
 /// A file with credentials. A message says nothing that is secret.
@@ -23,7 +23,7 @@ pub fn auth_file(data: &[u8]) {
     }
 }
 
-/// `WWW-Authenticate`. What is understood is understood again when it is written.
+/// `WWW-Authenticate`. A parsed value that is written parses to the same value.
 pub fn challenge(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let values: Vec<&str> = text.split('\n').collect();

@@ -1,4 +1,4 @@
-# What the tests build: images for each behaviour.
+# Images that the tests build, for each behaviour.
 #
 #   program    strake's place on this machine
 #   nixpkgs    a nixpkgs to take the place of pkgs.nix

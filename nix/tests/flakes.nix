@@ -38,10 +38,10 @@ let
 in
 outputs
 // {
-  # What a flake has as inputs.
+  # The inputs of a flake.
   inputs = { inherit nixpkgs strake; };
 
-  # What the overlay adds to packages.
+  # The overlay's additions to packages.
   overlaid =
     let
       final = pkgs // added // { buildPackages = final; };
@@ -49,7 +49,7 @@ outputs
     in
     added;
 
-  # What package.nix gives to Rust's builder.
+  # The arguments that package.nix gives to Rust's builder.
   package = import ../package.nix {
     lib = small.lib // {
       licenses = {

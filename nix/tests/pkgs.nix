@@ -41,7 +41,7 @@ let
     unique = builtins.foldl' (list: value: if builtins.elem value list then list else list ++ [ value ]) [ ];
   };
 
-  # What a build begins with: attributes as variables, and a PATH.
+  # The initial environment of a build: attributes as variables, and a PATH.
   setup = ''
     set -eo pipefail
     if [ -e .attrs.sh ]; then . ./.attrs.sh; fi
