@@ -110,7 +110,7 @@ fn crates_stand_in_a_line() {
     }
 }
 
-/// The oldest Rust that Cargo.toml promises is enough for all that is built. What strake's own code uses, clippy checks
+/// The oldest Rust that Cargo.toml promises is enough for all that is built. strake's own code is checked by clippy
 /// (`incompatible_msrv`), and a compiler of that version in CI.
 #[test]
 fn dependencies_allow_the_rust_version() {

@@ -374,7 +374,7 @@ fn a_plan_knows_what_the_base_holds() {
 }
 
 /// Any layout that no command takes is not taken as a base either, nor one of which the layer is no archive.
-/// What a container is started with goes on as it is where an image is copied. A base image's is read.
+/// A copy passes the container's configuration on as it is. A base image's is read.
 #[test]
 fn container_configs_that_programs_read_differently() {
     let store = TestStore::golden(1);

@@ -89,7 +89,7 @@ fn killed(options: &[&str]) {
     let last = [Moment::There("new/index.json"), Moment::There("new.tar"), Moment::End];
     for (number, moment) in moments.chain(last).enumerate() {
         let mut strake = program();
-        // What has been written to standard output has been written to the others, too, but for what a pipe holds.
+        // Data on standard output was written to the other targets, too, except for a pipe's buffer.
         strake.args(arguments).args(["oci:new:a:1", "oci-archive:new.tar", "-"]).current_dir(place);
         let mut child = strake.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         moment.wait_for(&mut child, place);

@@ -17,7 +17,7 @@ use strake_testkit::workspace;
 
 use crate::load::nodes;
 
-/// What other programs of a page's commands are, and what is run in their place.
+/// The other programs of a page's commands, and their replacements.
 struct Peers {
     docker: Dockerd,
     containerd: Containerd,

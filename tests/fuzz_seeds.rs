@@ -1,4 +1,4 @@
-//! What `tests/fuzz` does at length, for a moment: every seed, as it is and with some bytes changed.
+//! A short run of the checks of `tests/fuzz`: every seed, as it is and with some bytes changed.
 
 use std::collections::BTreeSet;
 use std::fs;

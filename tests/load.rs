@@ -496,7 +496,7 @@ fn kind() {
     assert!(run.stderr.contains("no kind cluster \\\"green\\\""), "{}", run.stderr);
 }
 
-/// `std::process::Command`'s builder methods return references; tests want the command.
+/// `std::process::Command`'s builder methods return references; tests need the command.
 trait Take {
     fn take(&mut self) -> Command;
 }

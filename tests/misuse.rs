@@ -70,7 +70,7 @@ impl User {
         conf["config"].clone()
     }
 
-    /// What is said of a misuse, to the letter, with `ROOT` for the working directory. clap's line about help is left out.
+    /// The message about a misuse, to the letter, with `ROOT` for the working directory. clap's line about help is left out.
     fn check(&self, arguments: &[&str], code: i32, expected: &str) {
         let ran = self.run(arguments);
         let said = ran.stderr.split("\n\nFor more information").next().unwrap().trim_end();

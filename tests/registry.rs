@@ -12,8 +12,8 @@ use strake_testkit::tree::Node;
 
 use crate::strake::{Ran, program, ran};
 
-/// Somebody who runs strake: a home directory, in which it is started, with its cache, and nothing of what whoever runs the
-/// tests has.
+/// A user of strake: a home directory, in which it is started, with its cache, and nothing of the environment of the user
+/// that runs the tests.
 pub(crate) struct User {
     home: tempfile::TempDir,
     pub(crate) variables: Vec<(&'static str, OsString)>,

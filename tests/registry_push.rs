@@ -43,7 +43,7 @@ fn in_order() {
         user.ok(&copy(&store, &arguments));
         let mut expected = vec!["ping", "is it there", "look", "send", "list"];
         if compress == "--compress=gzip" {
-            // What the manifest will be is not known before: whether it is there cannot be asked, but what is under the tags.
+            // The manifest is not known before: only the manifests under the tags can be requested.
             expected[1] = "other";
         }
         assert_eq!(kinds(&registry), expected, "{compress}");

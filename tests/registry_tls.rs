@@ -48,7 +48,7 @@ fn authorities() {
     for name in ["SSL_CERT_FILE", "NIX_SSL_CERT_FILE"] {
         pushes(&User::new().with(name, &authority), &registry, &address, &[]);
     }
-    // What Nix sets where nothing is to be trusted is not for those who say more.
+    // Nix's value for "no certificates" is ignored where `SSL_CERT_FILE` is set.
     let user = User::new().with("NIX_SSL_CERT_FILE", "/no-cert-file.crt").with("SSL_CERT_FILE", &authority);
     pushes(&user, &registry, &address, &["--tls-verify"]);
     for under in [".config/containers", ".config/docker"] {

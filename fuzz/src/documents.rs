@@ -146,7 +146,7 @@ pub fn index(data: &[u8]) {
     }
 }
 
-/// A config. What is read of it is what serde's generic reader finds there.
+/// A config. Its fields are read as serde's generic reader finds them.
 pub fn config(data: &[u8]) {
     let text: Option<Value> = serde_json::from_slice(data).ok();
     let diff_ids = text.as_ref().and_then(|text| text["rootfs"]["diff_ids"].as_array());

@@ -9,7 +9,7 @@ use strake_image::{Digest, Error};
 
 use super::memory::{Gather, context, file, said};
 
-/// Layers that the input describes. What is exported of them is a layer, in which everything stands behind the directory that
+/// Layers that the input describes. Their export is a layer, in which every entry stands behind the directory that
 /// it is in; exported once more it stays the same.
 pub fn file_system(data: &[u8]) {
     let Ok(layers) = layers(&mut Unstructured::new(data)) else { return };

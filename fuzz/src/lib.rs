@@ -1,4 +1,4 @@
-//! What the fuzz targets hold against bytes of any kind: that nothing panics is the least of it.
+//! The checks of the fuzz targets for bytes of any kind: no panics, and more.
 //!
 //! Each function takes an input and panics if strake breaks a promise about it. The targets in `fuzz_targets` hand them what
 //! libFuzzer makes; strake's own tests hand them the seeds.

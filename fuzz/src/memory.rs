@@ -58,7 +58,7 @@ fn too_long() -> SinkError {
     SinkError::Write(io::ErrorKind::OutOfMemory.into())
 }
 
-/// What an error says, with all its causes: saying it is part of what is tried.
+/// The message of an error, with all its causes: formatting it is part of the check.
 pub fn said(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -20,7 +20,7 @@ const RANGE: u64 = 1 << 20;
 const RUNS: usize = 21;
 const STORE_PATH: &str = "/nix/store/00000000000000000000000000000000-path";
 
-/// What the end may take more than the beginning.
+/// The maximum by which the end may take longer than the beginning.
 const ALLOWED: Duration = Duration::from_millis(20);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     measure("40,000 files in one directory", &|path| files(path, 1, 40_000))
 }
 
-/// So many directories with so many files each, 2 GiB together.
+/// This number of directories with this number of files each, 2 GiB together.
 fn files(path: &Path, directories: u64, files: u64) -> std::io::Result<()> {
     let content = vec![1; (SIZE / directories / files) as usize];
     for directory in 0..directories {

@@ -56,7 +56,7 @@ impl<'l> CompressedContent<'l> {
             }
             return Err(Error::Recompressed { expected: descriptor.digest, found: made.digest });
         }
-        // What was made of files that may have changed unseen is not what belongs to the diff id for good.
+        // A blob of files that may have changed unnoticed is not cached for the diff id.
         let is_new = self.known.as_ref().is_none_or(|known| matches!(known.maker, Maker::Elsewhere(_)));
         if let (true, Some(cache), true) = (is_new, cache, *settled) {
             // If it cannot be cached, the layer is compressed again the next time. That the cache cannot be written to is

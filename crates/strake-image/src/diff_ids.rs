@@ -1,7 +1,7 @@
 //! Diff ids of third-party layers that strake has computed itself.
 //!
-//! A blob's digest fixes its bytes, and so what they decompress to: a diff id that was once computed from a blob holds for ever. What
-//! a config says of a blob is never noted here, only what was found when all of the blob was read.
+//! A blob's digest fixes its bytes, and so what they decompress to: a diff id that was once computed from a blob stays valid.
+//! Diff ids from configs are never stored here, only those computed when all of the blob was read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -118,7 +118,7 @@ impl AsFd for DirectoryHandle {
     }
 }
 
-/// What the kernel says of a link is not that it is one.
+/// The kernel's errors for a link do not say that it is one.
 fn refused(path: &Path, error: Errno) -> io::Error {
     match error {
         Errno::LOOP | Errno::XDEV | Errno::NOTDIR => io::Error::new(

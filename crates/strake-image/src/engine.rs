@@ -43,7 +43,7 @@ pub enum DescribeError {
     Config(#[from] JsonError),
 }
 
-/// What the workers and the taker share.
+/// The data that the workers and the receiver share.
 struct Shared {
     next: AtomicUsize,
     /// A time at which nothing had been read yet: files changed after it are not cached.

@@ -23,7 +23,7 @@ pub struct Layer {
     pub draft: LayerDraft,
     /// The digest of its tar stream, uncompressed.
     pub diff_id: Digest,
-    /// What [`LayerContent`] writes. Its digest is the diff id unless a third party has compressed the layer.
+    /// The descriptor of the bytes that [`LayerContent`] writes. Its digest is the diff id unless a third party has compressed the layer.
     pub stored: Descriptor,
     /// The name in messages: the names of its largest packages.
     pub title: String,
@@ -37,7 +37,7 @@ pub struct Layer {
     /// another machine, and it is checked when they are written.
     pub is_checked: bool,
     pub(crate) key: Key,
-    /// What its files were like when the digest was computed; `None` if the digest was described.
+    /// The state of its files when the digest was computed; `None` if the digest was described.
     pub(crate) survey: Option<Survey>,
     /// The same, found when the first range of a described layer was wanted.
     pub(crate) proven: OnceLock<Survey>,

@@ -164,7 +164,7 @@ fn followed(target: &Path) -> io::Result<(DirectoryHandle, OsString)> {
         let link = directory.look(base)?;
         let link = link.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
         let Some(link) = link else { return Ok((directory, base.to_owned())) };
-        // Whoever may put a link into a directory that many can write to could choose the file that is overwritten.
+        // A link of another user in a shared directory could choose the file that is overwritten.
         if link.st_uid != 0 && link.st_uid != rustix::process::geteuid().as_raw() {
             let problem = "it is a symbolic link of another user's, which is not followed";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));

@@ -1,4 +1,4 @@
-//! Bytes that are put aside, in a file that has no name.
+//! Bytes that are stored temporarily, in an unnamed file.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,8 +1,8 @@
 //! Targets: where images are delivered to.
 //!
 //! One file for each target implements [`Target`]; `deliver` drives all of them. A target that is
-//! a file takes each layer when its turn comes. A target with a mind of its own, such as a registry or an engine, is given the
-//! described image and asks for what it lacks.
+//! a file takes each layer when its turn comes. A target that asks for what it lacks, such as a registry or an engine, is
+//! given the described image.
 
 use std::collections::HashMap;
 

@@ -33,7 +33,7 @@ fn pool(compression: &str, threads: usize) -> Pool {
     Pool::new(compression.parse().unwrap(), NonZeroUsize::new(threads).unwrap()).unwrap()
 }
 
-/// What the bytes become if they are given in pieces of these lengths, in turn. Every second piece comes from a file.
+/// The compressed bytes if the input comes in pieces of these lengths, in turn. Every second piece comes from a file.
 fn compressed(pool: &Pool, data: &[u8], pieces: &[usize]) -> (Descriptor, Vec<u8>) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(data).unwrap();
@@ -261,7 +261,7 @@ sys.stdout.buffer.write(gzip.decompress(sys.stdin.buffer.read()))
     }
 }
 
-/// A sink that takes only so much.
+/// A sink that takes a limited number of bytes.
 struct Full(usize);
 
 impl Sink for Full {

@@ -6,7 +6,7 @@ use strake_image::Codec;
 
 const TEXT: &[u8] = b"What is in the layer, what is in the layer, and what is not in it.";
 
-/// What a stream decompresses to, if it is one, however few bytes there are at once.
+/// The decompressed stream, if it is valid, however few bytes come at once.
 fn decompressed(codec: Codec, stream: &[u8]) -> Option<Vec<u8>> {
     let read = |at_once: usize, piece: usize| {
         let mut decoder = codec.decoder(BufReader::with_capacity(at_once, stream)).ok()?;
@@ -18,7 +18,7 @@ fn decompressed(codec: Codec, stream: &[u8]) -> Option<Vec<u8>> {
                 Err(_) => break,
             }
         }
-        // Nobody who asks again is told that it ends here.
+        // Another read does not report the end here.
         assert!(decoder.read(&mut buffer).is_err(), "{codec:?}");
         None
     };
@@ -173,7 +173,7 @@ fn frames_of_zstd() {
     for length in 1..17 {
         check("cut in what is skipped", Codec::Zstd, &[&frame, &skipped(9)[..length]].concat(), None);
     }
-    // A frame of one block that says that it has so many bytes, and one that is empty behind it, which libzstd takes.
+    // A frame of one block that states this number of bytes, and an empty one behind it, which libzstd accepts.
     let sized =
         |said: u8| [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, said, 0x18, 0, 0][..], b"abc", &[1, 0, 0]].concat();
     check("size", Codec::Zstd, &sized(3), Some(b"abc"));

@@ -77,7 +77,7 @@ fn layer() -> Vec<u8> {
 
 const PATHS: [&str; 3] = ["/nix/store/aaa-b", "/nix/store/ccc-d", "/nix/store/eee-f"];
 
-/// What an image with this layer, compressed or not, is found to hold. `None`: it is refused.
+/// The contents of an image with this layer, compressed or not. `None`: it is refused.
 fn held(layer: &[u8], compressed: bool) -> Option<Vec<String>> {
     let layer = if compressed { zstd::encode_all(layer, 1).unwrap() } else { layer.to_vec() };
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -135,7 +135,7 @@ proptest! {
         }
         let Some(CustomisationSource::Described(description)) = customisations.pop() else { return Ok(()) };
         let _ = description.recipe(&store, closure.as_ref(), 1);
-        // What needs no file gets further.
+        // Operations without files get further.
         let alone = Customisation { contents: Vec::new(), root: None, ..description };
         let _ = alone.recipe(&store, closure.as_ref(), 1);
     }

@@ -33,7 +33,7 @@ fn described(content: &[u8]) -> String {
     format!(r#""digest": "{}", "size": {}"#, Digest::of(content), content.len())
 }
 
-/// Writes a layout of which the text at one place is another. What is named by its digest gets the right one.
+/// Writes a layout of which the text at one place is another. Documents that are named by their digests get the right ones.
 fn write(root: &Path, place: usize, text: &[u8]) {
     let blobs = root.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();

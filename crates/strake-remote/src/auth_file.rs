@@ -78,7 +78,7 @@ fn read(file: &AuthFile) -> io::Result<Option<AuthFileText>> {
     Ok(Some(serde_json::from_slice(&text).map_err(|error| quiet(&error))?))
 }
 
-/// What is wrong with a text, without any of the text, which is secret.
+/// The error of a JSON document, without any of its text, which is secret.
 fn quiet(error: &serde_json::Error) -> io::Error {
     let kind = if error.is_data() { "is not a list of credentials" } else { "is not JSON" };
     io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {kind}", error.line()))

@@ -105,7 +105,7 @@ impl Authorization {
         Asked { host: &origin.host, credentials: self.credentials.as_ref(), what: WHAT }
     }
 
-    /// Fetches a token. It is tried once: whoever needs it tries again, by itself or with what it is for.
+    /// Fetches a token. It is tried once: the caller retries, by itself or with the request that needs it.
     fn fetch(
         &self,
         shared: &Shared,

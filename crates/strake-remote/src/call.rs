@@ -41,7 +41,7 @@ impl Scope<'_> {
         match self {
             Self::Pull => vec![format!("repository:{name}:pull")],
             Self::Push => vec![format!("repository:{name}:pull,push")],
-            // distribution wants "delete", quay.io "push", and refuses what it does not know; both understand "*".
+            // distribution requires "delete", quay.io "push", and refuses unknown actions; both accept "*".
             Self::Delete => vec![format!("repository:{name}:*")],
             Self::Mount(from) => {
                 vec![format!("repository:{name}:pull,push"), format!("repository:{from}:pull")]

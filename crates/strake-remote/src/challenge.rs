@@ -41,7 +41,7 @@ fn challenges(value: &str) -> Vec<Challenge> {
         } else if scheme.eq_ignore_ascii_case("bearer")
             && let Some(realm) = get("realm")
         {
-            // Its scope is passed over: what a request needs is known, and a registry that wants more would get it.
+            // Its scope is ignored: the scope of a request is known, and a registry could ask for more.
             found.push(Challenge::Bearer { realm, service: get("service") });
         }
         // Unknown schemes are skipped; each step consumes input.

@@ -1,8 +1,8 @@
 //! Adds images to an index that is in a registry, while others may do the same.
 //!
 //! A registry has no request that writes only if nobody else has written since, so the order of requests has to do: the index is
-//! read right before it is written, in one attempt, and read back after a while ([`Limits::settle`](crate::Limits)). Whoever
-//! finds then that another writer, who had read before and wrote after, has left its images out does all of it again. So
+//! read right before it is written, in one attempt, and read back after a while ([`Limits::settle`](crate::Limits)). A run
+//! that then finds its images left out by another writer, which read before and wrote after, repeats all of it. So
 //! nothing is lost as long as no write arrives later than that after the read on which it is based.
 
 use std::sync::Arc;

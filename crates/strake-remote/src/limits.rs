@@ -135,7 +135,7 @@ impl Meter {
 mod tests {
     use super::*;
 
-    /// Pieces that take so many seconds and have so many bytes each, at 1000 bytes in 10 s, until it is too slow.
+    /// Pieces of this duration in seconds and this size in bytes each, at 1000 bytes in 10 s, until it is too slow.
     fn check(pieces: &[(u64, u64)], expected: Option<usize>) {
         let mut meter = Meter::default();
         let window = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! A connection that fails where the other side is too slow or does not end.
 //!
-//! An HTTP library limits how long one read or write takes, how long a whole phase takes, and how long one header is. What it does
-//! not limit is a body that may be large and comes byte by byte, and interim responses (RFC 9110, 15.2), of which there may be any
+//! An HTTP library limits how long one read or write takes, how long a whole phase takes, and how long one header is. It does
+//! not limit a body that may be large and comes byte by byte, and interim responses (RFC 9110, 15.2), of which there may be any
 //! number.
 
 use std::fmt;

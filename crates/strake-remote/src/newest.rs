@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-/// The tags that can name an image of somebody's, the newest first as far as that can be told: those that begin like a version
+/// The tags that can name an image, the newest first as far as the names show it: those that begin like a version
 /// or a date, by their numbers, and then all others, backwards. Signatures and attestations, which have tags like
 /// `sha256-…`, are left out.
 pub(crate) fn newest_first(mut tags: Vec<String>) -> Vec<String> {
@@ -12,7 +12,7 @@ pub(crate) fn newest_first(mut tags: Vec<String>) -> Vec<String> {
 }
 
 /// The numbers of a version or a date: those at the beginning of `v1.10.0`, `2026-11-21` or `1.2-rc1`, and whether nothing comes
-/// behind them. What begins like a number and goes on with letters, as hashes do, is none.
+/// behind them. A name that begins like a number and goes on with letters, as hashes do, is no version.
 fn version(tag: &str) -> Option<(Vec<u64>, bool)> {
     let rest = tag.strip_prefix(['v', 'V']).unwrap_or(tag);
     let parts: Vec<Option<u64>> = rest.split(['.', '-', '_']).map(number).collect();

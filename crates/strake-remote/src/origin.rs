@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn where_it_may_lead() {
-        // What the user relies on TLS for, and what with --tls-verify=false.
+        // The results with TLS verification, and with --tls-verify=false.
         for (base, url, expected) in [
             (SECURE, "https://a.example/v2/", [Ok(()); 2]),
             (SECURE, "https://blobs.example.org/x", [Ok(()); 2]),

@@ -40,7 +40,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Finds out whether the registry is there, whether it speaks TLS, how it wants to know who asks, and who we are there.
+    /// Finds out whether the registry is reachable, whether it uses TLS, its authentication scheme, and the credentials for it.
     pub fn connect(client: &Client, of: &Reference) -> Result<Self, RemoteError> {
         let settings = &client.0.settings;
         let credentials = match &settings.credentials {

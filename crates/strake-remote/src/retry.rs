@@ -1,7 +1,7 @@
 //! When to try again.
 //!
 //! Waiting times double, and vary, so that many clients that failed together do not come back together ("full jitter":
-//! M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). What a registry says about when to come back
+//! M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). A registry's time for the next attempt
 //! (RFC 9110, `Retry-After`) holds for all requests to it.
 
 use std::collections::HashMap;

@@ -15,9 +15,9 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 use crate::error::RemoteError;
 use crate::settings::Settings;
 
-/// The configuration for a host that a registry sends us to, or for the registry itself. Whoever is trusted to vouch for the
-/// registry is trusted to vouch for that host as well, which often is one of the same company; but only hosts that the user
-/// has named are shown who asks.
+/// The configuration for a host that a registry sends us to, or for the registry itself. The registry's CA
+/// certificates are valid for that host as well, which often belongs to the same company; but client certificates are only
+/// sent to hosts that the user has named.
 pub(crate) fn config(settings: &Settings, host: &str, registry: &str) -> Result<TlsConfig, RemoteError> {
     let by_host = |host: &str| -> Vec<PathBuf> {
         settings.certificates_by_host.iter().map(|directory| directory.join(host)).collect()

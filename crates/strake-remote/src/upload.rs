@@ -1,9 +1,9 @@
 //! Uploads of blobs.
 //!
 //! Protocol: the OCI distribution specification 1.1, "push". A blob whose digest is known goes in one piece (POST, PUT). One that
-//! is made on the way goes in one piece of which nobody knows the length (POST, PATCH), and is named when it is whole (PUT),
-//! as `docker push` has it. In several chunks only where the registry or the user wants it so: there are registries that
-//! lose what comes after the first.
+//! is made on the way goes in one piece of unknown length (POST, PATCH), and is named when it is whole (PUT),
+//! as `docker push` has it. In several chunks only where the registry or the user requires it: some registries
+//! lose the chunks after the first.
 
 use std::io::Read;
 use std::sync::atomic::AtomicU64;
@@ -57,7 +57,7 @@ struct Session {
     least_chunk: Option<u64>,
 }
 
-/// The result of an attempt; `None`: the registry does not take so much at once.
+/// The result of an attempt; `None`: the registry does not accept this size at once.
 type Attempt = Option<Uploaded>;
 
 impl Repository {
@@ -233,7 +233,7 @@ impl Repository {
         let chunk = chunk(self.shared().settings.chunk, session.least_chunk);
         let mut location = session.location;
         if known.is_none() && chunk.is_some() {
-            // Chunks that are put together in memory wait for one another, and whoever writes here writes elsewhere, too.
+            // Chunks that are gathered in memory wait for one another, and the writer also feeds other targets.
             self.give_up(location);
             return Ok(false);
         }
@@ -251,7 +251,7 @@ impl Repository {
         let _ = self.call_once(&call, &mut Payload::Bytes(&[]));
     }
 
-    /// Ends an upload, with its last bytes. `false`: it does not take so many.
+    /// Ends an upload, with its last bytes. `false`: it does not accept this number of bytes.
     fn put(
         &self,
         location: &str,

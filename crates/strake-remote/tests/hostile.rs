@@ -79,7 +79,7 @@ proptest! {
     fn references(text in mutated(b"registry.example.org:5000/team/app-1.x:v1.2_3@sha256:0000000000000000000000000000000000000000000000000000000000000000".to_vec())) {
         let Ok(text) = String::from_utf8(text) else { return Ok(()) };
         if let Ok(reference) = Reference::parse(&text) {
-            // What is taken is understood: it says the same once more, and makes a URL.
+            // An accepted value prints and parses to the same value, and makes a URL.
             prop_assert_eq!(Reference::parse(&reference.to_string()).unwrap(), reference.clone());
             let safe = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:[]".contains(c));
             prop_assert!(safe(&reference.host) && safe(&reference.repository) && safe(&reference.wanted()));

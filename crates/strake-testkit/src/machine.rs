@@ -12,7 +12,7 @@ use crate::command::{command, stdout_of, text};
 const SETTINGS: &str = "sandbox = false\nbuild-users-group =\nwarn-dirty = false\n\
                         experimental-features = nix-command flakes\n";
 
-/// Nothing comes from elsewhere, unless somebody wants a real nixpkgs, which cannot all be built here.
+/// Nothing is substituted, unless a real nixpkgs is used, which cannot all be built here.
 fn settings() -> String {
     let substituters = if std::env::var_os("NIXPKGS").is_some() { "" } else { "substituters =\n" };
     format!("{SETTINGS}{substituters}")

@@ -77,7 +77,7 @@ impl TestStore {
         path
     }
 
-    /// What dockerTools' script makes of a conf, by way of a program in Python that does the same.
+    /// The archive that dockerTools' script makes of a conf, by way of a Python program that does the same.
     pub fn oracle(&self, conf: &Path) -> Vec<u8> {
         oracle(self.root(), conf)
     }

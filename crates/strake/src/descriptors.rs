@@ -1,7 +1,7 @@
 //! Whether stdin and stdout were open when the program was started.
 //!
-//! Rust's runtime opens `/dev/null` in place of those that are not, before `main`, so that no file gets their numbers. What is written
-//! there is lost without an error; so this looks before the runtime does.
+//! Rust's runtime opens `/dev/null` in place of those that are not, before `main`, so that no file gets their numbers. Output
+//! there is lost without an error; so this checks before the runtime does.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

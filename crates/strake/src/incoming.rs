@@ -1,5 +1,5 @@
-//! What can be read only once: stdin, and files that are pipes. An archive is read here and there, so one that comes that way is put
-//! aside.
+//! Input that can be read only once: stdin, and files that are pipes. An archive is read at many positions, so one from a pipe is
+//! stored in a temporary file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -30,7 +30,7 @@ pub(crate) enum Incoming {
 /// The temporary file. It exists as long as the process runs.
 static KEPT: Mutex<Vec<Piped>> = Mutex::new(Vec::new());
 
-/// Removes what was put aside.
+/// Removes the temporary files.
 pub(crate) fn clear() {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }

@@ -114,7 +114,7 @@ fn layer(
     let name = &listed[place];
     let named = members.member(name)?;
     let file = members.file(name)?;
-    // A link to another layer stays one. What else it points to will not be in the new archive, nor will what lies on its way there;
+    // A link to another layer stays one. Its other targets are not in the new archive, nor are links on the way to them;
     // and a hard link must stand behind what it points to.
     let (link, target) = (String::from_utf8_lossy(&named.linkname), clean(&file.name));
     let is_listed = |listed: &[String]| listed.iter().any(|name| clean(name) == target);

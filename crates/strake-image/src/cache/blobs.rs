@@ -1,8 +1,8 @@
 //! The blobs that layers were compressed to.
 //!
-//! Layers compressed by strake and by other programs are cached separately. What was made here is what the same encoder will make
-//! again, so its digest can be promised before it is made. What a manifest elsewhere lists was made by
-//! who knows what: such a blob can be named where it is there already, but not made.
+//! Layers compressed by strake and by other programs are cached separately. The same encoder makes
+//! strake's own blobs again, so their digests are known before they are made. Blobs that third-party manifests list were made by
+//! unknown encoders: such a blob can be referred to where it exists, but not made.
 
 use std::io;
 use std::time::SystemTime;

@@ -1,7 +1,7 @@
 //! A compressed file of which ranges are wanted, as if it were not compressed.
 //!
 //! Reading it from the beginning again for each range that stands before the last one would take as long as the square of
-//! their number. So whoever reads it says first which ranges will be wanted, in which order ([`CompressedFile::expect`]). In
+//! their number. So the reader announces the ranges that it will read, in their order ([`CompressedFile::expect`]). In
 //! the order in which they stand, they are read in passes from the beginning, with nothing put aside. In another order
 //! one pass puts all of them into a file without a name, from which they are then read. That file takes as much room as the ranges
 //! do, on a disk: they may be layers, which do not fit in memory.
@@ -21,15 +21,15 @@ use crate::spool::Spool;
 
 const BUFFER: usize = 256 * 1024;
 
-/// The number of passes that may begin before ranges that stand in their order are put aside: one lists the archive, `export` reads it twice.
-/// Who asks for them in another order all the same, as a registry that takes the largest first, needs no more either.
+/// The number of passes that may begin before ranges in file order are stored temporarily: one lists the archive, `export`
+/// reads it twice. A reader in another order, as a registry that takes the largest first, needs no more either.
 const STREAMED: u32 = 4;
 
 /// A compressed file.
 pub struct CompressedFile {
     path: PathBuf,
     codec: Codec,
-    /// The directory for what is put aside.
+    /// The directory for temporary files.
     aside: PathBuf,
     state: Mutex<Reading>,
 }
@@ -215,7 +215,7 @@ impl Read for DecodedRange {
     }
 }
 
-/// What comes behind it can be read from here on.
+/// The stream continues behind it from here on.
 impl Drop for DecodedRange {
     fn drop(&mut self) {
         if let Some(RangeSource::Cursor(cursor)) = self.place.take() {

@@ -11,7 +11,7 @@ use crate::sink::{Sink, SinkError, Tee, read_some};
 
 /// Compresses what it takes into another sink, and digests what comes out.
 ///
-/// Memory: a block that is being filled, and those on their way, of which a pool has only so many for all streams together.
+/// Memory: a block that is being filled, and those on their way, of which a pool has a limited number for all streams together.
 /// Each stream may always have one of its own, so that streams never wait for one another.
 pub struct Compressing<'a> {
     pool: &'a Pool,

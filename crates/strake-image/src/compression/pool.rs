@@ -18,7 +18,7 @@ const WAITING: usize = 2;
 
 /// Threads that compress the blocks of all streams that are given to them, each in one way.
 ///
-/// Any number of [`Compressing`](super::Compressing) may share it, from any threads. What they make does not depend on how
+/// Any number of [`Compressing`](super::Compressing) may share it, from any threads. Their output does not depend on how
 /// many threads there are.
 pub struct Pool {
     compression: Compression,

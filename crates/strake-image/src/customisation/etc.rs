@@ -15,7 +15,7 @@ use crate::tree::to_path;
 /// Where runtimes look users up (`etc_changes`).
 const FILES: [&str; 2] = ["/etc/passwd", "/etc/group"];
 
-/// What they have elsewhere. In a store nothing can be written to.
+/// The usual mode of these files. Files in a store are read-only.
 const MODE: u32 = 0o644;
 
 /// Puts copies in place of the links. Where `/etc` is a link into the store it becomes a directory, with a link to each file that is

@@ -14,7 +14,7 @@
 //!   directory, is an error.
 //! - **A whiteout removes what is of lower layers**, wherever it stands in its layer: what its own layer has put there, before or
 //!   behind it, stays. Its directory is resolved in the same way. The same holds for an opaque directory.
-//! - What `AUFS` keeps for itself (names at the root that begin with `.wh..wh.`) is passed over, as Docker and containerd do.
+//! - `AUFS` metadata (names at the root that begin with `.wh..wh.`) is skipped, as in Docker and containerd.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -163,7 +163,7 @@ impl Merged {
         Ok(directory)
     }
 
-    /// Follows a path to a directory, for an entry of this layer. What is not there is taken for directories: so it is said to be by whoever names them.
+    /// Follows a path to a directory, for an entry of this layer. Absent parts count as directories, as the entry's path says.
     fn resolve(&mut self, path: &[u8], layer: u32) -> Result<Resolved, Refusal> {
         let mut resolved = Resolved { directory: ROOT, missing: Vec::new() };
         // Links' targets, and how far they were followed; at the bottom the path itself.

@@ -49,7 +49,7 @@ pub fn flatten(layers: &[Layer], context: &Context, sink: &mut dyn Sink) -> Resu
 struct Flat<'s> {
     names: Reached,
     directories: Directories,
-    /// What is written at its claim, the first last.
+    /// The entries written at its claim, the first last.
     waiting: Vec<(Claim, NodeId)>,
     /// Directories that are written, by their places.
     written: Vec<bool>,

@@ -1,6 +1,6 @@
 //! Writes an image into an OCI layout directory, which may hold others.
 //!
-//! Each file gets its name when it is whole. What lists a blob comes after the blob, `index.json` last: a process that is
+//! Each file gets its name when it is whole. Documents that list a blob come after the blob, `index.json` last: a process that is
 //! killed leaves a layout in which nothing is missing.
 
 use std::fs::{self, File};

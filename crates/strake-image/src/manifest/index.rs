@@ -115,7 +115,7 @@ impl Walk<'_> {
             image.problems.extend(contradictions(listed, &image.config));
             return Ok(());
         }
-        // What decides whether a manifest is an image's, and for what all is that an index leads to.
+        // The platforms listed before decide whether a manifest is an image's, and for which platform an index is.
         let before = self.others.get(&listed.digest);
         let is_new = listed.is_for_a_platform() && before.is_some_and(|before| *before != listed.platform);
         if is_new && (listed.is_index() || before.is_some_and(Option::is_none)) {

@@ -39,7 +39,7 @@ pub struct IndexPlan {
     pub images: Vec<Digest>,
 }
 
-/// Makes sure that images for these platforms can be told apart.
+/// Makes sure that images for these platforms can be distinguished.
 pub fn check_platforms(platforms: &[Option<Platform>]) -> Result<(), IndexError> {
     for (place, platform) in platforms.iter().enumerate() {
         let platform = platform.as_ref().ok_or(IndexError::NoPlatform(place + 1))?;
@@ -69,8 +69,8 @@ pub fn index_listing(entries: &[Descriptor], format: Format) -> Document {
 }
 
 impl IndexPlan {
-    /// The same where the images have these manifests, in their order, and all indexes are in this format. What nothing of
-    /// that changes stays as it is, byte for byte. Returns what is in the index, and the index.
+    /// The same where the images have these manifests, in their order, and all indexes are in this format. Unaffected documents
+    /// stay as they are, byte for byte. Returns what is in the index, and the index.
     pub fn around(&self, images: &[Document], format: Option<Format>) -> (Vec<Document>, Document) {
         let mut new = Replaced { format, by: HashMap::new() };
         for (old, manifest) in self.images.iter().zip(images) {

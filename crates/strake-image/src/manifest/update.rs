@@ -11,7 +11,7 @@ use crate::parsed::OpenError;
 use crate::platform::Platform;
 
 /// The index that was found, with these images in it, each for another platform: in the place of the one that it lists for the
-/// same platform, or behind all others. What builds attest of an image goes with it. All else stays as it is, and if the index
+/// same platform, or behind all others. An image's attestations go with it. All else stays as it is, and if the index
 /// lists these images already, so does its text. `None`: what was found is no index.
 pub fn updated(found: &Listed, images: &[Descriptor]) -> Result<Option<Document>, OpenError> {
     let ManifestText { media_type, lists } = ManifestText::read(&found.descriptor, &found.text)?;

@@ -33,7 +33,7 @@ pub enum ReadError {
         /// The location of the store.
         root: PathBuf,
     },
-    /// What the database says is no closure.
+    /// The database's content is not a closure.
     #[error("the Nix database {} {source}", path.display())]
     Closure {
         /// The database's file.

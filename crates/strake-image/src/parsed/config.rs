@@ -19,14 +19,14 @@ pub struct Config {
     pub text: Vec<u8>,
     /// The container's configuration: entrypoint, environment and so on. Empty where it says nothing of it.
     pub run: Map<String, Value>,
-    /// What the image runs on. Strings are empty where it does not say it.
+    /// The image's platform. Strings are empty where the config has none.
     pub platform: Platform,
     /// The time of creation.
     pub created: Option<String>,
     /// The diff ids.
     pub diff_ids: Vec<Digest>,
-    /// What the history says of each layer: the store paths in it, or how it was made. Empty if it does not speak of as
-    /// many layers as there are.
+    /// The history's text about each layer: the store paths in it, or how it was made. Empty if the history has another
+    /// number of layers.
     pub history: Vec<Vec<String>>,
     /// Of how many layers the history speaks, if there is one.
     pub history_layers: Option<usize>,

@@ -1,8 +1,8 @@
 //! Which store paths the layers of an image hold.
 //!
-//! What counts is that the image has an entry with the store path's name in the store's directory, and that just one
-//! layer has anything to say of it: what another layer adds to it, changes in it or removes from it makes it something
-//! else than the store path. That the one layer has all of it is believed.
+//! An image holds a store path if it has an entry with the path's name in the store's directory, and if exactly one
+//! layer has entries of it: additions, changes and removals by another layer make it something else than the store path.
+//! It is assumed that the one layer has all of it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -63,7 +63,7 @@ struct Part {
     removed: bool,
 }
 
-/// What the layers so far have something of, and whether it is all.
+/// The paths that the layers so far hold a part of, and whether it is all.
 #[derive(Default)]
 struct Held(HashMap<Vec<u8>, bool>);
 

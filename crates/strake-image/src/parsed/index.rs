@@ -1,7 +1,7 @@
 //! The members of an archive and their positions.
 //!
 //! The archive is anybody's, so memory is bounded whatever it claims: all headers together may take
-//! just so much, and content is kept only of members that look like JSON, up to a limit for all of them.
+//! a limited amount, and content is kept only of members that look like JSON, up to a limit for all of them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -1,8 +1,8 @@
 //! Reads JSON that others have written, and only what all programs read alike.
 //!
 //! Nearly all programs that take images are written in Go. Its `encoding/json` takes `Layers` for `layers`, of two keys the
-//! last, and `null` for nothing at all; programs in other languages do not, and serde reads a struct out of a list. So a text
-//! is held against the [`Shape`] that it must have before any of it is read. What this lets through is the same to all of them.
+//! last, and `null` for nothing at all; programs in other languages do not, and serde reads a struct out of a list. So a document
+//! is compared with the expected [`Shape`] before any of it is read. A document that passes means the same to all of them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_VALUES};
 /// Keys that begin so stand for numbers and for JSON in strings inside of `serde_json`, which takes them out of any text.
 const RESERVED: &str = "$serde_json::private::";
 
-/// What a value must be, if it is not `null`, which counts as nothing but among strings in a list or a map. That something is there
-/// is for the reader to check.
+/// The expected shape of a value other than `null`, which counts as absent except among strings in a list or a map. The reader
+/// checks that required values are present.
 pub(crate) enum Shape {
     /// Anything.
     Any,

@@ -1,7 +1,7 @@
 //! Images that others have made: what is common to all forms in which they come.
 //!
-//! They are anybody's, so nothing that they say is believed before it is checked, nothing that they name leads out of
-//! them, and what is read of them into memory is bounded whatever they claim.
+//! They are untrusted: all their statements are checked before use, no name in them leads out of them, and the memory
+//! for reading them is bounded, whatever sizes they state.
 
 mod config;
 mod error;

@@ -54,7 +54,7 @@ pub(crate) static ARCHIVE: Shape = List(&Object(&[
     ("LayerSources", &Map(&DESCRIPTOR)),
 ]));
 
-/// An image's config. What a container is started with is only handed on, so it may be of any shape: see [`CONTAINER`].
+/// An image's config. The container's configuration is only passed on, so it may be of any shape: see [`CONTAINER`].
 pub(crate) static CONFIG: Shape = Object(&[
     ("architecture", &Text),
     ("os", &Text),

@@ -167,7 +167,7 @@ fn lowest(below: &[ConfLayers], taken: &mut HashSet<String>) -> ConfLayers {
     all
 }
 
-/// The layers of what is left of the closure, in an image that has so many others besides those of its base.
+/// The layers of the rest of the closure, in an image that has this number of others besides those of its base.
 fn own_layers(options: &CompleteOptions, left: &Closure, others: usize) -> Result<Lock, CompleteError> {
     let base = options.base_layers;
     let max_layers = match options.layering.strategy {

@@ -46,7 +46,7 @@ impl NoProgram {
     }
 }
 
-/// What programs are looked for in, and whom else the container has to ask.
+/// The directories in which programs are looked for, and other places that only the container has.
 pub(super) struct Programs<'p> {
     pub(super) store: &'p Store,
     /// The store paths that are named first.

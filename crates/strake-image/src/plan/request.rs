@@ -1,4 +1,4 @@
-//! What options ask for, with links resolved: the store paths that an image must have, and what it says and holds
+//! The values that options request, with links resolved: the store paths that an image must have, and what it says and holds
 //! besides.
 
 use std::collections::BTreeSet;

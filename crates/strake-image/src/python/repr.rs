@@ -12,8 +12,8 @@ pub fn repr_list<T: AsRef<[u8]>>(items: &[T]) -> String {
 
 /// `repr(os.fsdecode(bytes))`.
 ///
-/// Whatever the bytes, the result is a string: a surrogate is not printable and so is escaped. What is
-/// printable follows Unicode 16, the tables of `CPython` 3.14; an older one escapes what it knows not yet.
+/// Whatever the bytes, the result is a string: a surrogate is not printable and so is escaped. The printable
+/// characters follow Unicode 16, the tables of `CPython` 3.14; an older one escapes newer characters.
 pub fn repr_str(bytes: &[u8]) -> String {
     let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
     let mut text = String::from(quote);

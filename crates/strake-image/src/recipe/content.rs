@@ -38,8 +38,8 @@ struct Checked<'a> {
 }
 
 impl Tarball {
-    /// Opens the archive. Where it is on another machine [`TarContent::end`] tells whether it was what is said; elsewhere its
-    /// digest is not looked at.
+    /// Opens the archive. If it is on another machine, [`TarContent::end`] checks its digest; otherwise its
+    /// digest is not checked.
     pub(crate) fn content(&self) -> Result<TarContent<'_>, Error> {
         let codec = self.codec()?;
         let is_checked = matches!(self.source, Source::Remote(_));

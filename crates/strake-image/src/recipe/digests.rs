@@ -1,4 +1,4 @@
-//! What reading a packed layer shows: the digests of its bytes as they are and of what they decompress to, and whether that is a
+//! The results of reading a packed layer: the digests of its bytes as they are and of what they decompress to, and whether that is a
 //! tar archive.
 
 use std::io::{self, BufReader, Read};

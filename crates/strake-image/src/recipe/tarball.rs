@@ -66,9 +66,9 @@ pub enum Source {
         /// The results of that pass.
         digests: Arc<Digests>,
     },
-    /// On another machine. What is said of it is believed until it is written, and held against its digest then.
+    /// On another machine. Its stated data is used until it is written, and compared with its digest then.
     Remote(Arc<dyn Remote>),
-    /// Not here: in a sparse layout, or where the image goes already. What is said of it is believed, for it cannot be
+    /// Not here: in a sparse layout, or already at the destination. Its stated data is used, since it cannot be
     /// written.
     Elsewhere {
         /// Where it would be.

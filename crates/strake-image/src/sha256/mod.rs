@@ -132,7 +132,7 @@ fn together<const N: usize>(
     (N, common)
 }
 
-/// What the tests run: a processor that has SHA instructions goes without them as well.
+/// The implementations that tests run: a processor with SHA instructions is tested without them as well.
 #[cfg(test)]
 fn units() -> Vec<Unit> {
     let mut units = vec![Unit::Single];

@@ -74,7 +74,7 @@ pub(crate) fn read_range(
     Ok(())
 }
 
-/// Reads some bytes of a file from `offset` on. At the file's end it fails, and the error says that so many are `missing`.
+/// Reads some bytes of a file from `offset` on. At the file's end it fails, and the error says how many are `missing`.
 pub fn read_some(
     file: BorrowedFd<'_>,
     offset: u64,

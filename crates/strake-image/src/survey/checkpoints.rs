@@ -3,7 +3,7 @@
 //! Each store path begins with one, and so does about every 1,000th entry below it. Memory: 32 bytes for each store path,
 //! and at most 100 bytes for every 1,000 entries, as the distance to the last one grows with the length of the path.
 
-/// Entries between two checkpoints in one store path, at least: so many are looked at in vain for a range, which takes
+/// Minimum number of entries between two checkpoints in one store path: the entries read in vain for a range, which takes
 /// about 3 ms.
 const DISTANCE: usize = 1000;
 

@@ -116,7 +116,7 @@ pub(super) fn seconds(records: &Records, keyword: &str) -> io::Result<Option<i64
 mod tests {
     use super::*;
 
-    /// What is read of an extended header; `None`: it is refused.
+    /// The records of an extended header; `None`: it is refused.
     fn check(text: &[u8], expected: Option<&[(&str, &str)]>) {
         let mut records = Records::new();
         let merged = merge(&mut records, text).ok();

@@ -26,7 +26,7 @@ impl<'s> Writer<'s> {
         Self { window: Window::new(sink, 0..u64::MAX, position), header: Vec::new() }
     }
 
-    /// Begins a range of an archive, with the member whose header begins at `position`. What lies outside of `wanted` is
+    /// Begins a range of an archive, with the member whose header begins at `position`. Data outside of `wanted` is
     /// counted and not written.
     pub fn range(sink: &'s mut dyn Sink, wanted: Range<u64>, position: u64) -> Self {
         Self { window: Window::new(sink, wanted, position), header: Vec::with_capacity(4096) }

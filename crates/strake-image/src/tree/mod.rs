@@ -80,7 +80,7 @@ impl<'k> Walker<'k> {
         Self { listings: Some(Listings::default()), ..Self::new(files) }
     }
 
-    /// A walker that does not list directories again. Whoever visits has to fail at the first that has changed since.
+    /// A walker that does not list directories again. The visitor has to fail at the first that has changed since.
     pub(crate) fn again(files: FileAccess, known: &'k Listings) -> Self {
         Self { known: Some(known), ..Self::new(files) }
     }
@@ -310,7 +310,7 @@ mod tests {
         Ok(paths)
     }
 
-    /// A walk over a directory with so many names of 100 bytes, and another one after one of the files has gone: does it
+    /// A walk over a directory with this number of names of 100 bytes, and another one after one of the files has gone: does it
     /// notice by itself?
     fn check(count: usize, is_listed_again: bool) {
         let root = tempfile::tempdir().unwrap();

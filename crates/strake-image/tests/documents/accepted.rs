@@ -180,7 +180,7 @@ fn configs() {
     }
 }
 
-/// What an index says of an image's platform, and what its config says.
+/// The platform of an image in the index and in its config.
 #[test]
 fn platforms() {
     let says = |platform: Value, key: &str, value: Value| with(platform, key, value);

@@ -75,7 +75,7 @@ impl Blobs {
         Layout::directory(self.path()).and_then(|layout| layout.all(&pick))
     }
 
-    /// What is wrong with all that the layout leads to, a line for each problem.
+    /// The problems of all documents and layers in the layout, a line each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let store = Store::new(StoreDir::parse("/nix/store").unwrap(), "/");
         let clock = || SystemTime::UNIX_EPOCH;

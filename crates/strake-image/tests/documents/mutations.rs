@@ -59,7 +59,7 @@ const MUTATIONS: [Mutation; 17] = [
     Mutation::Trailing,
 ];
 
-/// What verify must say.
+/// The expected output of verify.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Verdict {
     Wrong,
@@ -117,7 +117,7 @@ impl Standing<'_> {
             && !self.path.is_empty()
     }
 
-    /// What is said here is checked against something else.
+    /// These values are checked against others.
     fn is_checked(&self) -> bool {
         let last_two = (self.above().last().map_or("", String::as_str), self.key());
         match self.key() {
@@ -314,7 +314,7 @@ fn other_text(text: &str, index: Index) -> String {
     }
 }
 
-/// What the documents are without changes.
+/// The documents without changes.
 pub(crate) fn originals() -> &'static [(Document, String)] {
     static ORIGINALS: OnceLock<Vec<(Document, String)>> = OnceLock::new();
     ORIGINALS.get_or_init(|| {

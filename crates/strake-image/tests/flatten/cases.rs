@@ -105,7 +105,7 @@ pub(crate) const CASES: &[Case] = &[
         ],
         &[("d", ""), ("d/new", ""), ("s", "")],
     ),
-    // What a layer puts there it does not take away, before or behind.
+    // A layer does not remove its own entries, before or behind.
     (
         &[
             || vec![directory("d"), file("d/x", "1"), file("d/y", "1")],
@@ -172,6 +172,6 @@ pub(crate) const CASES: &[Case] = &[
         &[|| vec![RawMember { mode: 0o755, ..RawMember::new(0, "d/", b"") }, RawMember::new(0, "f", b"f")]],
         &[("d", "directory"), ("f", "")],
     ),
-    // What AUFS keeps for itself is left out by all but umoci, which takes it for a whiteout.
+    // AUFS metadata is left out by all but umoci, which takes it for a whiteout.
     (&[|| vec![file(".wh..wh.aufs", ""), file("f", "")]], &[("f", "")]),
 ];

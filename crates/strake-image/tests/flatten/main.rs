@@ -39,7 +39,7 @@ fn exported(layers: &[Vec<u8>], place: &Path) -> Result<std::path::PathBuf, Erro
     Ok(flat)
 }
 
-/// What is in a directory: each path with type, permissions, time, content, link target, and its other names.
+/// The contents of a directory: each path with type, permissions, time, content, link target, and its other names.
 fn listing(root: &Path) -> BTreeMap<String, String> {
     let mut found = Vec::new();
     let mut open = vec![root.to_owned()];
@@ -83,7 +83,7 @@ fn ours(layers: &[Vec<u8>]) -> Result<BTreeMap<String, String>, Error> {
     Ok(listing(&root))
 }
 
-/// What umoci unpacks; an error if it does not.
+/// The files that umoci unpacks; an error if it fails.
 fn theirs(layers: &[Vec<u8>]) -> Result<BTreeMap<String, String>, String> {
     let place = tempfile::tempdir().unwrap();
     let layout = place.path().join("layout");
@@ -135,7 +135,7 @@ fn refused_as_umoci_does() {
     check_refused(true);
 }
 
-/// What nobody unpacks.
+/// Layers that no program unpacks.
 fn check_refused(with_umoci: bool) {
     let deep = |parts: usize| "a/".repeat(parts) + "f";
     let long = |name: String| vec![RawMember::extended(b'x', &[("path", &name)]), file("f", "")];
@@ -206,7 +206,7 @@ fn as_umoci_unpacks_it() {
     let mut runner = TestRunner::new(config);
     let counted = std::cell::RefCell::new((0, 0, 0));
     let ran = runner.run(&layers(), |layers| {
-        // What fails by itself is left out, so that more is left to compare.
+        // Layers that fail by themselves are left out, so that more is left to compare.
         let mut kept: Vec<Vec<RawMember>> = Vec::new();
         let mut dropped = false;
         for layer in layers {

@@ -1,4 +1,4 @@
-//! What is in layers, and their bytes, whole and in part.
+//! The contents of layers, and their bytes, whole and in part.
 
 use std::time::SystemTime;
 

@@ -10,7 +10,7 @@ use strake_image::{
     BlobWriter, Content, Descriptor, Digest, Document, Layer, ListedImage, Report, Target, TargetError,
 };
 
-/// What a target has, and what happened to it.
+/// The contents of a target, and the calls that it received.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Memory {
     pub(crate) blobs: BTreeMap<Digest, Vec<u8>>,

@@ -1,4 +1,4 @@
-//! Third parties choose the names of layers in a docker-archive. What is made of it is a whole archive, whatever they are, or nothing.
+//! Third parties choose the names of layers in a docker-archive. The result is a whole archive, whatever they are, or an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

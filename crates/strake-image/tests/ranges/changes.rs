@@ -73,7 +73,7 @@ fn check(change: Change) {
     let changed = whole.windows(header.len()).position(|window| window == header).unwrap() as u64;
     change.make(&layer);
     let touched = match change {
-        // What is missing from the range is only noticed by what comes instead of it, or at the store path's end.
+        // Files missing from the range are only noticed by the next ones, or at the store path's end.
         Change::Added(_) | Change::DirectoryRemoved => changed..changed,
         _ => changed..changed + 612,
     };

@@ -1,10 +1,10 @@
 //! `auto`: large paths each with what only they need, and what some of them share by who shares it.
 //!
-//! What nixpkgs' dockerTools does today (`auto-layer.py`), path for path. Sharing is about bytes, and few large paths
+//! The same as nixpkgs' dockerTools today (`auto-layer.py`), path for path. Sharing is about bytes, and few large paths
 //! hold most of these, so each gets a layer; and what needs a large path needs all that this path needs, so that may
-//! lie in the same layer.
+//! be in the same layer.
 //!
-//! The paths are taken from the largest down. Each one taken is a *primary*. A path's layer is told by its *label*, a
+//! The paths are taken from the largest down. Each one taken is a *primary*. A path's layer is determined by its *label*, a
 //! set of primaries; all labels are empty at first. When `p` is taken:
 //!
 //! - the label of `p` becomes `{p}`, and stays so;

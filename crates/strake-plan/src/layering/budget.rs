@@ -29,7 +29,7 @@ pub enum BudgetError {
     },
 }
 
-/// The layers that are left for store paths in an image of `max_layers`, with so many in its base image and above.
+/// The layers that are left for store paths in an image of `max_layers`, with these numbers in its base image and above.
 pub fn budget(max_layers: usize, base: usize, above: usize) -> Result<usize, BudgetError> {
     if max_layers > MAX_LAYERS {
         return Err(BudgetError::TooMany(max_layers));

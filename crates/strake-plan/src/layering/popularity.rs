@@ -1,6 +1,6 @@
 //! `popularity`: a layer for each of the paths that are used most, and one for all others.
 //!
-//! What nixpkgs' dockerTools did before `auto` (`references-by-popularity/closure-graph.py`), path for path. A path
+//! The same as nixpkgs' dockerTools before `auto` (`references-by-popularity/closure-graph.py`), path for path. A path
 //! that much else needs is likely to be in the next image too. The price: what is popular is mostly small, so the large
 //! paths and one's own code share the last layer, which changes always. It is here for images that are to stay as they
 //! are.
@@ -24,7 +24,7 @@
 //!
 //! # Cost
 //!
-//! Who needs whom is a square of bits. It is made in columns of 512, each swept through the graph once, so the memory
+//! The relation "needs" is a square of bits. It is computed in columns of 512, each swept through the graph once, so the memory
 //! is that of the paths. Walks double with each diamond: they are counted in 64 bits while these suffice, then in 128,
 //! then in as many as it takes.
 

@@ -1,6 +1,6 @@
 //! kind: clusters whose nodes are containers.
 //!
-//! What it does, `kind load image-archive` does as well: it finds the nodes by their label, asks each for its snapshotter, and has
+//! It works as `kind load image-archive` does: it finds the nodes by their label, asks each for its snapshotter, and has
 //! each node's own `ctr` import an archive.
 
 use super::containerd::Containerd;

@@ -39,7 +39,7 @@ impl CrateSource {
     /// A node is a file, and where a file has modules inside it (`lib.rs`, `mod.rs`), each of its items and of the
     /// functions of its types: modules use types, constants and functions that stand above them, which is a cycle only
     /// if what they use leads back to them. An import or a re-export stands for what it names, wherever that is
-    /// defined. What is under `#[cfg(test)]` does not count, and calls of methods (`x.f()`) are not seen, since the
+    /// defined. Items under `#[cfg(test)]` do not count, and calls of methods (`x.f()`) are not seen, since the
     /// text does not say whose they are.
     pub fn cycles(&self) -> Vec<BTreeSet<String>> {
         let uses = self.uses();

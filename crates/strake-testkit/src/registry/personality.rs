@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::auth::Auth;
 use super::fault::Fault;
 
-/// What a registry is like. The default does all that the distribution specification says, and asks for no
+/// The behaviour of a registry. The default does all that the distribution specification says, and requires no
 /// authentication.
 #[derive(Clone, Debug, Default)]
 pub struct Personality {

@@ -31,7 +31,7 @@ use crate::cli::BuildArgs;
 use crate::failure::Failure;
 use crate::{output, references, terminal};
 
-/// What all work on images has in common, as the user says it. Problems that leave an image possible go into `warnings`.
+/// The context that all work on images shares, from the options. Problems that leave an image possible go into `warnings`.
 fn context(build: &BuildArgs, verify: bool, warnings: &mut Vec<String>) -> Context {
     let cache = usable_cache(build.no_cache, |warning| warnings.push(warning.to_owned()));
     let jobs = build.jobs.unwrap_or_else(all_processors);

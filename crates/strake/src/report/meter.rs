@@ -109,7 +109,7 @@ impl Meter {
         let since = now.saturating_sub(pace.seen);
         if !since.is_zero() {
             let rate = done.saturating_sub(pace.done) as f64 / since.as_secs_f64();
-            // What was seen before weighs as much as all of the phase until the half-life has gone by.
+            // Earlier samples weigh as much as the phase so far, at most the half-life.
             let before = pace.seen.saturating_sub(pace.begun).min(HALF_LIFE).as_secs_f64();
             let weight = since.as_secs_f64() / (before + since.as_secs_f64());
             pace.rate += (rate - pace.rate) * weight;

@@ -29,7 +29,7 @@ enum Stored {
     Cut,
 }
 
-/// What is done to the members of an archive that is right.
+/// A change to the members of a valid archive.
 #[derive(Clone, Debug)]
 enum Change {
     /// A member once more, in front of all or behind them, the same or with other content.
@@ -77,7 +77,7 @@ enum Change {
     Moved {
         of: Index,
     },
-    /// Blocks of zeros in front of a member, so many.
+    /// This number of blocks of zeros in front of a member.
     Zeros {
         of: Index,
         count: usize,
@@ -88,11 +88,11 @@ enum Change {
     },
     /// The config says that the blobs are the layers.
     BlobsAsLayers,
-    /// What is behind the end, or missing there.
+    /// The bytes behind the end, or missing there.
     End(&'static [u8], usize),
 }
 
-/// What there is in an archive.
+/// The contents of an archive.
 #[derive(Clone, Debug)]
 enum Item {
     Member(Box<Block>),

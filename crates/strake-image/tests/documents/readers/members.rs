@@ -12,9 +12,9 @@ pub(super) struct Block {
     pub(super) numbers: [Number; 7],
     pub(super) owners: [Vec<u8>; 2],
     pub(super) content: Vec<u8>,
-    /// What is behind the content is filled up to whole blocks.
+    /// The content is padded to whole blocks.
     pub(super) is_padded: bool,
-    /// What the checksum is computed of.
+    /// The bytes that the checksum covers.
     pub(super) sum: Sum,
 }
 

@@ -31,7 +31,7 @@ impl Readers {
         Self { child, questions, answers }
     }
 
-    /// What all decoders read.
+    /// The result that all decoders agree on.
     fn ask(&mut self, question: u8, input: &[u8]) -> Value {
         let questions = self.questions.as_mut().unwrap();
         questions.write_all(&[question]).unwrap();

@@ -163,7 +163,7 @@ fn record() -> BoxedStrategy<(String, Vec<u8>)> {
     (keyword, text).prop_map(|(keyword, text)| (keyword.to_owned(), text.as_bytes().to_vec())).boxed()
 }
 
-/// What may stand in front of a member.
+/// Extended headers in front of a member.
 fn front() -> BoxedStrategy<Block> {
     let records = || prop::collection::vec(record(), 0..4);
     let broken = select(vec![

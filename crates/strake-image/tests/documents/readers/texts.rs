@@ -150,7 +150,7 @@ fn manifests_of_archives_as_go_reads_them() {
         let plain = known(&serde_json::from_str(&text).unwrap(), false).to_string();
         let plain = readers.ask(b'j', plain.as_bytes());
         prop_assert!(found == plain, "{:#} {:#} {}", found, plain, text);
-        // What is inside of a source's descriptor is read by nobody here.
+        // The inside of a source's descriptor is not read here.
         let refused = found["moby"].get("error").filter(|_| !text.contains("LayerSources"));
         prop_assert!(refused.is_none(), "{:?} {}", refused, text);
         Ok(())

@@ -171,7 +171,7 @@ pub(super) const KEYS: &[&str] = &[
 /// Keys under which all keys are data.
 pub(super) const MAPS: &[&str] = &["annotations", "Labels", "Volumes", "ExposedPorts", "LayerSources"];
 
-/// What is done somewhere in a text.
+/// A change somewhere in a document.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     /// Another value.

@@ -67,7 +67,7 @@ const CASES: &[Case] = &[
         "manifests/0/platform",
         Set(r#"{"architecture": "unknown", "os": "unknown"}"#),
     ),
-    // What descriptors say.
+    // The fields of descriptors.
     ("with other data", Manifest, "layers/1", Add(r#""data""#, r#""e30=""#)),
     ("with other data", Manifest, "config", Add(r#""data""#, r#""""#)),
     ("with other data", Index, "manifests/0", Add(r#""data""#, r#""no base 64""#)),

@@ -7,7 +7,7 @@ mod texts;
 use crate::fixture::{Document, layout};
 use crate::json::{Json, quoted};
 
-/// What is done to a value.
+/// A change to a value.
 pub(super) enum Edit {
     /// An entry more, as it is written.
     Add(&'static str, &'static str),

@@ -127,7 +127,7 @@ const CASES: &[Case] = &[
     ("config.Memory is not an integer", Config, "config/Memory", Set("1e3")),
     ("has a blob sha256:", Manifest, "layers/1/size", Set("9223372036854775807")),
     ("has a blob sha256:", Manifest, "layers/1/size", Set("0")),
-    // What is around the JSON, and in its strings.
+    // Bytes around the JSON, and in its strings.
     ("trailing characters", Manifest, "", Bytes(|text| format!("{text}{{}}").into_bytes())),
     ("trailing characters", Config, "", Bytes(|text| format!("{text},").into_bytes())),
     ("trailing characters", IndexJson, "", Bytes(|text| format!("{text}\0").into_bytes())),

@@ -4,7 +4,7 @@ use super::EXACT;
 use super::items::{Item, join};
 use super::weights::Weights;
 
-/// So many items come out at most, and so many kept ones: fewer than are compared exactly, as each closure is larger.
+/// The maximum number of resulting items, and of kept ones: fewer than are compared exactly, as each closure is larger.
 const BUNDLED: usize = EXACT / 2;
 
 /// Reduces the number of items to [`BUNDLED`] if there are more than [`EXACT`].

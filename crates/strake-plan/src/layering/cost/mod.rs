@@ -38,7 +38,7 @@
 //! `app` (1 MB) needs `lib` (1 MB) and `data` (64 MB); `lib` needs `libc` (32 MB). With three layers, one path is
 //! single: `data`. Of the rest, all of which count as own code here, `libc` and `lib` differ by one path and `lib` and
 //! `app` by two; but putting `libc` with `lib` sends 32 MB more whenever `lib` changes, putting `lib` with `app` sends 1
-//! MB more when `app` or `data` does. So `app` and `lib` share a layer. What is needed by the most paths comes first:
+//! MB more when `app` or `data` does. So `app` and `lib` share a layer. The paths that most others need come first:
 //! `libc` (three) | `data` (two) | `app`, `lib`.
 
 mod bundle;
@@ -75,7 +75,7 @@ const EXACT: usize = 4096;
 /// No rate is larger: what is heavier by so much always changes anyway.
 const MAX_RATE: u64 = 10_000;
 
-/// What decides the layers beside the closure. Store paths stand here by their whole names.
+/// The inputs that decide the layers beside the closure. Store paths stand here by their whole names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CostOptions {
     /// The layers of an earlier plan, lowest first. Paths that are not in the closure are no error.

@@ -29,7 +29,7 @@
 //! | `map operation` | list | list | the operation, on each thing in it |
 //! | `pipe operations` | any | any | several operations as one |
 //!
-//! Paths and keys that are not there are ignored, but for the key of `over`. Whoever writes a text where `split_paths`,
+//! Paths and keys that are not there are ignored, but for the key of `over`. A string in a place where `split_paths`,
 //! `subcomponent_out`, `subcomponent_in` or `reorder` take a list names nothing (the original takes it letter by
 //! letter). Two operations forget references, as they do there: `split_paths` those to the paths that it has split off,
 //! and `limit_layers` those between the graphs that it makes into one.
