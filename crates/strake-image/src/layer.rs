@@ -23,7 +23,7 @@ pub struct Layer {
     pub draft: LayerDraft,
     /// The digest of its tar stream, uncompressed.
     pub diff_id: Digest,
-    /// The descriptor of the bytes that [`LayerContent`] writes. Its digest is the diff id unless a third party has compressed the layer.
+    /// The descriptor of [`LayerContent`]'s bytes. Its digest is the diff id unless a third party has compressed the layer.
     pub stored: Descriptor,
     /// The name in messages: the names of its largest packages.
     pub title: String,

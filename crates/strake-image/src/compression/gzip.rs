@@ -1,8 +1,8 @@
 //! gzip, read as strictly as the strictest of those who read layers.
 //!
 //! Format: RFC 1952: members one behind the other, to the end. Docker and containerd read it with Go's `compress/gzip`, skopeo
-//! and podman with `pgzip`. Streams that one of them refuses are refused here: names and comments of more than 511 bytes, a header
-//! with a checksum and anything else (of which `pgzip` computes another one), and bytes behind the last member, zeros
+//! and podman with `pgzip`. Streams that one of them refuses are refused here: names and comments of more than 511 bytes, a
+//! header with a checksum and anything else (of which `pgzip` computes another one), and bytes behind the last member, zeros
 //! included.
 
 use std::io::{self, BufRead, Read};

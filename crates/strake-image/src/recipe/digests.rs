@@ -1,5 +1,5 @@
-//! The results of reading a packed layer: the digests of its bytes as they are and of what they decompress to, and whether that is a
-//! tar archive.
+//! The results of reading a packed layer: the digests of its bytes as they are and of what they decompress to, and whether
+//! that is a tar archive.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;

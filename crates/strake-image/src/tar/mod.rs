@@ -2,8 +2,8 @@
 //!
 //! Format: POSIX.1-2008 `pax`, "ustar interchange format" and "pax extended header". It is written in the one dialect that
 //! today's image digests depend on: PAX as `CPython`'s `tarfile` writes it. The details of the dialect are documented
-//! where they are implemented, in `header` (the 512-byte block) and `pax` (the extended records in front of it). It is read as Go's
-//! `archive/tar` reads it, in all dialects (`reader`).
+//! where they are implemented, in `header` (the 512-byte block) and `pax` (the extended records in front of it). It is read as
+//! Go's `archive/tar` reads it, in all dialects (`reader`).
 
 mod field;
 mod header;
