@@ -312,7 +312,7 @@ fn before_load(to: PathBuf, number: u64, act: impl Fn() + Send + 'static) -> (te
 #[test]
 #[ignore = "needs root, dockerd"]
 fn layers_that_are_deleted_after_the_question() {
-    let docker = Arc::new(Dockerd::start());
+    let docker = Dockerd::start();
     let images = Images::new();
     let (one, two) = (images.conf("one", [0; DATA]), images.conf("two", [0, 0, 0, 0, 0, 1]));
     let host = docker.host();
@@ -325,9 +325,11 @@ fn layers_that_are_deleted_after_the_question() {
     };
     load(&host, &one);
     let socket = PathBuf::from(host.trim_start_matches("unix://"));
+    // By its address: the thread outlives the test, and must not keep the daemon.
     let prune = {
-        let docker = docker.clone();
-        move || drop(stdout_of(docker.docker(["image", "prune", "--all", "--force"])))
+        let host = host.clone();
+        let words = ["image", "prune", "--all", "--force"];
+        move || drop(stdout_of(command(require("docker"), ["-H", &host].into_iter().chain(words))))
     };
     // The first is the question.
     let (_directory, through) = before_load(socket, 2, prune);
